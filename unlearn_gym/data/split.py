@@ -1,0 +1,67 @@
+"""What to forget and what to keep: the one shape in which every data source hands over its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from unlearn_gym.errors import UserError
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Examples with their labels.
+
+    Attributes:
+        inputs: float32, shape (n, ...); images are (n, channels, height, width) in [-1, 1].
+        labels: int64 of shape (n,) for classes, float32 of shape (n, outputs) for regression.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.labels):
+            raise UserError(
+                f"{len(self.inputs)} inputs came with {len(self.labels)} labels; give one label per input."
+            )
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True)
+class UnlearningData:
+    """A deletion request: the forget set, the retain set, and what is held out from both.
+
+    Attributes:
+        name: short name for tables and file names.
+        retain: training examples to keep (the model was trained on them).
+        forget: training examples to forget (the model was trained on them too).
+        retain_holdout: examples like ``retain`` that the model never saw.
+        forget_holdout: examples like ``forget`` that the model never saw; may be empty.
+        num_classes: number of class labels, or 0 when the model is unconditional or a regression.
+        concepts: names of what an image can show, the label's own concepts first; the forgotten concept,
+            where it is not a class of its own, comes after them (digits: "0".."9", "ankle boot").
+        forget_label: the label under which the forget set was learned, or None when there is no single one.
+    """
+
+    name: str
+    retain: LabelledSet
+    forget: LabelledSet
+    retain_holdout: LabelledSet
+    forget_holdout: LabelledSet
+    num_classes: int = 0
+    concepts: tuple[str, ...] = ()
+    forget_label: int | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("retain", "forget"):
+            if len(getattr(self, part)) == 0:
+                raise UserError(f"The {part} set of {self.name!r} is empty; give at least one example.")
+        if self.retain.inputs.shape[1:] != self.forget.inputs.shape[1:]:
+            raise UserError(
+                f"Retain inputs have shape {tuple(self.retain.inputs.shape[1:])} and forget inputs "
+                f"{tuple(self.forget.inputs.shape[1:])}; give both the same shape."
+            )
