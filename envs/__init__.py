@@ -1,0 +1,1 @@
+"""Unlearning environments: a Gymnasium face over an unlearning process."""

@@ -1,0 +1,72 @@
+"""Rewards: small functions of the update and the process; each names its terms, which sum to the reward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.processes.base import Process, Update
+
+
+class Reward(Protocol):
+    """What an environment asks of a reward."""
+
+    def reset(self, process: Process) -> None:
+        """Take note of the original weights; called after the process was reset."""
+
+    def terms(self, update: Update, process: Process) -> dict[str, float]:
+        """Return the named terms earned by the update that was just made."""
+
+
+class LossReward:
+    """The paper's reward, −L_t(λ_t) (section 5.3); its two terms are the sides of the loss."""
+
+    def __init__(self, forget_cap: float, retain_weight: float) -> None:
+        del forget_cap, retain_weight  # the loss has its own weights
+
+    def reset(self, process: Process) -> None:
+        """Nothing to remember."""
+
+    def terms(self, update: Update, process: Process) -> dict[str, float]:
+        """Return the negated retain and forget terms of the loss."""
+        return {"retain": -update.retain_term, "forget": -update.forget_term}
+
+
+class ProgressReward:
+    """φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch: bounded, and it telescopes to the final quality.
+
+    φ = min(L_forget, c)/c − κ·max(0, L_retain − L_retain(θ₀)), with c = ``forget_cap`` and
+    κ = ``retain_weight``.
+    """
+
+    def __init__(self, forget_cap: float, retain_weight: float) -> None:
+        self.forget_cap, self.retain_weight = forget_cap, retain_weight
+        self._start = 0.0
+        self._last = (0.0, 0.0)
+
+    def reset(self, process: Process) -> None:
+        """Measure the original weights."""
+        self._start = process.quality().retain_loss
+        self._last = self._potential(process)
+
+    def _potential(self, process: Process) -> tuple[float, float]:
+        quality = process.quality()
+        forget = min(quality.forget_loss, self.forget_cap) / self.forget_cap
+        return -self.retain_weight * max(0.0, quality.retain_loss - self._start), forget
+
+    def terms(self, update: Update, process: Process) -> dict[str, float]:
+        """Return what each side gained since the last call."""
+        before, self._last = self._last, self._potential(process)
+        return {"retain": self._last[0] - before[0], "forget": self._last[1] - before[1]}
+
+
+REWARDS: dict[str, Callable[[float, float], Reward]] = {"loss": LossReward, "progress": ProgressReward}
+"""Name → class, called with ``forget_cap`` and ``retain_weight``. A new reward is one line here."""
+
+
+def make_reward(name: str, forget_cap: float, retain_weight: float) -> Reward:
+    """Return the reward registered under ``name``."""
+    if name not in REWARDS:
+        raise UserError(f"reward={name!r} is not known; choose one of {', '.join(sorted(REWARDS))}.")
+    return REWARDS[name](forget_cap, retain_weight)

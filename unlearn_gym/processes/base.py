@@ -1,0 +1,92 @@
+"""The one idea of the package: an unlearning process, a small dynamical system steered by λ."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+
+LAMBDA_0 = 0.5
+"""λ before the first update (paper, appendix C)."""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What the next minibatch looks like under the current weights: the first four state numbers.
+
+    Losses are means over batch and pixels (or outputs); norms are L2 over all trainable parameters.
+    """
+
+    retain_loss: float
+    forget_loss: float
+    retain_grad_norm: float
+    forget_grad_norm: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether all four numbers are finite."""
+        return all(map(math.isfinite, astuple(self)))
+
+
+@dataclass(frozen=True)
+class Update:
+    """One gradient update at λ.
+
+    Attributes:
+        loss: the loss the update descended; ``retain_term + forget_term``.
+        retain_term: what the retain side contributed to the loss.
+        forget_term: what the forget side contributed to the loss (usually negative: it is ascended).
+        dloss_dlambda: derivative of the loss in λ with the drawn minibatch held fixed.
+        dvariance_dlambda: unbiased estimate of the derivative in λ of the loss estimator's second moment.
+        diverged: whether loss, gradient or weights were not finite; the weights are then the last finite ones.
+    """
+
+    loss: float
+    retain_term: float
+    forget_term: float
+    dloss_dlambda: float = 0.0
+    dvariance_dlambda: float = 0.0
+    diverged: bool = False
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Losses on a fixed probe batch, by which the ``progress`` reward judges the weights."""
+
+    retain_loss: float
+    forget_loss: float
+
+
+class Process(ABC):
+    """Weights, an optimizer, a seeded stream of minibatches and an objective."""
+
+    @abstractmethod
+    def reset(self, rng: np.random.Generator) -> Signals:
+        """Restore the original weights and optimizer, seed every draw from ``rng``, and observe."""
+
+    @abstractmethod
+    def observe(self) -> Signals:
+        """Measure the next minibatch under the current weights, which stay as they are."""
+
+    @abstractmethod
+    def update(self, lam: float) -> Update:
+        """Apply one gradient update at λ and move on to the next minibatch."""
+
+    @abstractmethod
+    def undo(self) -> None:
+        """Take the last update's weights back (used when they turn out to be ruined)."""
+
+    @abstractmethod
+    def quality(self) -> Quality:
+        """Evaluate the fixed probe batch under the current weights."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on after a kill: tensors, numbers and strings in nested dictionaries."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where ``state_dict`` was taken."""

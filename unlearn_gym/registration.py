@@ -1,0 +1,25 @@
+"""The environment ids: one flat list; entry points are strings, so that registering imports nothing heavy."""
+
+from gymnasium.envs.registration import register, registry
+
+ONLINE = {"online": True, "horizon": 2000}
+WEIGHTED = {"objective": "weighted", "reward": "progress"}
+
+DIFFUSION = "unlearn_gym.envs.diffusion:DiffusionUnlearningEnv"
+QUADRATIC = "unlearn_gym.envs.quadratic:QuadraticEnv"
+
+ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("Quadratic-v0", QUADRATIC, {}),
+    ("SISS-Digits-v0", DIFFUSION, {"task": "digits"}),
+    ("SISS-Digits-Online-v0", DIFFUSION, {"task": "digits", **ONLINE}),
+    ("Weighted-Digits-v0", DIFFUSION, {"task": "digits", **WEIGHTED}),
+    ("Weighted-Digits-Online-v0", DIFFUSION, {"task": "digits", **WEIGHTED, **ONLINE}),
+    ("SISS-v0", DIFFUSION, {}),
+)
+
+
+def register_all() -> None:
+    """Register every id once; a second call changes nothing."""
+    for name, entry_point, kwargs in ENVIRONMENTS:
+        if f"unlearn_gym/{name}" not in registry:
+            register(id=f"unlearn_gym/{name}", entry_point=entry_point, kwargs=kwargs)
