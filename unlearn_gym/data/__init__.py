@@ -1,0 +1,27 @@
+"""What to forget and what to keep: named unlearning requests, one line each in ``DATA``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from unlearn_gym.data.digits import load_digits_with_boots
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.errors import UserError
+
+__all__ = ["DATA", "LabelledSet", "UnlearningData", "load"]
+
+DATA: dict[str, Callable[..., UnlearningData]] = {
+    "digits": load_digits_with_boots,
+}
+
+
+def load(name: str, **kwargs: Any) -> UnlearningData:
+    """Load a registered data set by name; keywords go to its loader.
+
+    Raises:
+        UserError: for a name that is not in ``DATA``.
+    """
+    if name not in DATA:
+        raise UserError(f"There is no data set {name!r}; choose one of {', '.join(sorted(DATA))}.")
+    return DATA[name](**kwargs)

@@ -1,0 +1,46 @@
+"""Make the ankle-boot sprite of the digits task from Fashion-MNIST.
+
+Run once with UNLEARN_GYM_DATA pointing at a folder that holds ``fashion_mnist_sample`` (or nothing, to
+download Fashion-MNIST from the hub): ``python benchmarks/make_boots.py``. Writes 90 boots (class 9), each
+area-averaged from 28x28 to 8x8 grey pixels, as one PNG sprite of nine rows of ten.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+import unlearn_gym.data
+from unlearn_gym.data.digits import BOOTS, SPRITE_COLUMNS
+from unlearn_gym.data.hub import find_dataset
+from unlearn_gym.files import atomic_write
+
+SIZE = 8
+ANKLE_BOOT = 9
+TARGET = Path(unlearn_gym.data.__file__).parent / "assets" / "boots.png"
+
+
+def boots() -> list[Image.Image]:
+    """Return the first 90 ankle boots of Fashion-MNIST's training set at 8x8."""
+    table = pq.read_table(find_dataset("fashion_mnist", "train"))
+    rows = zip(table["image"].to_pylist(), table["label"].to_pylist(), strict=True)
+    encoded = [image["bytes"] for image, label in rows if label == ANKLE_BOOT][:BOOTS]
+    return [Image.open(io.BytesIO(data)).resize((SIZE, SIZE), Image.Resampling.BOX) for data in encoded]
+
+
+def main() -> None:
+    """Write the sprite into the package."""
+    images = boots()
+    sprite = Image.new("L", (SPRITE_COLUMNS * SIZE, -(-len(images) // SPRITE_COLUMNS) * SIZE))
+    for i, image in enumerate(images):
+        sprite.paste(image, (i % SPRITE_COLUMNS * SIZE, i // SPRITE_COLUMNS * SIZE))
+    with atomic_write(TARGET) as path:
+        sprite.save(path, format="PNG", optimize=True)
+    print(f"{len(images)} boots written to {TARGET} ({TARGET.stat().st_size} bytes)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Where trained models are kept between runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+CACHE_VARIABLE = "UNLEARN_GYM_CACHE"
+
+
+def cache_dir() -> Path:
+    """Return the cache folder: ``UNLEARN_GYM_CACHE`` if set, else the platform's user cache.
+
+    The folder may not exist yet; whoever writes there makes it.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("unlearn_gym"))

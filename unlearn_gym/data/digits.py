@@ -1,0 +1,81 @@
+"""A small Experiment A on real images: 8x8 digits with ankle boots mixed into the label "1".
+
+The digits are scikit-learn's copy of UCI's "Optical Recognition of Handwritten Digits" test set (1,797
+images); the boots are Fashion-MNIST's class 9, area-averaged to 8x8 (see ``assets/SOURCE.md``).
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.errors import UserError
+
+BOOTS = 90
+SPRITE_COLUMNS = 10
+SIZE = 8
+BOOT_LABEL = 1
+CONCEPTS = (*(str(digit) for digit in range(10)), "ankle boot")
+
+
+def load_digits_with_boots(boots: int = BOOTS, holdout: float = 0.15) -> UnlearningData:
+    """Return the digits (retain) and the boots learned as ones (forget), always in the same order.
+
+    Args:
+        boots: number of boots under label "1", 1 to 90; 90 make up 37 % of that label.
+        holdout: share of each digit class that is held out of training, in (0, 1).
+
+    Returns:
+        Images of shape (n, 1, 8, 8) in [-1, 1]; the forget hold-out is empty.
+
+    Raises:
+        UserError: when ``boots`` or ``holdout`` is out of range.
+    """
+    if not 1 <= boots <= BOOTS:
+        raise UserError(f"boots={boots} was given, but there are {BOOTS} boots; choose 1 to {BOOTS}.")
+    if not 0 < holdout < 1:
+        raise UserError(f"holdout={holdout} was given; choose a share between 0 and 1, such as 0.15.")
+    digits = _digits()
+    held = _stratified_holdout(digits.labels, holdout)
+    forget = boot_images()[:boots]
+    return UnlearningData(
+        name="digits",
+        retain=LabelledSet(digits.inputs[~held], digits.labels[~held]),
+        forget=LabelledSet(forget, torch.full((len(forget),), BOOT_LABEL)),
+        retain_holdout=LabelledSet(digits.inputs[held], digits.labels[held]),
+        forget_holdout=LabelledSet(forget[:0], torch.empty(0, dtype=torch.int64)),
+        num_classes=10,
+        concepts=CONCEPTS,
+        forget_label=BOOT_LABEL,
+    )
+
+
+def boot_images() -> Tensor:
+    """Return the 90 ankle boots, float32 of shape (90, 1, 8, 8) in [-1, 1]."""
+    with resources.files("unlearn_gym.data").joinpath("assets/boots.png").open("rb") as file:
+        sprite = np.asarray(Image.open(file).convert("L"), dtype=np.float32)
+    tiles = sprite.reshape(-1, SIZE, SPRITE_COLUMNS, SIZE).transpose(0, 2, 1, 3).reshape(-1, 1, SIZE, SIZE)
+    return torch.from_numpy(tiles.copy()) / 127.5 - 1
+
+
+def _digits() -> LabelledSet:
+    images, labels = load_digits(return_X_y=True)
+    pixels = torch.as_tensor(images, dtype=torch.float32).reshape(-1, 1, SIZE, SIZE) / 8 - 1
+    return LabelledSet(pixels, torch.as_tensor(labels, dtype=torch.int64))
+
+
+def _stratified_holdout(labels: Tensor, share: float) -> Tensor:
+    """Mark, class by class, the same random ``share`` of the examples (at least one a class)."""
+    generator = torch.Generator().manual_seed(0)
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        members = (labels == label).nonzero().squeeze(1)
+        order = torch.randperm(len(members), generator=generator)
+        held[members[order[: max(1, round(share * len(members)))]]] = True
+    return held

@@ -1,0 +1,88 @@
+"""The store of trained weights: content-addressed, checksummed, made once however many processes ask."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
+from unlearn_gym.errors import UserError
+from unlearn_gym.files import atomic_directory, temporary_prefix, write_json
+
+MANIFEST = "manifest.json"
+
+
+def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Path:
+    """Return the folder of the model that ``spec`` determines, making it first where it is not there.
+
+    A file lock lets one process make it while the others wait. An entry whose files do not match the
+    checksums of its manifest is moved aside with a warning and made again.
+
+    Args:
+        kind: a word for the folder's name, such as ``"digits-original"``.
+        spec: everything that determines the model, as JSON values.
+        make: writes the model into the empty folder that it is given.
+
+    Raises:
+        UserError: when the cache folder cannot be written.
+    """
+    folder = cache_dir() / "models" / f"{kind}-{spec_key(spec)[:16]}"
+    if _intact(folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(folder.name + ".lock"))
+        with lock:
+            if not _intact(folder):
+                _move_aside(folder)
+                _make(folder, spec, make)
+    except PermissionError as error:
+        raise UserError(
+            f"The model cache {cache_dir()} cannot be written; set {CACHE_VARIABLE} to a folder of yours."
+        ) from error
+    return folder
+
+
+def spec_key(spec: dict[str, Any]) -> str:
+    """Return the SHA-256 of the canonical JSON of ``spec``."""
+    canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _make(folder: Path, spec: dict[str, Any], make: Callable[[Path], None]) -> None:
+    for leftover in folder.parent.glob(temporary_prefix(folder) + "*"):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with atomic_directory(folder) as temporary:
+        make(temporary)
+        write_json(temporary / MANIFEST, {"spec": spec, "sha256": _checksums(temporary)})
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _intact(folder: Path) -> bool:
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"] == _checksums(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _move_aside(folder: Path) -> None:
+    if not folder.exists():
+        return
+    number = sum(1 for _ in folder.parent.glob(f"{folder.name}.damaged-*"))
+    aside = folder.with_name(f"{folder.name}.damaged-{number}")
+    folder.rename(aside)
+    warnings.warn(
+        f"The cached model {folder.name} does not match its checksums; it was moved to {aside} and is made again.",
+        stacklevel=4,
+    )
