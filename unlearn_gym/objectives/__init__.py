@@ -1,0 +1,51 @@
+"""Unlearning objectives by name. A new one is one file and one line in ``DIFFUSION_OBJECTIVES``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.base import Objective
+from unlearn_gym.objectives.siss import SISS
+from unlearn_gym.objectives.weighted import Weighted
+
+
+@dataclass(frozen=True)
+class DiffusionSettings:
+    """What an objective of a diffusion process may depend on; the keywords of the environment."""
+
+    n: int
+    k: int
+    superfactor: float
+    dataset_factors: str
+    x_from: str
+    forget_scaling: str
+    forget_norm: float
+    forget_cap: float
+
+
+def _siss(settings: DiffusionSettings) -> Objective:
+    return SISS(
+        settings.n,
+        settings.k,
+        superfactor=settings.superfactor,
+        dataset_factors=settings.dataset_factors,
+        x_from=settings.x_from,
+        forget_scaling=settings.forget_scaling,
+        forget_norm=settings.forget_norm,
+    )
+
+
+DIFFUSION_OBJECTIVES: dict[str, Callable[[DiffusionSettings], Objective]] = {
+    "siss": _siss,
+    "weighted": lambda settings: Weighted(settings.forget_cap),
+}
+
+
+def make_diffusion_objective(name: str, settings: DiffusionSettings) -> Objective:
+    """Return the objective registered under ``name``."""
+    if name not in DIFFUSION_OBJECTIVES:
+        known = ", ".join(sorted(DIFFUSION_OBJECTIVES))
+        raise UserError(f"objective={name!r} is not known; choose one of {known}.")
+    return DIFFUSION_OBJECTIVES[name](settings)

@@ -1,0 +1,128 @@
+"""What an unlearning objective is: row weights for two gradients, and the way the two are combined.
+
+An objective sees no model and no optimizer. A minibatch holds B pairs, a *retain latent* and a *forget latent*
+each. Every latent has an error towards the retain target and one towards the forget target. The objective (1) weighs these errors row by row, which defines the two gradients
+
+    g_retain = ∇ (1/B) Σ_j w^retain_j ℓ^retain_j,    g_forget = ∇ (1/B) Σ_j w^forget_j ℓ^forget_j,    j = 1 … 2B,
+
+and (2) says with which coefficients the update combines them and what the loss was.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a mixture objective needs of a minibatch; every tensor has shape (B,).
+
+    Attributes:
+        uniform: u ~ U[0, 1), which chooses the mixture side: forget where u < λ.
+        delta_retain: log q(m|a) − log q(m|x) if m is the retain latent.
+        delta_forget: the same if m is the forget latent.
+    """
+
+    uniform: Tensor
+    delta_retain: Tensor
+    delta_forget: Tensor
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the 2B latents, each tensor of shape (2B,): first the B retain latents, then the B forget latents.
+
+    Attributes:
+        retain: weight of each latent's error towards the retain target, and
+        forget: towards the forget target. A latent that does not take part has two zeros.
+    """
+
+    retain: Tensor
+    forget: Tensor
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The two sides of the loss at the drawn minibatch, before they are combined.
+
+    Attributes:
+        retain: mean weighted retain error, and ``forget`` the mean weighted forget error.
+        retain_norm: L2 norm of g_retain, and ``forget_norm`` that of g_forget.
+        dot: inner product ⟨g_retain, g_forget⟩ (only computed for objectives with ``needs_dot``).
+        rows_retain: weighted retain error of each pair, shape (B,), and ``rows_forget`` likewise.
+        score: ∂log q_λ(m)/∂λ of each pair, shape (B,); 0 for objectives without a mixture.
+    """
+
+    retain: float
+    forget: float
+    retain_norm: float
+    forget_norm: float
+    dot: float
+    rows_retain: Tensor
+    rows_forget: Tensor
+    score: Tensor
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The update direction ``c_retain·g_retain + c_forget·g_forget`` and the value of the loss.
+
+    ``loss = retain_term + forget_term``; the last two are derivatives in λ, as in ``processes.base.Update``.
+    """
+
+    c_retain: float
+    c_forget: float
+    retain_term: float
+    forget_term: float
+    dloss_dlambda: float = 0.0
+    dvariance_dlambda: float = 0.0
+
+
+class Objective(ABC):
+    """Base of all objectives.
+
+    Attributes:
+        needs_norms: whether ``combine`` uses the gradient norms.
+        needs_dot: whether ``combine`` uses the inner product of the two gradients.
+        forget_target: "noise" for the true noise, "uniform" for fresh uniform numbers (EraseDiff).
+    """
+
+    needs_norms: bool = False
+    needs_dot: bool = False
+    forget_target: str = "noise"
+
+    def weights(self, lam: float, draw: Draw) -> Weights:
+        """Return the row weights at λ; by default each latent counts once, towards its own target."""
+        one, zero = torch.ones_like(draw.uniform), torch.zeros_like(draw.uniform)
+        return Weights(retain=torch.cat([one, zero]), forget=torch.cat([zero, one]))
+
+    def score(self, lam: float, draw: Draw) -> Tensor:
+        """Return ∂log q_λ(m)/∂λ of the drawn latents, shape (B,)."""
+        return torch.zeros_like(draw.uniform)
+
+    @abstractmethod
+    def combine(self, lam: float, parts: Parts) -> Combination:
+        """Return the coefficients of the update and the loss at λ."""
+
+
+def mixture_derivatives(c_retain: float, c_forget: float, parts: Parts) -> tuple[float, float]:
+    """Return dL/dλ with the latents held fixed, and an estimate of d E[h²]/dλ.
+
+    h_i = C_x w_x ℓ_x − C_a w_a ℓ_a and S_i = w_a − w_x give −mean(S h) and −mean(S h²)
+    (spec of SISS, section 4.3; the paper's estimator is the first).
+    """
+    h = c_retain * parts.rows_retain + c_forget * parts.rows_forget
+    first = -(parts.score * h).mean()
+    second = -(parts.score * h.square()).mean()
+    return float(first), float(second)
+
+
+def safe_ratio(numerator: float, denominator: float) -> float:
+    """Return the quotient, or 0 where it is not a finite number (one side of the mixture was empty)."""
+    ratio = numerator / denominator if denominator > 0 else 0.0
+    return ratio if math.isfinite(ratio) else 0.0

@@ -1,0 +1,100 @@
+"""SISS: subtracted importance-sampled scores (Alberti et al. 2025, arXiv 2503.01034)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.base import (
+    Combination,
+    Draw,
+    Objective,
+    Parts,
+    Weights,
+    mixture_derivatives,
+    safe_ratio,
+)
+from unlearn_gym.objectives.importance import importance_weights
+
+
+def exact_factors(keep_from: str, n: int, k: int, s: float) -> tuple[float, float]:
+    """Return the factors under which s = 0 is naive deletion, whichever set x is drawn from."""
+    return (1.0, s * k / (n - k)) if keep_from == "retain" else (n / (n - k), (1.0 + s) * k / (n - k))
+
+
+def paper_factors(keep_from: str, n: int, k: int, s: float) -> tuple[float, float]:
+    """Return the paper's factors n/(n − k) and (1 + s)k/(n − k), meant for x from all data."""
+    return n / (n - k), (1.0 + s) * k / (n - k)
+
+
+def no_factors(keep_from: str, n: int, k: int, s: float) -> tuple[float, float]:
+    """Return 1 and 1 + s, as if both sets had the same size."""
+    return 1.0, 1.0 + s
+
+
+DATASET_FACTORS = {"exact": exact_factors, "paper": paper_factors, "none": no_factors}
+FORGET_SCALINGS = ("norm", "coef")
+
+
+class SISS(Objective):
+    """L = C_x·mean(w_x ℓ_x) − C_a·mean(w_a ℓ_a) on one latent per pair, drawn with probability λ from a.
+
+    Args:
+        n: number of training examples, and ``k`` how many of them are to be forgotten.
+        superfactor: s, the strength of forgetting under ``forget_scaling="coef"``.
+        dataset_factors: a name in ``DATASET_FACTORS``, for C_x and C_a under ``"coef"``.
+        x_from: "retain" or "all", the set that x is drawn from.
+        forget_scaling: "norm" sets the forget gradient's norm to ``forget_norm`` times the retain gradient's
+            (the authors' training step, with a relative norm); "coef" uses C_x and C_a.
+        forget_norm: see ``forget_scaling``.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        k: int,
+        *,
+        superfactor: float,
+        dataset_factors: str,
+        x_from: str,
+        forget_scaling: str,
+        forget_norm: float,
+    ) -> None:
+        if forget_scaling not in FORGET_SCALINGS:
+            raise UserError(f"forget_scaling={forget_scaling!r} is not known; choose norm or coef.")
+        if dataset_factors not in DATASET_FACTORS:
+            known = ", ".join(DATASET_FACTORS)
+            raise UserError(f"dataset_factors={dataset_factors!r} is not known; choose one of {known}.")
+        if superfactor < 0 or forget_norm < 0:
+            raise UserError(
+                f"superfactor={superfactor} and forget_norm={forget_norm} must not be negative; give 0 or more."
+            )
+        self.needs_norms = forget_scaling == "norm"
+        self.forget_norm = forget_norm
+        self.factors = DATASET_FACTORS[dataset_factors](x_from, n, k, superfactor)
+
+    def weights(self, lam: float, draw: Draw) -> Weights:
+        """Return the importance weights of the latents that λ chooses, 0 for the others."""
+        forget = draw.uniform < lam
+        x_on_retain, a_on_retain = importance_weights(lam, draw.delta_retain)
+        x_on_forget, a_on_forget = importance_weights(lam, draw.delta_forget)
+        zero = torch.zeros_like(draw.uniform)
+        return Weights(
+            retain=torch.cat([torch.where(forget, zero, x_on_retain), torch.where(forget, x_on_forget, zero)]),
+            forget=torch.cat([torch.where(forget, zero, a_on_retain), torch.where(forget, a_on_forget, zero)]),
+        )
+
+    def score(self, lam: float, draw: Draw) -> Tensor:
+        """Return S = w_a − w_x of the chosen latents."""
+        delta = torch.where(draw.uniform < lam, draw.delta_forget, draw.delta_retain)
+        w_x, w_a = importance_weights(lam, delta)
+        return w_a - w_x
+
+    def combine(self, lam: float, parts: Parts) -> Combination:
+        """Return the coefficients of g_retain and g_forget and the loss they descend."""
+        c_x, c_a = self.factors
+        if self.needs_norms:
+            c_x, c_a = 1.0, self.forget_norm * safe_ratio(parts.retain_norm, parts.forget_norm)
+        derivatives = mixture_derivatives(c_x, -c_a, parts)
+        return Combination(c_x, -c_a, c_x * parts.retain, -c_a * parts.forget, *derivatives)

@@ -1,0 +1,211 @@
+"""Unlearning a noise-predicting diffusion model (DDPM, Ho et al. 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DDPMScheduler, UNet2DModel
+from torch import Generator, Tensor
+
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.base import Draw
+from unlearn_gym.objectives.importance import DISJOINT, log_ratio
+from unlearn_gym.processes.base import Quality
+from unlearn_gym.processes.gradient import GradientProcess
+from unlearn_gym.processes.stream import Shuffled
+
+PROBE_SIZE = 32
+PROBE_SEED = 0
+
+
+@dataclass(frozen=True)
+class RawDraw:
+    """The random numbers of one minibatch of B pairs, on the CPU; none depends on an action.
+
+    Attributes:
+        retain: indices into the set that x is drawn from, shape (B,).
+        forget: indices into the forget set, shape (B,).
+        timesteps: t ~ U{0 … T − 1}, one per pair, shape (B,).
+        noise: ε ~ N(0, I), one per pair and shared by its two latents, shape (B, channels, height, width).
+        uniform: u ~ U[0, 1), which chooses the mixture side, shape (B,).
+        target: υ ~ U[0, 1), the forget target of EraseDiff, like ``noise``; empty for other objectives.
+    """
+
+    retain: Tensor
+    forget: Tensor
+    timesteps: Tensor
+    noise: Tensor
+    uniform: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The bank of 2B latents of one minibatch: first B retain latents, then B forget latents."""
+
+    noisy: Tensor
+    labels: Tensor | None
+    timesteps: Tensor
+    retain_target: Tensor
+    forget_target: Tensor
+    draw: Draw
+
+
+class DiffusionProcess(GradientProcess):
+    """θ, the noise-prediction loss, and pairs of a retain image x and a forget image a.
+
+    One timestep and one noise are shared by the two latents of a pair. For a class-conditional network the
+    mixture is over (latent, label): each latent is predicted under its own source's label, and where the two
+    labels differ the densities do not overlap.
+
+    Args:
+        unet: network predicting ε, class-conditional or not.
+        scheduler: its noise schedule.
+        data: the request.
+        x_from: "retain" draws x from the retain set, "all" from retain and forget set together.
+        settings: the keywords of ``GradientProcess``.
+
+    Attributes:
+        model: the network as it is now.
+        data: the request.
+    """
+
+    model: UNet2DModel
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        scheduler: DDPMScheduler,
+        data: UnlearningData,
+        *,
+        x_from: str = "retain",
+        **settings: Any,
+    ) -> None:
+        if x_from not in ("retain", "all"):
+            raise UserError(f"x_from={x_from!r} is not known; choose retain or all.")
+        unet.eval()
+        super().__init__(unet, **settings)
+        self.scheduler, self.data = scheduler, data
+        self._conditional = unet.config["num_class_embeds"] is not None
+        self._forget = self._move(data.forget)
+        self._keep = self._move(data.retain if x_from == "retain" else _joined(data.retain, data.forget))
+        alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
+        self._gamma, self._sigma = alphas.sqrt().to(self.dtype), (1.0 - alphas).sqrt().to(self.dtype)
+        self._keep_order = Shuffled(len(self._keep), self.generator)
+        self._forget_order = Shuffled(len(self._forget), self.generator)
+        self._raw: RawDraw | None = None
+        self._latents: Latents | None = None
+        self._probe = self._draw_probe()
+
+    def _move(self, part: LabelledSet) -> LabelledSet:
+        return LabelledSet(part.inputs.to(self.device, self.dtype), part.labels.to(self.device))
+
+    def _draw_raw(
+        self, generator: Generator, keep: Shuffled, forget: Shuffled, pairs: int, timesteps: Tensor | None = None
+    ) -> RawDraw:
+        shape = (pairs, *self._forget.inputs.shape[1:])
+        steps = len(self._gamma)
+        random_steps = torch.randint(steps, (pairs,), generator=generator)
+        raw = RawDraw(
+            retain=keep.take(pairs),
+            forget=forget.take(pairs),
+            timesteps=random_steps if timesteps is None else timesteps,
+            noise=torch.randn(shape, generator=generator),
+            uniform=torch.rand(pairs, generator=generator),
+            target=torch.empty(0),
+        )
+        if self.objective.forget_target == "uniform":
+            raw = RawDraw(**{**vars(raw), "target": torch.rand(shape, generator=generator)})
+        return raw
+
+    def _draw_probe(self) -> Latents:
+        """Draw a fixed batch with timesteps spread evenly over the schedule."""
+        generator = Generator().manual_seed(PROBE_SEED)
+        orders = [Shuffled(len(part), generator) for part in (self._keep, self._forget)]
+        steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
+        return self._noise(self._draw_raw(generator, *orders, PROBE_SIZE, steps))
+
+    def draw_batch(self) -> None:
+        self._raw = self._draw_raw(self.generator, self._keep_order, self._forget_order, self.pairs)
+        self._latents = self._noise(self._raw)
+
+    def reset_stream(self) -> None:
+        self._keep_order.reset()
+        self._forget_order.reset()
+
+    def _noise(self, raw: RawDraw) -> Latents:
+        """Make the latents γx + σε and γa + σε, their targets (m − γx)/σ and (m − γa)/σ, and δ."""
+        move = {"device": self.device, "dtype": self.dtype}
+        x, a = self._keep.inputs[raw.retain], self._forget.inputs[raw.forget]
+        noise, timesteps = raw.noise.to(**move), raw.timesteps.to(self.device)
+        gamma, sigma = self._gamma[timesteps], self._sigma[timesteps]
+        wide = (-1, *[1] * (x.ndim - 1))
+        shift = (gamma / sigma).view(wide) * (x - a)
+        forget_noise = raw.target.to(**move) if len(raw.target) else noise
+        x_labels, a_labels = self._keep.labels[raw.retain], self._forget.labels[raw.forget]
+        return Latents(
+            noisy=torch.cat([y * gamma.view(wide) + noise * sigma.view(wide) for y in (x, a)]),
+            labels=torch.cat([x_labels, a_labels]) if self._conditional else None,
+            timesteps=timesteps.repeat(2),
+            retain_target=torch.cat([noise, noise - shift]),
+            forget_target=torch.cat([noise + shift, forget_noise]),
+            draw=self._mixture(raw, x - a, noise, gamma, sigma, x_labels == a_labels),
+        )
+
+    def _mixture(
+        self, raw: RawDraw, gap: Tensor, noise: Tensor, gamma: Tensor, sigma: Tensor, same_label: Tensor
+    ) -> Draw:
+        inner, distance2 = (noise * gap).flatten(1).sum(1), gap.square().flatten(1).sum(1)
+        overlap = same_label if self._conditional else torch.ones_like(same_label)
+        deltas = [
+            torch.where(overlap, log_ratio(side, inner, distance2, gamma, sigma), side * DISJOINT)
+            for side in (-1, 1)
+        ]
+        return Draw(raw.uniform.to(device=self.device, dtype=self.dtype), *deltas)
+
+    @property
+    def draw(self) -> Draw:
+        assert self._latents is not None
+        return self._latents.draw
+
+    def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        assert self._latents is not None
+        return self._errors_of(self._latents, rows)
+
+    def _errors_of(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
+        labels = None if latents.labels is None else latents.labels[rows]
+        predicted = self.model(latents.noisy[rows], latents.timesteps[rows], class_labels=labels).sample
+        to_retain = (predicted - latents.retain_target[rows]).square().flatten(1).mean(1)
+        to_forget = (predicted - latents.forget_target[rows]).square().flatten(1).mean(1)
+        return to_retain, to_forget
+
+    @torch.no_grad()
+    def quality(self) -> Quality:
+        """Return the denoising losses of 32 retain and 32 forget images at evenly spread timesteps."""
+        rows = torch.arange(2 * PROBE_SIZE, device=self.device)
+        retain, forget = self._errors_of(self._probe, rows)
+        return Quality(float(retain[:PROBE_SIZE].mean()), float(forget[PROBE_SIZE:].mean()))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            **super().state_dict(),
+            "keep_order": self._keep_order.state_dict(),
+            "forget_order": self._forget_order.state_dict(),
+            "raw": None if self._raw is None else dict(vars(self._raw)),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._keep_order.load_state_dict(state["keep_order"])
+        self._forget_order.load_state_dict(state["forget_order"])
+        self._raw = None if state["raw"] is None else RawDraw(**state["raw"])
+        self._latents = None if self._raw is None else self._noise(self._raw)
+
+
+def _joined(a: LabelledSet, b: LabelledSet) -> LabelledSet:
+    return LabelledSet(torch.cat([a.inputs, b.inputs]), torch.cat([a.labels, b.labels]))
+
+

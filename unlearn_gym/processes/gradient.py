@@ -1,0 +1,218 @@
+"""The common part of all processes that move a network's weights by λ-weighted gradients."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.base import Draw, Objective, Parts
+from unlearn_gym.processes import gradients
+from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
+from unlearn_gym.processes.gradients import Gradient
+from unlearn_gym.processes.measurement import Bank
+from unlearn_gym.processes.optimizers import make_optimizer
+
+STATES = ("fresh", "lagged")
+UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)
+"""What a lagged state shows before the first update."""
+
+
+class GradientProcess(Process):
+    """One optimizer update of ``model`` per step, from two gradients that an objective weighs and combines.
+
+    Subclasses draw minibatches and say what the errors of a minibatch are.
+
+    Args:
+        model: the network to unlearn; it is moved to ``device`` and ``dtype`` and changed in place.
+        objective: see ``unlearn_gym.objectives``.
+        batch_size: images per update, half of them from each set.
+        optimizer: a name in ``OPTIMIZERS``.
+        learning_rate: step size.
+        max_grad_norm: the combined gradient is clipped to this L2 norm.
+        state: "fresh" measures the next minibatch under the new weights, "lagged" reports the side gradients
+            that the last update computed anyway.
+        grad_norms: False leaves the two norms out of the computation and reports 0.
+        device: where to compute.
+        dtype: floating-point type of weights and data.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        *,
+        batch_size: int,
+        optimizer: str,
+        learning_rate: float,
+        max_grad_norm: float,
+        state: str,
+        grad_norms: bool,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        if state not in STATES:
+            raise UserError(f"state={state!r} is not known; choose fresh or lagged.")
+        if batch_size < 2 or batch_size % 2:
+            raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
+        if not max_grad_norm > 0:
+            raise UserError(f"max_grad_norm={max_grad_norm} is not positive; give a number above 0 or inf.")
+        self.device, self.dtype = device, dtype
+        self.model = model.to(device=device, dtype=dtype)
+        self.objective, self.pairs = objective, batch_size // 2
+        self.max_grad_norm = max_grad_norm
+        self.fresh, self.grad_norms = state == "fresh", grad_norms
+        self._parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._tensors = [*self.model.parameters(), *self.model.buffers()]
+        self._original = [t.detach().clone() for t in self._tensors]
+        self._last = [p.detach().clone() for p in self._parameters]
+        self._make_optimizer = lambda: make_optimizer(optimizer, self._parameters, learning_rate)
+        self._optimizer = self._make_optimizer()
+        self.generator = Generator()
+        self._lambda = LAMBDA_0
+        self._signals = UNKNOWN
+        self._bank: Bank | None = None
+
+    @abstractmethod
+    def draw_batch(self) -> None:
+        """Draw the next minibatch from ``self.generator``."""
+
+    @abstractmethod
+    def reset_stream(self) -> None:
+        """Forget the current order of the data; the generator was seeded anew."""
+
+    @property
+    @abstractmethod
+    def draw(self) -> Draw:
+        """The mixture numbers of the current minibatch."""
+
+    @abstractmethod
+    def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the errors of the given latents towards the retain and the forget target, each (r,)."""
+
+    def reset(self, rng: np.random.Generator) -> Signals:
+        with torch.no_grad():
+            torch._foreach_copy_(self._tensors, self._original)
+            torch._foreach_copy_(self._last, self._parameters)
+        self._optimizer = self._make_optimizer()
+        self.generator.manual_seed(int(rng.integers(2**63)))
+        self.reset_stream()
+        self._lambda, self._signals = LAMBDA_0, UNKNOWN
+        self._next_batch()
+        return self.observe()
+
+    def _next_batch(self) -> None:
+        self.draw_batch()
+        self._bank = None
+
+    def _open_bank(self) -> Bank:
+        return Bank(self.errors, self._parameters, self.pairs)
+
+    def observe(self) -> Signals:
+        if self.fresh and self._bank is None:
+            self._bank = self._open_bank()
+            self._signals = self._measure(self._bank)
+        return self._signals
+
+    def _measure(self, bank: Bank) -> Signals:
+        retain_norm = forget_norm = 0.0
+        if self.grad_norms:
+            sides = bank.observe(self.objective.weights(self._lambda, self.draw))
+            retain_norm = float(gradients.norm(sides.retain)) / self.pairs
+            forget_norm = float(gradients.norm(sides.forget)) / self.pairs
+        else:
+            bank.look()
+        retain = float(bank.retain_errors[: self.pairs].mean())
+        forget = float(bank.forget_errors[self.pairs :].mean())
+        return Signals(retain, forget, retain_norm, forget_norm)
+
+    def update(self, lam: float) -> Update:
+        self.observe()
+        bank = self._bank or self._open_bank()
+        weights = self.objective.weights(lam, self.draw)
+        sides = bank.weigh(weights)
+        rows_retain = self._pairwise(weights.retain * bank.retain_errors)
+        rows_forget = self._pairwise(weights.forget * bank.forget_errors)
+        parts = self._parts(lam, rows_retain, rows_forget, sides.retain, sides.forget)
+        found = self.objective.combine(lam, parts)
+        direction = gradients.scaled(sides.retain, found.c_retain / self.pairs)
+        gradients.add_(direction, sides.forget, found.c_forget / self.pairs)
+        loss = found.retain_term + found.forget_term
+        finite = self._descend(direction) if math.isfinite(loss) else False
+        if not self.fresh:
+            norms = (parts.retain_norm, parts.forget_norm) if self.grad_norms else (0.0, 0.0)
+            self._signals = Signals(parts.retain, parts.forget, *norms)
+        self._lambda = lam
+        self._next_batch()
+        return Update(
+            loss,
+            found.retain_term,
+            found.forget_term,
+            found.dloss_dlambda,
+            found.dvariance_dlambda,
+            diverged=not finite,
+        )
+
+    def _pairwise(self, rows: Tensor) -> Tensor:
+        return rows[: self.pairs] + rows[self.pairs :]
+
+    def _parts(
+        self, lam: float, rows_retain: Tensor, rows_forget: Tensor, retain: Gradient, forget: Gradient
+    ) -> Parts:
+        norms = self.objective.needs_norms or (self.grad_norms and not self.fresh)
+        return Parts(
+            retain=float(rows_retain.mean()),
+            forget=float(rows_forget.mean()),
+            retain_norm=float(gradients.norm(retain)) / self.pairs if norms else 0.0,
+            forget_norm=float(gradients.norm(forget)) / self.pairs if norms else 0.0,
+            dot=float(gradients.dot(retain, forget)) / self.pairs**2 if self.objective.needs_dot else 0.0,
+            rows_retain=rows_retain,
+            rows_forget=rows_forget,
+            score=self.objective.score(lam, self.draw),
+        )
+
+    @torch.no_grad()
+    def _descend(self, direction: Gradient) -> bool:
+        """Clip, step, and go back to the last finite weights if the new ones are not; say whether they were."""
+        size = float(gradients.norm(direction))
+        if not math.isfinite(size):
+            return False
+        clip = min(1.0, self.max_grad_norm / (size + 1e-6))
+        for parameter, gradient in zip(self._parameters, gradients.scaled(direction, clip), strict=True):
+            parameter.grad = gradient
+        torch._foreach_copy_(self._last, self._parameters)
+        self._optimizer.step()
+        if math.isfinite(float(gradients.norm(list(self._parameters)))):
+            return True
+        self.undo()
+        return False
+
+    @torch.no_grad()
+    def undo(self) -> None:
+        torch._foreach_copy_(self._parameters, self._last)
+        self._bank = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "tensors": [t.detach().clone() for t in self._tensors],
+            "last": [t.clone() for t in self._last],
+            "optimizer": self._optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "lambda": self._lambda,
+            "signals": vars(self._signals),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        with torch.no_grad():
+            torch._foreach_copy_(self._tensors, [t.to(self.device) for t in state["tensors"]])
+            torch._foreach_copy_(self._last, [t.to(self.device) for t in state["last"]])
+        self._optimizer = self._make_optimizer()
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self._lambda, self._signals = state["lambda"], Signals(**state["signals"])
+        self._bank = None
