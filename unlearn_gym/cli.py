@@ -1,0 +1,114 @@
+"""What the command lines share: a dataclass read from flags and YAML, and errors as one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from unlearn_gym.errors import UserError
+
+ConfigType = TypeVar("ConfigType")
+
+
+def run(main: Callable[[], object]) -> NoReturn:
+    """Call ``main`` and leave the process: status 0, 2 after bad input (one sentence), 130 after ^C."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def parse(
+    config_type: type[ConfigType],
+    arguments: Sequence[str] | None = None,
+    *,
+    description: str = "",
+    defaults: Mapping[str, Any] | None = None,
+) -> ConfigType:
+    """Read a flat dataclass from flags, ``--config FILE.yaml`` and its defaults, the flags winning.
+
+    Flags are the field names, with ``-`` or ``_``; entries of a dictionary field are ``--field.key value``.
+    ``--help`` and ``--print_config`` print and leave.
+
+    Args:
+        config_type: the dataclass; its docstring's ``Args`` are the help texts.
+        arguments: command line words, ``sys.argv[1:]`` if None.
+        description: first lines of the help.
+        defaults: values that replace those of the dataclass.
+
+    Raises:
+        UserError: naming the key and what is allowed.
+    """
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False, description=description)
+    parser.add_argument("--config", action="config", help="YAML file with any of the keys below")
+    parser.add_class_arguments(config_type, as_group=False)
+    known = [field.name for field in dataclasses.fields(config_type)]  # type: ignore[arg-type]
+    words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    try:
+        if defaults:
+            parser.set_defaults(dict(defaults))
+        values = parser.parse_args(words).as_dict()
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise UserError(explain(str(error), known)) from error
+    return config_type(**{name: values[name] for name in known})
+
+
+def check(config_type: type[ConfigType], values: Mapping[str, Any], what: str) -> ConfigType:
+    """Build a dataclass from a mapping, with every type and range checked.
+
+    Args:
+        config_type: the dataclass.
+        values: some of its fields.
+        what: how to call the mapping in an error, such as ``"hyperparameters of ppo"``.
+
+    Raises:
+        UserError: naming the key and what is allowed.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(config_type, as_group=False)
+    known = [field.name for field in dataclasses.fields(config_type)]  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise UserError(f"{what}: {unknown[0]!r} is not known; allowed are {', '.join(known)}.")
+    try:
+        checked = parser.parse_object(dict(values)).as_dict()
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise UserError(f"{what}: {explain(str(error), known)}") from error
+    return config_type(**{name: checked[name] for name in known})
+
+
+def explain(message: str, known: Sequence[str]) -> str:
+    """Turn a message of the parser into one sentence that names the key and what is allowed."""
+    message = one_line(message).replace("Expected a typing.Literal", "expected one of ")
+    unknown = re.search(r"unrecognized arguments: (\S+)|Option '([^']+)' is not accepted", message)
+    if unknown:
+        key = unknown.group(1) or unknown.group(2)
+        return f"{key!r} is not known; allowed are {', '.join(known)}."
+    key_and_rest = re.match(r"Parser key \"([^\"]+)\": ?(.*)", message)
+    if key_and_rest:
+        key, rest = key_and_rest.groups()
+        return f"{key}: {rest.rstrip('.')}."
+    return f"{message.rstrip('.')}."
+
+
+def one_line(message: object) -> str:
+    """Join the lines of a message."""
+    return " ".join(str(message).split())
+
+
+def _underscored(word: str) -> str:
+    """Write the name of a flag with underscores, as dataclass fields are."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
