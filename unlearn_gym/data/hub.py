@@ -1,4 +1,4 @@
-"""Named image data sets: from the folder UNLEARN_GYM_DATA where it has them, else from the Hugging Face hub."""
+"""Named image data sets: from the folder UNLEARN_GYM_DATA where it has them, else from the hub."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Networks, and the store of trained weights."""

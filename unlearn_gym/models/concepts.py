@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,6 @@ class ConceptClassifier(nn.Module):
     @classmethod
     def load(cls, folder: Path) -> ConceptClassifier:
         """Read what ``save`` wrote; the network is in eval mode."""
-        import json
-
         model = cls(**json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         model.load_state_dict(load_file(folder / WEIGHTS))
         return model.eval()
@@ -103,7 +102,8 @@ def concept_set(data: UnlearningData) -> LabelledSet:
     """
     if len(data.concepts) != data.num_classes + 1:
         raise UserError(
-            f"{data.name!r} names {len(data.concepts)} concepts for {data.num_classes} classes; name one more."
+            f"{data.name!r} names {len(data.concepts)} concepts for "
+            f"{data.num_classes} classes; name one more."
         )
     forgotten = torch.full((len(data.forget),), data.num_classes)
     return LabelledSet(

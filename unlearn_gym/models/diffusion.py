@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers.models.unets.unet_2d import UNet2DModel
+from diffusers.pipelines.ddpm.pipeline_ddpm import DDPMPipeline
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_directory
@@ -54,13 +56,14 @@ class DiffusionModel:
         return model
 
     def save_pretrained(self, path: str | Path) -> None:
-        """Write a diffusers pipeline (``model_index.json``, ``unet/``, ``scheduler/``), whole or not at all."""
+        """Write a diffusers pipeline folder (``model_index.json``, ``unet/``, ``scheduler/``), atomically."""
         with atomic_directory(path) as folder:
-            DDPMPipeline(unet=self.unet, scheduler=self.scheduler).save_pretrained(folder)
+            pipeline = DDPMPipeline(unet=self.unet, scheduler=self.scheduler)  # type: ignore[arg-type]
+            pipeline.save_pretrained(folder)
 
 
 def default_scheduler() -> DDPMScheduler:
-    """Return the schedule of DDPM (Ho et al. 2020): T = 1,000, linear betas 1e-4 to 0.02, noise prediction."""
+    """Return DDPM's schedule (Ho et al. 2020): T = 1,000, linear betas 1e-4 to 0.02, noise prediction."""
     return DDPMScheduler(
         num_train_timesteps=1000,
         beta_start=1e-4,

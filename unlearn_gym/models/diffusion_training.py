@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from diffusers import UNet2DModel
+from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 from torch.nn.functional import mse_loss
 from tqdm import tqdm

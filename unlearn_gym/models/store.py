@@ -83,6 +83,7 @@ def _move_aside(folder: Path) -> None:
     aside = folder.with_name(f"{folder.name}.damaged-{number}")
     folder.rename(aside)
     warnings.warn(
-        f"The cached model {folder.name} does not match its checksums; it was moved to {aside} and is made again.",
+        f"The cached model {folder.name} does not match its checksums; "
+        f"it was moved to {aside} and is made again.",
         stacklevel=4,
     )
