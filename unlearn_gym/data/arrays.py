@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,12 @@ def read_array(images: Any, labels: Any, form: PixelFormat, source: str) -> Labe
             f"{source} has {pixels.dtype} values from {pixels.min().item():g} to {pixels.max().item():g}; "
             "give uint8 from 0 to 255 or floats from -1 to 1."
         )
+    elif not bool((pixels < 0).any()):
+        warnings.warn(
+            f"{source} has no value below 0; floats are read as -1 (black) to 1 (white), so images in 0 to 1 "
+            "must be given as 2 * x - 1.",
+            stacklevel=4,
+        )
     return LabelledSet(fit(pixels.float(), form, source), _labels(labels, len(pixels), source))
 
 
@@ -98,4 +106,4 @@ def _npz(file: Path) -> dict[str, Any]:
         return {key: archive[key] for key in archive.files}
 
 
-READERS = {".npy": _npy, ".npz": _npz, ".safetensors": load_file}
+READERS: dict[str, Callable[[Path], dict[str, Any]]] = {".npy": _npy, ".npz": _npz, ".safetensors": load_file}

@@ -1,4 +1,4 @@
-"""Pixels in the package's one form: float32, (n, channels, height, width), in [-1, 1], at the size asked for."""
+"""Pixels in the package's one form: float32, (n, channels, height, width), in [-1, 1], at one size."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PixelFormat:
     def __post_init__(self) -> None:
         if self.channels not in MODES:
             raise UserError(
-                f"Images with {self.channels} channels were asked for; choose 1 (grey) or 3 (RGB)."
+                f"The model's images have {self.channels} channels; give one with 1 (grey) or 3 (RGB)."
             )
 
 

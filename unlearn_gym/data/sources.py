@@ -79,9 +79,7 @@ def _read_path(path: Path, form: PixelFormat) -> tuple[LabelledSet, bool]:
         if folder.has_images(path):
             return folder.read_folder(path, form)
         suffixes = ", ".join(folder.SUFFIXES)
-        raise UserError(
-            f"The folder {path} has no images ({suffixes}) and no parquet files; give one that has."
-        )
+        raise UserError(f"The folder {path} has no images ({suffixes}) or parquet files; give one that has.")
     if path.suffix.lower() == ".parquet":
         return parquet.read_parquet([path], form)
     if path.suffix.lower() in arrays.READERS:
