@@ -1,0 +1,78 @@
+"""Agents that choose λ: ``names``, ``make``, ``load``, ``resolve``. Classes are imported when asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from unlearn_gym.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unlearn_gym.agents.base import Agent
+
+REGISTRY: dict[str, str] = {
+    "static": "baselines:StaticAgent",
+    "random": "baselines:RandomAgent",
+    "schedule": "baselines:ScheduleAgent",
+    "adaptive_vi": "adaptive_vi:AdaptiveVIAgent",
+    "primal_dual": "primal_dual:PrimalDualAgent",
+    "ppo": "sb3:PPOAgent",
+    "sac": "sb3:SACAgent",
+    "tqc": "sb3:TQCAgent",
+    "crossq": "sb3:CrossQAgent",
+    "recurrent_ppo": "sb3:RecurrentPPOAgent",
+}
+"""Name → module and class below this package. A new agent is one line here."""
+
+
+def names() -> list[str]:
+    """Return the names that ``make`` knows."""
+    return list(REGISTRY)
+
+
+def agent_class(name: str) -> type[Agent]:
+    """Return the class registered under ``name`` (without arguments).
+
+    Raises:
+        UserError: if there is none.
+    """
+    if name not in REGISTRY:
+        raise UserError(f"The agent {name!r} is not known; choose one of {', '.join(names())}.")
+    module, attribute = REGISTRY[name].split(":")
+    return getattr(import_module(f"unlearn_gym.agents.{module}"), attribute)
+
+
+def make(name: str, env: Any, **kwargs: Any) -> Agent:
+    """Build an agent.
+
+    Args:
+        name: a registered name; words after colons fill its first settings, as in ``static:0.5``,
+            ``schedule:linear:0.9:0.1`` or ``adaptive_vi:variance``.
+        env: the environment it will act in (Gymnasium's, or a Stable-Baselines3 vector environment).
+        **kwargs: settings of the agent, and ``seed``.
+
+    Raises:
+        UserError: on an unknown name or setting, a wrong type or a value out of range.
+    """
+    plain, *words = name.split(":")
+    kind = agent_class(plain)
+    if len(words) > len(kind.arguments):
+        allowed = ":".join([plain, *(f"<{argument}>" for argument in kind.arguments)])
+        raise UserError(f"{name!r} has too many arguments; the most there can be is {allowed}.")
+    return kind(env, **dict(zip(kind.arguments, words, strict=False)), **kwargs)
+
+
+def load(path: str | Path, env: Any) -> Agent:
+    """Rebuild a saved agent from its folder, or from the run folder that holds it."""
+    from unlearn_gym.agents import artefact
+
+    return artefact.load(path, env)
+
+
+def resolve(spec: str, env: Any) -> Agent:
+    """Return the agent that a command line means; see ``unlearn_gym.agents.specs``."""
+    from unlearn_gym.agents import specs
+
+    return specs.resolve(spec, env)

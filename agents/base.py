@@ -1,0 +1,112 @@
+"""What every agent is: Stable-Baselines3's ``predict``, and two optional hooks around a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from unlearn_gym import cli
+
+State = tuple[np.ndarray, ...] | None
+"""Memory of a recurrent policy, None for all others."""
+
+
+class Agent(ABC):
+    """Chooses λ from the observation.
+
+    Args:
+        env: a Gymnasium or vector environment; only its spaces are used here.
+        seed: seed of the agent's own randomness.
+        settings: fields of the class's ``Settings``, as numbers or as text from a command line.
+
+    Raises:
+        UserError: on an unknown setting, a wrong type or a value out of its range.
+    """
+
+    name: ClassVar[str]
+    arguments: ClassVar[tuple[str, ...]] = ()
+    """Settings that the words after a colon fill, in order: ``static:0.5`` is ``lam=0.5``."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """Nothing to set."""
+
+    def __init__(self, env: Any, *, seed: int = 0, **settings: Any) -> None:
+        self.settings: Any = cli.check(self.Settings, settings, f"settings of {self.name}")
+        self.observation_space, self.action_space = env.observation_space, env.action_space
+        self.low, self.high = float(self.action_space.low[0]), float(self.action_space.high[0])
+        self.seed = seed
+
+    def begin(self, seed: int) -> None:
+        """Forget the last run and draw from ``seed``; called before each run of an evaluation."""
+
+    def feedback(self, observation: np.ndarray, action: np.ndarray, reward: float, info: dict) -> None:
+        """Hear what came of ``action`` at ``observation``; called after each step."""
+
+    @abstractmethod
+    def predict(
+        self,
+        observation: np.ndarray,
+        state: State = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, State]:
+        """Choose λ.
+
+        Args:
+            observation: shape (6,), or (n, 6) for n environments.
+            state: what the last call returned, None at the start of an episode.
+            episode_start: shape (n,), whether the observation is the first of an episode.
+            deterministic: the mode of the policy instead of a sample.
+
+        Returns:
+            λ, shape (1,) or (n, 1), float32, in the action space; and the next state.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that was learned, as nested dictionaries of tensors, arrays, numbers and strings."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take what another agent of this class with the same settings has learned."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write the agent as one artefact: a folder that ``unlearn_gym.agents.load`` reads."""
+        from unlearn_gym.agents import artefact
+
+        artefact.save(self, folder)
+
+
+class SimpleAgent(Agent):
+    """An agent without memory of its own: one λ for one observation."""
+
+    @abstractmethod
+    def choose(self, observation: np.ndarray, deterministic: bool) -> float:
+        """Return λ for an observation of shape (6,)."""
+
+    def predict(
+        self,
+        observation: np.ndarray,
+        state: State = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, State]:
+        """See ``Agent.predict``; λ is clipped to the action space."""
+        observation = np.asarray(observation, dtype=np.float64)
+        rows = observation.reshape(-1, observation.shape[-1])
+        chosen = np.array([[self.choose(row, deterministic)] for row in rows])
+        lam = np.clip(chosen, self.low, self.high).astype(np.float32)
+        return (lam if observation.ndim > 1 else lam[0]), state
+
+
+class Learner(Agent):
+    """An agent that has something to learn before it is evaluated."""
+
+    @abstractmethod
+    def learn(self, total_timesteps: int, callback: Callable[..., Any] | None = None) -> Learner:
+        """Learn from ``total_timesteps`` steps of the environment given to the constructor."""

@@ -1,0 +1,83 @@
+"""What a word on a command line means as an agent: a name, a saved agent, or a class in the user's own file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from unlearn_gym import agents
+from unlearn_gym.agents import artefact
+from unlearn_gym.errors import UserError
+
+FILE_MARK = ".py:"
+
+
+def resolve(spec: str, env: Any) -> Any:
+    """Return the agent that ``spec`` means.
+
+    Args:
+        spec: one of
+
+            - a name, with arguments: ``ppo``, ``static:0.5`` (a fresh, untrained agent);
+            - a folder with a saved agent, or a run folder that holds one: ``runs/ppo``;
+            - ``path/to/file.py:ClassName``, a class that is called with ``env``;
+            - ``path/to/file.py:ClassName:saved``, whose ``load("saved")`` is then called; the agent is what
+              ``load`` returns, or the object itself when that is None.
+        env: the environment it will act in.
+
+    Raises:
+        UserError: when it is none of these.
+    """
+    if FILE_MARK in spec:
+        return _from_file(spec, env)
+    if spec.split(":")[0] in agents.REGISTRY:
+        return agents.make(spec, env)
+    if artefact.find(spec) is not None:
+        return artefact.load(spec, env)
+    if Path(spec).exists():
+        raise UserError(f"{spec} holds no saved agent; give a folder that train_agent.py has finished.")
+    raise UserError(
+        f"The agent {spec!r} is not known; give one of {', '.join(agents.names())}, a run folder, "
+        "or path/to/file.py:ClassName."
+    )
+
+
+def _from_file(spec: str, env: Any) -> Any:
+    stem, _, rest = spec.partition(FILE_MARK)
+    class_name, _, saved = rest.partition(":")
+    path = Path(stem + ".py")
+    if not path.is_file():
+        raise UserError(f"There is no file {path}; give path/to/file.py:ClassName.")
+    kind = getattr(_import_file(path), class_name, None)
+    if not callable(kind):
+        raise UserError(f"{path} defines no class {class_name!r}; give path/to/file.py:ClassName.")
+    agent = kind(env)
+    if saved:
+        if not hasattr(agent, "load"):
+            raise UserError(f"{class_name} in {path} has no load(path); leave out ':{saved}'.")
+        loaded = agent.load(saved)
+        agent = agent if loaded is None else loaded
+    if not hasattr(agent, "predict"):
+        raise UserError(f"{class_name} in {path} has no predict(observation, ...); see docs/extending.md.")
+    return agent
+
+
+def _import_file(path: Path) -> ModuleType:
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    name = f"unlearn_gym_user_{path.stem}_{digest}"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(
+            f"{path} cannot be imported ({type(error).__name__}: {error}); fix the file."
+        ) from error
+    return module
