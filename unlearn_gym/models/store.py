@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -36,17 +37,11 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     folder = cache_dir() / "models" / f"{kind}-{spec_key(spec)[:16]}"
     if _intact(folder):
         return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(folder.name + ".lock"))
-        with lock:
-            if not _intact(folder):
-                _move_aside(folder)
-                _make(folder, spec, make)
-    except PermissionError as error:
-        raise UserError(
-            f"The model cache {cache_dir()} cannot be written; set {CACHE_VARIABLE} to a folder of yours."
-        ) from error
+    _make_writable(folder.parent)
+    with FileLock(folder.with_name(folder.name + ".lock")):
+        if not _intact(folder):
+            _move_aside(folder)
+            _make(folder, spec, make)
     return folder
 
 
@@ -54,6 +49,16 @@ def spec_key(spec: dict[str, Any]) -> str:
     """Return the SHA-256 of the canonical JSON of ``spec``."""
     canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError(
+            f"The model cache {cache_dir()} cannot be written; set {CACHE_VARIABLE} to a folder of yours."
+        ) from error
 
 
 def _make(folder: Path, spec: dict[str, Any], make: Callable[[Path], None]) -> None:
@@ -85,5 +90,5 @@ def _move_aside(folder: Path) -> None:
     warnings.warn(
         f"The cached model {folder.name} does not match its checksums; "
         f"it was moved to {aside} and is made again.",
-        stacklevel=4,
+        stacklevel=3,
     )
