@@ -61,7 +61,8 @@ def make(name: str, env: Any, **kwargs: Any) -> Agent:
     if len(words) > len(kind.arguments):
         allowed = ":".join([plain, *(f"<{argument}>" for argument in kind.arguments)])
         raise UserError(f"{name!r} has too many arguments; the most there can be is {allowed}.")
-    return kind(env, **dict(zip(kind.arguments, words, strict=False)), **kwargs)
+    settings: dict[str, Any] = dict(zip(kind.arguments, words, strict=False))
+    return kind(env, **settings, **kwargs)
 
 
 def load(path: str | Path, env: Any) -> Agent:

@@ -1,4 +1,4 @@
-"""An agent as one folder: ``agent.json`` (class, settings, what it was made for) and ``agent.safetensors``."""
+"""An agent as one folder: ``agent.json`` (class, settings, λ range) with ``agent.safetensors``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def save(agent: Agent, folder: str | Path) -> None:
 
 
 def find(path: str | Path) -> Path | None:
-    """Return the folder of the agent saved at ``path`` or in the run folder ``path``, None if there is none."""
+    """Return the folder of the agent saved at ``path`` or in the run folder ``path``, or None."""
     candidates = (Path(path), Path(path) / FILE)
     return next((folder for folder in candidates if (folder / f"{FILE}.json").is_file()), None)
 

@@ -42,10 +42,12 @@ class Agent(ABC):
         self.low, self.high = float(self.action_space.low[0]), float(self.action_space.high[0])
         self.seed = seed
 
-    def begin(self, seed: int) -> None:
+    def begin(self, seed: int) -> None:  # noqa: B027 (an optional hook)
         """Forget the last run and draw from ``seed``; called before each run of an evaluation."""
 
-    def feedback(self, observation: np.ndarray, action: np.ndarray, reward: float, info: dict) -> None:
+    def feedback(  # noqa: B027 (an optional hook)
+        self, observation: np.ndarray, action: np.ndarray, reward: float, info: dict
+    ) -> None:
         """Hear what came of ``action`` at ``observation``; called after each step."""
 
     @abstractmethod
@@ -72,7 +74,7 @@ class Agent(ABC):
         """Everything that was learned, as nested dictionaries of tensors, arrays, numbers and strings."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (nothing learned)
         """Take what another agent of this class with the same settings has learned."""
 
     def save(self, folder: str | Path) -> None:

@@ -1,6 +1,6 @@
-"""Nested states (dictionaries, lists, tensors, arrays, numbers, strings) as JSON beside safetensors: no pickle.
+"""Nested states (dictionaries, lists, tensors, arrays, numbers) as JSON beside safetensors: no pickle.
 
-JSON has no tuples, no integer keys, no NaN and no arrays; each is written as a dictionary with one marked key.
+JSON has no tuples, integer keys, NaN or arrays; each is written as a dictionary with one marked key.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ def _decode(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
         return [_decode(item, tensors) for item in value]
     if not isinstance(value, dict):
         return value
+    mark: str
+    content: Any
     mark, content = next(iter(value.items()), ("", None))
     readers = {
         _TENSOR: lambda: tensors[content],

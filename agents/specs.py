@@ -1,4 +1,4 @@
-"""What a word on a command line means as an agent: a name, a saved agent, or a class in the user's own file."""
+"""What a word on a command line means as an agent: a name, a saved agent, or a class in a user's file."""
 
 from __future__ import annotations
 

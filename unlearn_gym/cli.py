@@ -90,6 +90,7 @@ def check(config_type: type[ConfigType], values: Mapping[str, Any], what: str) -
 def explain(message: str, known: Sequence[str]) -> str:
     """Turn a message of the parser into one sentence that names the key and what is allowed."""
     message = one_line(message).replace("Expected a typing.Literal", "expected one of ")
+    message = re.sub(r"Expected a <class '(\w+)'>", r"expected a value of type \1", message)
     unknown = re.search(r"unrecognized arguments: (\S+)|Option '([^']+)' is not accepted", message)
     if unknown:
         key = unknown.group(1) or unknown.group(2)
