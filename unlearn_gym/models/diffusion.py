@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffusers.models.unets.unet_2d import UNet2DModel
-from diffusers.pipelines.ddpm.pipeline_ddpm import DDPMPipeline
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_directory
@@ -58,8 +56,7 @@ class DiffusionModel:
     def save_pretrained(self, path: str | Path) -> None:
         """Write a diffusers pipeline folder (``model_index.json``, ``unet/``, ``scheduler/``), atomically."""
         with atomic_directory(path) as folder:
-            pipeline = DDPMPipeline(unet=self.unet, scheduler=self.scheduler)  # type: ignore[arg-type]
-            pipeline.save_pretrained(folder)
+            DDPMPipeline(unet=self.unet, scheduler=self.scheduler).save_pretrained(folder)
 
 
 def default_scheduler() -> DDPMScheduler:

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 from torch.nn.functional import mse_loss
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from unlearn_gym.data.split import LabelledSet
@@ -83,7 +83,7 @@ def _optimize(
     decay = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: (1 + math.cos(math.pi * step / recipe.steps)) / 2
     )
-    average = torch.optim.swa_utils.AveragedModel(unet, multi_avg_fn=_ema(recipe.ema))
+    average = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
     for _ in bar:
         rows = torch.randint(len(data), (recipe.batch_size,), generator=generator)
         labels = data.labels[rows] if num_classes else None
@@ -94,17 +94,8 @@ def _optimize(
         optimizer.step()
         decay.step()
         average.update_parameters(unet)
-    model.unet = _averaged(average, unet)
-    bar.close()
-
-
-def _averaged(average, unet: UNet2DModel) -> UNet2DModel:
     unet.load_state_dict(average.module.state_dict())
-    return unet.eval()
-
-
-def _ema(decay: float):
-    return torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+    unet.eval()
 
 
 def _loss(model: DiffusionModel, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
