@@ -1,0 +1,233 @@
+"""Unlearning a DDPM (Ho et al. 2020) with SISS (Alberti et al. 2025) or another λ-weighted objective."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.utils import EzPickle
+from torch import Generator, Tensor
+
+from unlearn_gym.data.request import user_request
+from unlearn_gym.data.split import UnlearningData
+from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.options import as_device, as_dtype
+from unlearn_gym.errors import UserError
+from unlearn_gym.models.diffusion import DiffusionModel
+from unlearn_gym.models.grid import image_grid
+from unlearn_gym.models.sampling import sample
+from unlearn_gym.models.tasks import Task, get_task
+from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
+from unlearn_gym.processes.diffusion import DiffusionProcess
+
+GRID_COLUMNS = 8
+GRID_SEED = 0
+
+
+class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
+    """
+    ## Description
+    A diffusion model was trained on a retain set and a forget set. Each step makes one gradient update that
+    unlearns the forget set, and the action λ says how. Under the `siss` objective λ is the probability that a
+    noised image of the pair is taken from the forget set (mixture probability); importance weights make the
+    *expected* loss the same for every λ, so that λ acts through the noise and, with `forget_scaling="norm"`,
+    the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
+    L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one.
+
+    The ids named `Digits` come with data and model: scikit-learn's 8×8 digits with 90 ankle boots of
+    Fashion-MNIST learned under the label "1"; the boots are to be forgotten. `SISS-v0` takes your own checkpoint
+    (`model`) and images (`retain_data`, `forget_data`).
+
+    ## Action Space
+    `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ. A finite λ outside is clipped and
+    `info["clipped"]` says so; a non-finite one raises `UserError`.
+
+    ## Observation Space
+    `Box((6,), float32)`. Losses are means over batch and pixels, norms L2 over all trainable parameters; numbers
+    above 1e6 are shown as 1e6.
+
+    | Num | Observation | Min | Max |
+    |-----|-------------|-----|-----|
+    | 0 | retain loss | 0 | 1e6 |
+    | 1 | forget loss | 0 | 1e6 |
+    | 2 | norm of the retain loss's gradient | 0 | 1e6 |
+    | 3 | norm of the forget loss's gradient | 0 | 1e6 |
+    | 4 | λ of the previous step, 0.5 at first | 0 | 1 |
+    | 5 | t/T | 0 | 1 |
+
+    With `state="fresh"` they belong to the *next* minibatch under the new weights; with `"lagged"` to the weighted
+    sides of the update just made (no extra pass), zeros before the first one.
+
+    ## Rewards
+    - `loss` (the paper's): −L_t(λ_t). For `siss` it has no ceiling where the model is wrecked.
+    - `progress`: φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch, with
+      φ = min(L_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, L_retain − L_retain(θ₀)).
+
+    Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
+    `smoothness`, or `divergence`); they sum to the reward.
+
+    ## Starting State
+    The original weights, a new optimizer, λ₀ = 0.5 and the first minibatch. With `online=True` an unseeded
+    `reset()` keeps weights, optimizer and step counter; `reset(seed=…)`, `reset(options={"restore": True})` and
+    the reset after the last step start over.
+
+    ## Episode End
+    1. Termination: `horizon` updates were made (t/T is observed: the end is part of the task).
+    2. Termination: loss, gradient or weights are not finite. The weights go back to the last finite ones,
+       `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
+
+    ## Arguments
+    | Name | Type | Default | Description |
+    |------|------|---------|-------------|
+    | `task` | str | `None` | a ready-made task (`digits`); `None` for your own model and data |
+    | `task_kwargs` | dict | `None` | keywords of the task's data, such as `boots` |
+    | `model` | path | `None` | folder of your diffusers checkpoint (safetensors) |
+    | `retain_data`, `forget_data` | path or arrays | `None` | image folder, parquet, array file, array or tensor |
+    | `objective` | str | `"siss"` | a name in `unlearn_gym.objectives.DIFFUSION_OBJECTIVES` |
+    | `reward` | str | `"loss"` | a name in `unlearn_gym.envs.rewards.REWARDS` |
+    | `horizon` | int | `200` | updates per episode, T |
+    | `online` | bool | `False` | one long run: see Starting State |
+    | `batch_size` | int | `64` | images per update, half from each set |
+    | `learning_rate` | float | `1e-4` | step size of the optimizer |
+    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
+    | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
+    | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
+    | `alpha` | float | `0.01` | weight of the smoothness penalty |
+    | `forget_scaling` | str | `"norm"` | SISS: `norm` rescales the forget gradient, `coef` uses dataset factors |
+    | `forget_norm` | float | `0.1` | SISS, `norm`: its norm as a share of the retain gradient's |
+    | `superfactor` | float | `0.5` | SISS, `coef`: s |
+    | `dataset_factors` | str | `"exact"` | SISS, `coef`: `exact`, `paper` or `none` |
+    | `x_from` | str | `"retain"` | SISS: draw x from the `retain` set or from `all` |
+    | `forget_cap` | float | `0.3` | forget loss at which `weighted` and `progress` saturate |
+    | `retain_weight` | float | `10.0` | `progress`: price of lost retain quality |
+    | `state` | str | `"fresh"` | `fresh` or `lagged` |
+    | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
+    | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
+    | `device` | str | `"cpu"` | where to compute |
+    | `dtype` | str | `"float32"` | floating-point type |
+    | `render_mode` | str | `None` | `rgb_array` (samples on fixed noise, a row per class) or `ansi` |
+
+    ```python
+    >>> import gymnasium as gym
+    >>> import unlearn_gym
+    >>> env = gym.make("unlearn_gym/SISS-Digits-v0", horizon=50)
+    >>> env.action_space
+    Box(0.1, 0.9, (1,), float32)
+
+    ```
+
+    ## Version History
+    * v0: first version.
+    """  # noqa: D212, D400, D415 (the docstring is the page)
+
+    metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
+    judge = "diffusion"
+
+    def __init__(
+        self,
+        task: str | None = None,
+        task_kwargs: dict[str, Any] | None = None,
+        model: str | Path | None = None,
+        retain_data: Any = None,
+        forget_data: Any = None,
+        objective: str = "siss",
+        reward: str = "loss",
+        horizon: int = 200,
+        online: bool = False,
+        batch_size: int = 64,
+        learning_rate: float = 1e-4,
+        optimizer: str = "adam",
+        max_grad_norm: float = 1.0,
+        lambda_range: tuple[float, float] = (0.1, 0.9),
+        alpha: float = 0.01,
+        forget_scaling: str = "norm",
+        forget_norm: float = 0.1,
+        superfactor: float = 0.5,
+        dataset_factors: str = "exact",
+        x_from: str = "retain",
+        forget_cap: float = 0.3,
+        retain_weight: float = 10.0,
+        state: str = "fresh",
+        grad_norms: bool = True,
+        divergence_penalty: float = 1.0,
+        device: str = "cpu",
+        dtype: str = "float32",
+        render_mode: str | None = None,
+    ) -> None:
+        EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
+        if len(lambda_range) != 2 or lambda_range[1] > 1.0:
+            raise UserError(f"lambda_range={lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9.")
+        self.task: Task | None = get_task(task, **(task_kwargs or {})) if task else None
+        original, data = self._load(model, retain_data, forget_data)
+        settings = DiffusionSettings(
+            n=len(data.retain) + len(data.forget),
+            k=len(data.forget),
+            superfactor=superfactor,
+            dataset_factors=dataset_factors,
+            x_from=x_from,
+            forget_scaling=forget_scaling,
+            forget_norm=forget_norm,
+            forget_cap=forget_cap,
+        )
+        process = DiffusionProcess(
+            original.unet,
+            original.scheduler,
+            data,
+            x_from=x_from,
+            objective=make_diffusion_objective(objective, settings),
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            max_grad_norm=max_grad_norm,
+            state=state,
+            grad_norms=grad_norms,
+            device=as_device(device),
+            dtype=as_dtype(dtype),
+        )
+        super().__init__(
+            process,
+            horizon=horizon,
+            lambda_range=lambda_range,
+            alpha=alpha,
+            reward=reward,
+            forget_cap=forget_cap,
+            retain_weight=retain_weight,
+            divergence_penalty=divergence_penalty,
+            online=online,
+            render_mode=render_mode,
+        )
+        self.process: DiffusionProcess = process
+
+    def _load(self, model: Any, retain_data: Any, forget_data: Any) -> tuple[DiffusionModel, UnlearningData]:
+        if self.task is not None:
+            return self.task.original(), self.task.data
+        if model is None or retain_data is None or forget_data is None:
+            raise UserError(
+                "This environment needs your own model and data; give model= (a diffusers folder), retain_data= and "
+                "forget_data= (image folders, parquet files or arrays)."
+            )
+        original = DiffusionModel.load(model)
+        return original, user_request(original.unet.config, retain_data, forget_data)
+
+    def sample(self, labels: Tensor | None, noise: Tensor, steps: int = 25) -> Tensor:
+        """Return images that the model as it is now makes of ``noise``; see ``models.sampling.sample``."""
+        return sample(self.process.model, self.process.scheduler, labels, noise, steps)
+
+    def _picture(self) -> np.ndarray:
+        classes = max(self.process.data.num_classes, 1)
+        shape = (classes * GRID_COLUMNS, *self.process.data.retain.inputs.shape[1:])
+        noise = torch.randn(shape, generator=Generator().manual_seed(GRID_SEED))
+        labels = torch.arange(classes).repeat_interleave(GRID_COLUMNS) if self.process.data.num_classes else None
+        where = {"device": self.process.device}
+        images = self.sample(
+            None if labels is None else labels.to(**where), noise.to(dtype=self.process.dtype, **where)
+        )
+        return image_grid(images, GRID_COLUMNS)
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write the model as it is now as a diffusers pipeline folder (``unet/``, ``scheduler/``)."""
+        unet = copy.deepcopy(self.process.model).to(device="cpu", dtype=torch.float32)
+        DiffusionModel(unet, self.process.scheduler).save_pretrained(path)

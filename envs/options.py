@@ -1,0 +1,25 @@
+"""Keywords of environments that arrive as strings."""
+
+from __future__ import annotations
+
+import torch
+
+from unlearn_gym.errors import UserError
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+
+
+def as_dtype(name: str) -> torch.dtype:
+    """Return the floating-point type called ``name``."""
+    if name not in DTYPES:
+        raise UserError(f"dtype={name!r} is not known; choose one of {', '.join(DTYPES)}.")
+    return DTYPES[name]
+
+
+def as_device(name: str) -> torch.device:
+    """Return the device called ``name``, if this machine has it."""
+    try:
+        torch.empty(0, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu.") from error
