@@ -34,7 +34,7 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     Raises:
         UserError: when the cache folder cannot be written.
     """
-    folder = cache_dir() / "models" / f"{kind}-{spec_key(spec)[:16]}"
+    folder = _folder(kind, spec)
     if _intact(folder):
         return folder
     _make_writable(folder.parent)
@@ -45,10 +45,19 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     return folder
 
 
+def is_stored(kind: str, spec: dict[str, Any]) -> bool:
+    """Say whether ``ensure`` would find the model, whole, without making it."""
+    return _intact(_folder(kind, spec))
+
+
 def spec_key(spec: dict[str, Any]) -> str:
     """Return the SHA-256 of the canonical JSON of ``spec``."""
     canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _folder(kind: str, spec: dict[str, Any]) -> Path:
+    return cache_dir() / "models" / f"{kind}-{spec_key(spec)[:16]}"
 
 
 def _make_writable(folder: Path) -> None:

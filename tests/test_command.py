@@ -1,0 +1,22 @@
+import subprocess
+import sys
+
+from unlearn_gym.__main__ import main
+
+
+def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNLEARN_GYM_CACHE", str(tmp_path))
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    for part in ("unlearn_gym/SISS-Digits-v0", "ppo", str(tmp_path)):
+        assert part in printed
+
+
+def test_unknown_task_is_a_sentence(capsys):
+    assert main(["prepare", "nothing"]) == 2
+    assert capsys.readouterr().err.startswith("error: There is no task 'nothing'; choose one of digits")
+
+
+def test_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "unlearn_gym", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "prepare" in done.stdout
