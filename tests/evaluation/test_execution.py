@@ -1,0 +1,118 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import Constant, Noisy, constant
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings, evaluate
+from unlearn_gym.evaluation.records import Record, load_record, save_record
+
+
+def test_rows_and_values(campaign, tmp_path):
+    findings = evaluate(campaign, tmp_path, progress=False)
+    assert {record.name for record in findings.records} == {"before", "static:0.5", "static:0.7", "noisy"}
+    assert findings.metrics == ("return", "retain_loss", "forget_loss", "seconds_per_update")
+    best = [sum(record.values["return"] for record in findings.of(f"static:{lam}")) for lam in (0.5, 0.7)]
+    assert best[1] > best[0]  # the optimum of the environment is 0.7
+    assert [record.values["forget_loss"] for record in findings.of("before")] == [0.5] * 4
+
+
+def test_finished_runs_are_not_made_again(campaign, tmp_path):
+    evaluate(replace(campaign, seeds=(1000,)), tmp_path, progress=False)
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    evaluate(campaign, tmp_path, progress=False)
+    assert len(list((tmp_path / "runs").iterdir())) == 4 * len(written)
+    assert all(path.stat().st_mtime_ns == time for path, time in written.items())
+
+
+def test_an_interrupted_campaign_keeps_what_was_finished(campaign, tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    def fail(env):
+        raise Interrupted
+
+    class Fails(Constant):
+        def predict(self, *args, **kwargs):
+            raise Interrupted
+
+    broken = Contestant("broken", lambda env: Fails(0.5, env))
+    with pytest.raises(Interrupted):
+        evaluate(replace(campaign, contestants=(constant(0.5), broken)), tmp_path, progress=False)
+    assert len(list((tmp_path / "runs").glob("static-0.5-*.json"))) == 4
+    assert not list((tmp_path / "runs").glob("broken*"))
+
+
+def test_other_settings_are_other_runs(campaign):
+    key = campaign.key("noisy", 1000)
+    changed = (
+        replace(campaign, env_kwargs={"noise": 0.0}),
+        replace(campaign, judge=JudgeSettings(samples=7)),
+        replace(campaign, contestants=(Contestant("noisy", Noisy, fingerprint="other weights"),)),
+    )
+    assert len({key, campaign.key("noisy", 1001), *(other.key("noisy", 1000) for other in changed)}) == 5
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_numbers(campaign, tmp_path):
+    campaign = replace(campaign, contestants=campaign.contestants[2:])
+    alone = evaluate(campaign, tmp_path / "1", progress=False)
+    both = evaluate(campaign, tmp_path / "2", jobs=2, progress=False)
+    assert [run.rewards for run in alone.runs("noisy")] == [run.rewards for run in both.runs("noisy")]
+
+
+def test_record_survives_the_disk(tmp_path):
+    pictures = {"forget label": np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1)}
+    record = Record("before", 3, {"a": 1.5, "b": math.nan}, None, pictures)
+    save_record(record, tmp_path / "x.json")
+    found = load_record(tmp_path / "x.json")
+    assert found.values["a"] == 1.5
+    assert math.isnan(found.values["b"])
+    np.testing.assert_array_equal(found.pictures["forget label"], pictures["forget label"])
+    assert json.loads((tmp_path / "x.json").read_text())["values"]["b"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"seeds": ()}, "at least 1"),
+        ({"contestants": ()}, "at least one"),
+        ({"contestants": (constant(0.5), constant(0.5))}, "'static:0.5' is taken"),
+        ({"contestants": (Contestant("before", Noisy),)}, "'before' is taken"),
+    ],
+)
+def test_bad_campaigns(campaign, change, sentence):
+    with pytest.raises(UserError, match=sentence):
+        replace(campaign, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"env_id": "unlearn_gym/Nothing-v0"}, "choose one of .*Quadratic-v0"),
+        ({"env_id": "no_such_module:X-v0"}, "There is no environment"),
+        ({"env_kwargs": {"colour": 1}}, "does not take .*colour"),
+        ({"contestants": (Contestant("mute", lambda env: object()),)}, "no predict"),
+    ],
+)
+def test_bad_input_is_refused_before_any_run(campaign, change, sentence, tmp_path):
+    with pytest.raises(UserError, match=sentence):
+        evaluate(replace(campaign, **change), tmp_path, progress=False)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_agent_of_another_observation_space_is_refused(tmp_path):
+    class Wide(Constant):
+        observation_space = np.zeros(9)
+
+    campaign = Campaign("unlearn_gym/Quadratic-v0", (Contestant("wide", lambda e: Wide(0.5, e)),), (0,))
+    with pytest.raises(UserError, match=r"shape \(9,\)"):
+        evaluate(campaign, tmp_path, progress=False)
+
+
+def test_no_processes_are_refused(campaign, tmp_path):
+    with pytest.raises(UserError, match="jobs=0"):
+        evaluate(campaign, tmp_path, jobs=0)

@@ -1,0 +1,54 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from conftest import Constant, Noisy
+
+from unlearn_gym.evaluation.run import rollout
+
+
+@pytest.fixture
+def env():
+    return gym.make("unlearn_gym/Quadratic-v0")
+
+
+def test_two_identical_agents_make_identical_runs(env):
+    first, second = (rollout(env, Constant(0.6, env), seed=5) for _ in range(2))
+    assert first.observations == second.observations
+    assert first.rewards == second.rewards
+    assert first.lambdas == second.lambdas
+
+
+def test_noise_does_not_depend_on_the_actions(env):
+    # θ = λ + noise: with common random numbers two constants differ by the difference of their λ.
+    retain = [
+        np.sqrt(2 * np.array(rollout(env, Constant(lam, env), seed=5).observations)[1:, 0])
+        for lam in (0.4, 0.6)
+    ]
+    assert retain[1] - retain[0] == pytest.approx(0.2, abs=1e-6)
+
+
+def test_hooks_and_recurrent_state(env):
+    agent = Noisy(env)
+    run = rollout(env, agent, seed=3)
+    assert agent.starts == [(None, True), *[(k, False) for k in range(1, 10)]]
+    assert [reward for *_, reward, _ in agent.heard] == run.rewards
+    np.testing.assert_array_equal(agent.heard[1][0], np.float32(run.observations[1]))
+    assert run.lambdas == rollout(env, Noisy(env), seed=3).lambdas
+
+
+def test_everything_is_taken_down(env):
+    run = rollout(env, Constant(0.6, env), seed=0)
+    assert len(run.rewards) == len(run.seconds) == 10
+    assert np.shape(run.observations) == (11, 6)
+    assert np.sum(list(run.reward_terms.values()), axis=0) == pytest.approx(run.rewards)
+    assert run.values()["return"] == pytest.approx(sum(run.rewards))
+    assert not run.diverged
+
+
+def test_terms_that_appear_late_are_aligned(env):
+    run = rollout(env, Constant(0.6, env), seed=0)
+    info = {"lambda": 0.5, "diverged": True, "reward_terms": {"divergence": -2.0}}
+    run.add(np.zeros(6), -2.0, info, 0.0)
+    assert run.reward_terms["divergence"] == [0.0] * 10 + [-2.0]
+    assert run.reward_terms["retain"][-1] == 0.0
+    assert run.diverged

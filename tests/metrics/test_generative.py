@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.generative import best_match_ssim, fid, inception_score, kid
+
+
+def normal(n, d, seed, mean=0.0, std=1.0):
+    return mean + std * torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_identical_sets_have_no_distance():
+    features = normal(300, 8, 0)
+    assert fid(features, features.clone()) == pytest.approx(0.0, abs=1e-6)
+    assert abs(kid(features, features.clone(), subset_size=300)) < 0.1
+
+
+def test_disjoint_sets_are_far_apart():
+    near, far = normal(300, 8, 0), normal(300, 8, 1, mean=5.0)
+    assert fid(near, far) > 100 * fid(near, normal(300, 8, 2))
+    assert kid(near, far) > 100 * abs(kid(near, normal(300, 8, 2)))
+
+
+def test_fid_of_gaussians_in_closed_form():
+    # ‖μ₁ − μ₂‖² + Σ (σ₁ − σ₂)² for diagonal covariances.
+    a, b = normal(20000, 4, 0), normal(20000, 4, 1, mean=1.0, std=3.0)
+    assert fid(a, b) == pytest.approx(4 * (1.0 + 4.0), rel=0.03)
+
+
+def test_kid_of_one_dimensional_points_in_closed_form():
+    # k(x, y) = (xy + 1)³: all zeros against all ones give 1 + 8 − 2.
+    zeros, ones = torch.zeros(50, 1), torch.ones(50, 1)
+    assert kid(zeros, ones) == pytest.approx(7.0)
+
+
+def test_kid_is_unbiased():
+    values = [
+        kid(normal(60, 4, 2 * k), normal(60, 4, 2 * k + 1), subsets=1, subset_size=60) for k in range(60)
+    ]
+    mean = torch.tensor(values)
+    assert abs(mean.mean()) < 3 * mean.std() / 60**0.5
+
+
+def test_inception_score_at_its_ends():
+    certain = 100.0 * torch.eye(5).repeat(20, 1)
+    assert inception_score(certain) == pytest.approx(5.0, rel=1e-3)
+    assert inception_score(torch.zeros(50, 5)) == pytest.approx(1.0)
+    assert inception_score(certain, splits=2) == pytest.approx(5.0, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [8, 28])
+def test_ssim_finds_the_copy(size):
+    generator = torch.Generator().manual_seed(0)
+    references = torch.rand(5, 1, size, size, generator=generator) * 2 - 1
+    assert best_match_ssim(references[[3, 1]], references) == pytest.approx(1.0, abs=1e-4)
+    assert best_match_ssim(-references[:2], references) < 0.5
+
+
+def test_global_rng_is_left_alone():
+    before = torch.get_rng_state()
+    kid(normal(20, 2, 0), normal(20, 2, 1))
+    inception_score(torch.zeros(10, 3), splits=2)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_single_examples_are_refused():
+    with pytest.raises(UserError, match="at least 2"):
+        fid(normal(1, 3, 0), normal(5, 3, 1))

@@ -1,0 +1,56 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+from unlearn_gym.data.split import LabelledSet
+from unlearn_gym.metrics.losses import DenoisingProbe
+
+
+class Zero(torch.nn.Module):
+    """Predicts ``value`` as the noise of every pixel and takes down what it was asked."""
+
+    def __init__(self, value=0.0):
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.tensor(value))
+        self.asked = []
+
+    def forward(self, noisy, timesteps, class_labels=None):
+        self.asked.append((timesteps, class_labels))
+        return SimpleNamespace(sample=self.value.expand_as(noisy))
+
+
+@pytest.fixture
+def examples():
+    return LabelledSet(torch.zeros(10, 1, 4, 4), torch.arange(10))
+
+
+def draw(examples, conditional=True):
+    return DenoisingProbe.draw(examples, conditional, 500, 1000, torch.Generator().manual_seed(0))
+
+
+def test_loss_in_closed_form(examples):
+    # E (c − ε)² = c² + 1 for standard normal ε.
+    probe = draw(examples)
+    assert probe.loss(Zero(2.0), DDPMScheduler()) == pytest.approx(5.0, rel=0.03)
+    exact = float((probe.noise - 2.0).square().mean())
+    assert probe.loss(Zero(2.0), DDPMScheduler()) == pytest.approx(exact, rel=1e-5)
+
+
+def test_timesteps_are_spread_evenly(examples):
+    probe = draw(examples)
+    assert torch.equal(probe.timesteps.sort().values // 2, torch.arange(500))
+
+
+def test_labels_go_with_their_images(examples):
+    model = Zero()
+    draw(examples).loss(model, DDPMScheduler())
+    labels = torch.cat([asked[1] for asked in model.asked])
+    assert torch.equal(labels, torch.arange(500) % 10)
+
+
+def test_unconditional_models_are_told_no_label(examples):
+    model = Zero()
+    draw(examples, conditional=False).loss(model, DDPMScheduler())
+    assert model.asked[0][1] is None

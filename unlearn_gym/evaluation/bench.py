@@ -1,0 +1,73 @@
+"""One process's environment and judge, built once and used for many runs."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign
+from unlearn_gym.evaluation.judges import make_judge
+from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.run import rollout
+
+
+def make_env(campaign: Campaign) -> gym.Env:
+    """Build the environment of a campaign.
+
+    Raises:
+        UserError: for an id or a keyword that is not known.
+    """
+    try:
+        return gym.make(campaign.env_id, **campaign.env_kwargs)
+    except (gym.error.Error, ModuleNotFoundError) as error:
+        known = ", ".join(sorted(name for name in gym.registry if name.startswith("unlearn_gym/")))
+        raise UserError(f"There is no environment {campaign.env_id!r}; choose one of {known}.") from error
+    except TypeError as error:
+        raise UserError(
+            f"{campaign.env_id} does not take env_kwargs={campaign.env_kwargs} ({error}); its class "
+            "docstring lists its keywords."
+        ) from error
+
+
+class Bench:
+    """One process's environment and judge, built once and used for many runs."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.env = make_env(campaign)
+        self.judge = make_judge(self.env.unwrapped, campaign.judge)  # type: ignore[arg-type]
+
+    def rows(self) -> tuple[str, ...]:
+        """Return the names of all rows: before, the agents, retrained (where there is such a model)."""
+        agents = (contestant.name for contestant in self.campaign.contestants)
+        retrained = (RETRAINED,) if self.judge.retrained() is not None else ()
+        return (BEFORE, *agents, *retrained)
+
+    def check(self) -> None:
+        """Build every agent once, so that a bad one is refused before the first run."""
+        for contestant in self.campaign.contestants:
+            agent = contestant.make(self.env)
+            space = getattr(agent, "observation_space", None)
+            if space is not None and space.shape != self.env.observation_space.shape:
+                raise UserError(
+                    f"The agent {contestant.name!r} expects observations of shape {space.shape}, but "
+                    f"{self.campaign.env_id} gives {self.env.observation_space.shape}; train it on this "
+                    "environment."
+                )
+            if not callable(getattr(agent, "predict", None)):
+                raise UserError(
+                    f"The agent {contestant.name!r} has no predict(observation, state, episode_start, "
+                    "deterministic); give it one as Stable-Baselines3 has it."
+                )
+
+    def measure(self, name: str, seed: int) -> Record:
+        """Make one run and judge what it left, or judge a reference."""
+        contestant, run = self.campaign.contestant(name), None
+        if contestant is not None:
+            run = rollout(self.env, contestant.make(self.env), seed, self.campaign.deterministic)
+        elif name == BEFORE:
+            self.env.reset(seed=seed, options={"restore": True})
+        model = self.judge.retrained() if name == RETRAINED else self.judge.model()
+        verdict = self.judge.score(model, seed)
+        values = verdict.values | (run.values() if run else {})
+        return Record(name, seed, values, run, verdict.pictures)

@@ -1,0 +1,86 @@
+"""A judge measures the model that an unlearning run left behind; one small file a kind of environment."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.errors import UserError
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """How much is measured.
+
+    Attributes:
+        samples: generated samples of the forget label.
+        class_samples: generated samples of each other label.
+        sampling_steps: DDIM steps a sample.
+        probe: (image, timestep, noise) triples in each probe loss.
+    """
+
+    samples: int = 500
+    class_samples: int = 50
+    sampling_steps: int = 25
+    probe: int = 512
+
+    def __post_init__(self) -> None:
+        for name, least in (("samples", 2), ("class_samples", 2), ("sampling_steps", 1), ("probe", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name}={getattr(self, name)} is too few; give at least {least}.")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge found.
+
+    Attributes:
+        values: metric name → number, for every name in the judge's ``metrics``.
+        pictures: title → images, uint8 of shape (n, height, width, channels), the same noise for every model;
+            empty where there is nothing to show.
+    """
+
+    values: dict[str, float]
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class Judge(ABC):
+    """Measures models of one environment; built once per process and asked many times.
+
+    Class attributes name what reports put first: ``key_metrics`` (compared in words with the best static
+    agent) and ``trade_off`` (a forget-side and a retain-side metric: the axes of the scatter).
+
+    Args:
+        env: the unwrapped environment.
+        settings: how much to measure.
+    """
+
+    key_metrics: tuple[str, ...]
+    trade_off: tuple[str, str]
+
+    def __init__(self, env: UnlearningEnv, settings: JudgeSettings) -> None:
+        self.env, self.settings = env, settings
+
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """Names, from the glossary, of what ``score`` measures here."""
+
+    @abstractmethod
+    def score(self, model: Any, seed: int) -> Verdict:
+        """Measure a model; every draw comes from ``seed``, so that models are compared on the same noise."""
+
+    @abstractmethod
+    def model(self) -> Any:
+        """Return the model as the environment has it now."""
+
+    def retrained(self) -> Any | None:
+        """Return the model retrained without the forget set, or None where there is none."""
+        return None
+
+    def notes(self) -> tuple[str, ...]:
+        """Say in sentences what cannot be measured here and why."""
+        return ()

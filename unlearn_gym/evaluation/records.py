@@ -1,0 +1,96 @@
+"""What is kept of a finished run: one JSON file, with its pictures beside it, found again by a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearn_gym.evaluation.run import Run
+from unlearn_gym.files import atomic_write, write_json
+
+FORMAT = 1
+CODE = ("data", "models", "objectives", "processes", "metrics", "envs", "agents")
+"""Packages whose source is part of the digest: a run is never taken for one of other code."""
+
+
+@dataclass
+class Record:
+    """One row's result at one seed.
+
+    Attributes:
+        name: the agent, or "before" or "retrained".
+        seed: of the run, its samples and its probes.
+        values: metric → number; NaN where it could not be computed.
+        run: the steps; None for the references.
+        pictures: title → images, uint8 of shape (n, height, width, channels).
+    """
+
+    name: str
+    seed: int
+    values: dict[str, float]
+    run: Run | None = None
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def digest(settings: dict[str, Any]) -> str:
+    """Return 16 hexadecimal digits for anything JSON can say, and for the package's code."""
+    text = json.dumps([FORMAT, _code(), settings], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's files (names and contents, in order)."""
+    result = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            result.update(str(file.relative_to(path) if path.is_dir() else file.name).encode())
+            result.update(file.read_bytes())
+    return result.hexdigest()
+
+
+def record_path(folder: Path, name: str, seed: int, key: str) -> Path:
+    """Return where the record of an agent and a seed is kept."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "agent"
+    return folder / f"{slug}-seed{seed}-{key}.json"
+
+
+def save_record(record: Record, path: Path) -> None:
+    """Write the pictures, then the JSON, each whole or not at all: the JSON says that the run is done."""
+    if record.pictures:
+        with atomic_write(path.with_suffix(".npz")) as temporary:
+            np.savez_compressed(temporary, **record.pictures)  # type: ignore[arg-type]
+    values = {name: value if math.isfinite(value) else None for name, value in record.values.items()}
+    run = None if record.run is None else asdict(record.run)
+    write_json(path, {"name": record.name, "seed": record.seed, "values": values, "run": run})
+
+
+def load_record(path: Path) -> Record:
+    """Read what ``save_record`` wrote."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    values = {name: math.nan if value is None else value for name, value in content["values"].items()}
+    run = None if content["run"] is None else Run(**content["run"])
+    pictures: dict[str, np.ndarray] = {}
+    if path.with_suffix(".npz").exists():
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as archive:
+            pictures = {title: archive[title] for title in archive.files}
+    return Record(content["name"], content["seed"], values, run, pictures)
+
+
+@cache
+def _code() -> str:
+    result = hashlib.sha256()
+    for package in CODE:
+        spec = importlib.util.find_spec(f"unlearn_gym.{package}")
+        if spec is not None and spec.origin is not None:
+            for file in sorted(Path(spec.origin).parent.rglob("*.py")):
+                result.update(file.read_bytes())
+    return result.hexdigest()

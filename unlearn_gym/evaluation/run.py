@@ -1,0 +1,85 @@
+"""One unlearning run of one agent: what it saw, chose and earned, step by step."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+
+@dataclass
+class Run:
+    """A finished run of T updates (fewer when it diverged).
+
+    Attributes:
+        observations: the T + 1 observations, six numbers each, the first one before any update.
+        lambdas: the λ that each update was made with.
+        rewards: reward of each update.
+        reward_terms: term name → its part of each reward.
+        seconds: wall time of each environment step.
+        diverged: whether the run ended because something was not finite.
+    """
+
+    observations: list[list[float]] = field(default_factory=list)
+    lambdas: list[float] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    reward_terms: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    diverged: bool = False
+
+    def add(self, observation: np.ndarray, reward: float, info: dict[str, Any], seconds: float) -> None:
+        """Take down one step."""
+        step = len(self.rewards)
+        self.observations.append([float(value) for value in observation])
+        self.lambdas.append(float(info["lambda"]))
+        self.rewards.append(float(reward))
+        for name, value in info["reward_terms"].items():
+            self.reward_terms.setdefault(name, [0.0] * step).append(float(value))
+        for values in self.reward_terms.values():
+            values.extend([0.0] * (step + 1 - len(values)))
+        self.seconds.append(seconds)
+        self.diverged = self.diverged or bool(info["diverged"])
+
+    def values(self) -> dict[str, float]:
+        """Return the metrics that the run itself gives."""
+        return {"return": sum(self.rewards), "seconds_per_update": statistics.median(self.seconds)}
+
+
+RUN_METRICS = ("return", "seconds_per_update")
+"""Names of what ``Run.values`` gives."""
+
+
+def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> Run:
+    """Let an agent unlearn once from the original weights.
+
+    Two agents with one seed see the same minibatches, noise and timesteps (common random numbers).
+
+    Args:
+        env: an unlearning environment; wrapped or not.
+        agent: has ``predict`` as Stable-Baselines3 has it; recurrent state is carried. Where it has them,
+            ``begin(seed)`` is called before the run and ``feedback(observation, action, reward, info)``, with
+            the observation that the action was chosen on, after each step.
+        seed: of every draw.
+        deterministic: passed to ``predict``.
+    """
+    begin, feedback = getattr(agent, "begin", None), getattr(agent, "feedback", None)
+    if begin is not None:
+        begin(seed)
+    observation, _ = env.reset(seed=seed, options={"restore": True})
+    run = Run(observations=[[float(value) for value in observation]])
+    state, start, terminated, truncated = None, np.ones(1, dtype=bool), False, False
+    while not (terminated or truncated):
+        action, state = agent.predict(
+            observation, state=state, episode_start=start, deterministic=deterministic
+        )
+        began = time.perf_counter()
+        following, reward, terminated, truncated, info = env.step(action)
+        run.add(following, float(reward), info, time.perf_counter() - began)
+        if feedback is not None:
+            feedback(observation, action, float(reward), info)
+        observation, start = following, np.zeros(1, dtype=bool)
+    return run

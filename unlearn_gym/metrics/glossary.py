@@ -1,0 +1,121 @@
+"""Every metric of a report: which way is better, its range, and what exactly was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from unlearn_gym.errors import UserError
+
+Direction = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured number.
+
+    Attributes:
+        better: whether a higher or a lower value is the better one.
+        unit: unit or range, for people.
+        definition: what was measured, in a sentence or two.
+    """
+
+    better: Direction
+    unit: str
+    definition: str
+
+    @property
+    def arrow(self) -> str:
+        """The direction as an arrow."""
+        return "↑" if self.better == "higher" else "↓"
+
+
+GLOSSARY: dict[str, Metric] = {
+    "return": Metric("higher", "reward", "Sum of the rewards of the run; its meaning is the environment's."),
+    "retain_loss": Metric(
+        "lower",
+        "mean squared error per pixel or output",
+        "Loss on a fixed probe of held-out retain examples after the run; for diffusion models the denoising "
+        "loss, with timesteps spread evenly and the same noise for every model.",
+    ),
+    "forget_loss": Metric(
+        "higher",
+        "mean squared error per pixel or output",
+        "The same loss on the forget set. High means forgotten, or wrecked: read it beside the retain side.",
+    ),
+    "concept_rate": Metric(
+        "lower",
+        "share, 0 to 1",
+        "Share of the samples of the forget label that the concept classifier calls the forgotten concept.",
+    ),
+    "label_accuracy": Metric(
+        "higher",
+        "share, 0 to 1",
+        "Share of the samples of the forget label that the concept classifier recognises as that label.",
+    ),
+    "class_accuracy": Metric(
+        "higher",
+        "share, 0 to 1",
+        "Share of the samples of each other label that are recognised as that label, averaged over labels.",
+    ),
+    "balance": Metric(
+        "higher",
+        "0 to 1",
+        "Geometric mean of 1 − concept_rate, label_accuracy and class_accuracy: one number for the whole "
+        "trade-off, 0 as soon as one side is lost.",
+    ),
+    "fid_forget": Metric(
+        "higher",
+        "Fréchet distance, from 0",
+        "FID between the forget label's samples and the real forget images, on the concept classifier's "
+        "features (scaled to mean square 1 on real images). High means that the samples no longer look like "
+        "what was forgotten.",
+    ),
+    "kid_forget": Metric(
+        "higher", "squared MMD, around 0 and up", "KID between the same two sets; unbiased at small counts."
+    ),
+    "fid_retain": Metric(
+        "lower",
+        "Fréchet distance, from 0",
+        "FID, on the same features, between an equal number of samples of every label and real retain images "
+        "that the model never saw.",
+    ),
+    "kid_retain": Metric("lower", "squared MMD, around 0 and up", "KID between the same two sets."),
+    "fid_retrained": Metric(
+        "lower",
+        "Fréchet distance, from 0",
+        "FID between all samples and those of the model retrained without the forget set, drawn from other "
+        "noise: the row of the retrained model itself is the floor.",
+    ),
+    "kid_retrained": Metric("lower", "squared MMD, around 0 and up", "KID between the same two sets."),
+    "ssim_forget": Metric(
+        "lower",
+        "−1 to 1",
+        "Structural similarity of a sample of the forget label to its best match among the forget images, "
+        "averaged over samples; 1 is a copy.",
+    ),
+    "inception_score": Metric(
+        "higher",
+        "1 to the number of concepts",
+        "exp of the mean KL divergence between a sample's concept probabilities and their average, over an "
+        "equal number of samples of every label.",
+    ),
+    "seconds_per_update": Metric(
+        "lower", "seconds", "Median wall time of one environment step; depends on machine and load."
+    ),
+}
+"""Name → metric, in the order in which tables show them. A new metric is one entry here."""
+
+
+def look_up(names: Iterable[str]) -> dict[str, Metric]:
+    """Return the named metrics in the glossary's order.
+
+    Raises:
+        UserError: for a name that is not in ``GLOSSARY``.
+    """
+    wanted = list(names)
+    for name in wanted:
+        if name not in GLOSSARY:
+            raise UserError(f"There is no metric {name!r}; choose from {', '.join(GLOSSARY)}.")
+    return {name: metric for name, metric in GLOSSARY.items() if name in wanted}
