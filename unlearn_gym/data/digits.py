@@ -11,7 +11,6 @@ from importlib import resources
 import numpy as np
 import torch
 from PIL import Image
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
@@ -41,8 +40,8 @@ def load_digits_with_boots(boots: int = BOOTS, holdout: float = 0.15) -> Unlearn
         raise UserError(f"boots={boots} was given, but there are {BOOTS} boots; choose 1 to {BOOTS}.")
     if not 0 < holdout < 1:
         raise UserError(f"holdout={holdout} was given; choose a share between 0 and 1, such as 0.15.")
-    digits = _digits()
-    held = _stratified_holdout(digits.labels, holdout)
+    digits = digit_images()
+    held = stratified_holdout(digits.labels, holdout)
     forget = boot_images()[:boots]
     return UnlearningData(
         name="digits",
@@ -64,13 +63,16 @@ def boot_images() -> Tensor:
     return torch.from_numpy(tiles.copy()) / 127.5 - 1
 
 
-def _digits() -> LabelledSet:
+def digit_images() -> LabelledSet:
+    """Return all 1,797 digits, float32 of shape (1797, 1, 8, 8) in [-1, 1], with their labels."""
+    from sklearn.datasets import load_digits  # here, because it takes a second
+
     images, labels = load_digits(return_X_y=True)
     pixels = torch.as_tensor(images, dtype=torch.float32).reshape(-1, 1, SIZE, SIZE) / 8 - 1
     return LabelledSet(pixels, torch.as_tensor(labels, dtype=torch.int64))
 
 
-def _stratified_holdout(labels: Tensor, share: float) -> Tensor:
+def stratified_holdout(labels: Tensor, share: float) -> Tensor:
     """Mark, class by class, the same random ``share`` of the examples (at least one a class)."""
     generator = torch.Generator().manual_seed(0)
     held = torch.zeros(len(labels), dtype=torch.bool)

@@ -1,9 +1,9 @@
 """MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, table 2), fitted to 28×28 and 32×32 images.
 
 The first convolution and the first widening stage keep the resolution, so that three halvings
-remain (32 → 4). That changes no parameter count: 2,236,682 for 3 channels and 10 classes, which is torchvision's 3,504,872 for
-1,000 classes with the last layer exchanged, and the 2.24 M of the public CIFAR models of
-chenyaofo/pytorch-cifar-models.
+remain (32 → 4). That changes no parameter count: 2,236,682 for 3 channels and 10 classes, which is
+torchvision's 3,504,872 for 1,000 classes with the last layer exchanged, and the 2.24 M of the public CIFAR
+models of chenyaofo/pytorch-cifar-models.
 """
 
 from __future__ import annotations

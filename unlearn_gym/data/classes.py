@@ -1,0 +1,168 @@
+"""Class unlearning: forget one class, or a list of training images, of a labelled image data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unlearn_gym.data.digits import digit_images, stratified_holdout
+from unlearn_gym.data.hub import find_dataset
+from unlearn_gym.data.parquet import read_parquet
+from unlearn_gym.data.pixels import PixelFormat
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.errors import UserError
+
+DIGITS_HOLDOUT = 0.3
+SHARE_SEED = 0
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """A data set as it was published.
+
+    Attributes:
+        name: short name.
+        train: training images.
+        test: test images.
+        num_classes: number of labels.
+    """
+
+    name: str
+    train: LabelledSet
+    test: LabelledSet
+    num_classes: int
+
+
+@dataclass(frozen=True)
+class HubImages:
+    """Form of a data set of the hub; see ``unlearn_gym.data.hub``.
+
+    Attributes:
+        channels: 1 (grey) or 3 (RGB).
+        size: height and width in pixels.
+        num_classes: number of labels.
+    """
+
+    channels: int
+    size: int
+    num_classes: int
+
+    def read(self, name: str) -> LabelledImages:
+        """Read both splits."""
+        form = PixelFormat(self.channels, self.size, self.size)
+        train, test = (_labelled(name, split, form) for split in ("train", "test"))
+        return LabelledImages(name, train, test, self.num_classes)
+
+
+def _labelled(name: str, split: str, form: PixelFormat) -> LabelledSet:
+    examples, labelled = read_parquet(find_dataset(name, split), form)
+    if not labelled:
+        raise UserError(f"The {split} split of {name!r} has no labels; it needs 'label' or 'fine_label'.")
+    return examples
+
+
+def _digits(name: str) -> LabelledImages:
+    """Scikit-learn's 8×8 digits, 30 % of each class held out as test images."""
+    digits = digit_images()
+    held = stratified_holdout(digits.labels, DIGITS_HOLDOUT)
+    return LabelledImages(name, _select(digits, ~held), _select(digits, held), 10)
+
+
+LABELLED_IMAGES: dict[str, Callable[[str], LabelledImages]] = {
+    "digits": _digits,
+    "mnist": HubImages(1, 28, 10).read,
+    "fashion_mnist": HubImages(1, 28, 10).read,
+    "cifar10": HubImages(3, 32, 10).read,
+    "cifar100": HubImages(3, 32, 100).read,
+}
+"""Name → function of the name that reads the data set."""
+
+
+def class_unlearning(
+    name: str, forget_class: int = 0, forget_indices: Sequence[int] | None = None, fraction: float = 1.0
+) -> UnlearningData:
+    """Return the request to forget one class, or single training images, of a named data set.
+
+    Args:
+        name: one of ``LABELLED_IMAGES``.
+        forget_class: label to forget; its test images are the forget hold-out.
+        forget_indices: numbers of training images (after ``fraction`` was applied) to forget instead; then
+            nothing like them is held out, and all test images are the retain hold-out.
+        fraction: share of each class, in training and test images, that is used at all, in (0, 1].
+
+    Raises:
+        UserError: for an unknown name, a class or an index that is not in the data, or a share out of range.
+    """
+    if name not in LABELLED_IMAGES:
+        raise UserError(f"There is no data set {name!r}; choose one of {', '.join(sorted(LABELLED_IMAGES))}.")
+    if not 0 < fraction <= 1:
+        raise UserError(f"fraction={fraction} was given; choose a share above 0 and up to 1.")
+    images = LABELLED_IMAGES[name](name)
+    train, test = (share_of(part, fraction) for part in (images.train, images.test))
+    return split_request(LabelledImages(name, train, test, images.num_classes), forget_class, forget_indices)
+
+
+def split_request(
+    images: LabelledImages, forget_class: int = 0, forget_indices: Sequence[int] | None = None
+) -> UnlearningData:
+    """Split a data set into retain and forget set; see ``class_unlearning``."""
+    for part, split in ((images.train, "training"), (images.test, "test")):
+        _check_labels(part.labels, images.num_classes, f"The {split} set of {images.name!r}")
+    if forget_indices is None:
+        chosen, held = images.train.labels == forget_class, images.test.labels == forget_class
+        if not bool(chosen.any()):
+            present = ", ".join(str(int(label)) for label in images.train.labels.unique())
+            raise UserError(
+                f"forget_class={forget_class} is not in {images.name!r}; choose one of {present}."
+            )
+    else:
+        chosen = _mask(forget_indices, len(images.train))
+        held = torch.zeros(len(images.test), dtype=torch.bool)
+    return UnlearningData(
+        name=images.name,
+        retain=_select(images.train, ~chosen),
+        forget=_select(images.train, chosen),
+        retain_holdout=_select(images.test, ~held),
+        forget_holdout=_select(images.test, held),
+        num_classes=images.num_classes,
+        concepts=tuple(str(label) for label in range(images.num_classes)),
+        forget_label=int(forget_class) if forget_indices is None else None,
+    )
+
+
+def share_of(examples: LabelledSet, fraction: float) -> LabelledSet:
+    """Return the same random ``fraction`` of each class (at least one image), in the original order."""
+    if fraction == 1 or not len(examples):
+        return examples
+    generator = torch.Generator().manual_seed(SHARE_SEED)
+    rows = []
+    for label in examples.labels.unique():
+        members = (examples.labels == label).nonzero().squeeze(1)
+        order = torch.randperm(len(members), generator=generator)
+        rows.append(members[order[: max(1, round(fraction * len(members)))]])
+    return _select(examples, torch.cat(rows).sort().values)
+
+
+def _select(examples: LabelledSet, rows: Tensor) -> LabelledSet:
+    return LabelledSet(examples.inputs[rows], examples.labels[rows])
+
+
+def _mask(indices: Sequence[int], size: int) -> Tensor:
+    if not len(indices):
+        raise UserError("forget_indices is empty; give the numbers of the training images to forget.")
+    wrong = [index for index in indices if not 0 <= int(index) < size]
+    if wrong:
+        raise UserError(f"forget_indices has {wrong[0]}; there are training images 0 to {size - 1}.")
+    mask = torch.zeros(size, dtype=torch.bool)
+    mask[torch.as_tensor(list(indices), dtype=torch.int64)] = True
+    return mask
+
+
+def _check_labels(labels: Tensor, num_classes: int, what: str) -> None:
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise UserError(
+            f"{what} has labels from {int(labels.min())} to {int(labels.max())}; give 0 to {num_classes - 1}."
+        )

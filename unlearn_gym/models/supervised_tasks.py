@@ -1,0 +1,163 @@
+"""Ready-made class-unlearning tasks: data, the classifier trained on it, and its retrained reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from unlearn_gym.cache import cache_dir
+from unlearn_gym.data.classes import class_unlearning
+from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.errors import UserError
+from unlearn_gym.files import write_json
+from unlearn_gym.models.networks import make_network
+from unlearn_gym.models.store import ensure, spec_key
+from unlearn_gym.models.supervised_training import SupervisedRecipe, train_classifier
+
+FORMAT = 1  # raise it when the meaning of a recipe changes
+WEIGHTS = "model.safetensors"
+PROVENANCE = "provenance.json"
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class SupervisedTask:
+    """One class-unlearning task; its classifiers are trained on first use and kept in the cache.
+
+    Neither device nor PyTorch version is part of a model's key: a checkpoint made on a GPU serves everywhere,
+    and ``provenance.json`` beside it says where it was made.
+
+    Attributes:
+        name: its name in ``SUPERVISED_TASKS``.
+        data: what to forget and what to keep.
+        recipe: how original and retrained model are trained.
+        scaled: what was scaled down from the benchmark's protocol, in words; empty for the full protocol.
+    """
+
+    name: str
+    data: UnlearningData
+    recipe: SupervisedRecipe
+    scaled: str = ""
+
+    def network(self, seed: int) -> nn.Module:
+        """Return a freshly initialised network of the task's kind, in eval mode on the CPU."""
+        channels = self.data.retain.inputs.shape[1]
+        return make_network(self.recipe.network, channels, self.data.num_classes, seed)
+
+    def original(self, device: torch.device = CPU) -> nn.Module:
+        """Return the classifier trained on retain and forget set, in eval mode on the CPU.
+
+        Args:
+            device: where to train it, if it is not in the cache.
+        """
+        retain, forget = self.data.retain, self.data.forget
+        both = LabelledSet(
+            torch.cat([retain.inputs, forget.inputs]), torch.cat([retain.labels, forget.labels])
+        )
+        return self._classifier("original", both, device)
+
+    def retrained(self, device: torch.device = CPU) -> nn.Module:
+        """Return the reference: the same recipe without the forget set."""
+        return self._classifier("retrained", self.data.retain, device)
+
+    def _classifier(self, role: str, data: LabelledSet, device: torch.device) -> nn.Module:
+        spec = {
+            "format": FORMAT,
+            "recipe": asdict(self.recipe),
+            "data": fingerprint(data),
+            "classes": self.data.num_classes,
+        }
+        kind = f"{self.name}-{role}"
+        checkpoint = cache_dir() / "training" / f"{kind}-{spec_key(spec)[:16]}.safetensors"
+
+        def make(folder: Path) -> None:
+            model = train_classifier(
+                data,
+                self.data.num_classes,
+                self.recipe,
+                checkpoint=checkpoint,
+                device=device,
+                title=f"{role} {self.name} model",
+            )
+            save_file(model.state_dict(), folder / WEIGHTS)
+            write_json(folder / PROVENANCE, {"torch": torch.__version__, "device": str(device)})
+
+        folder = ensure(kind, spec, make)
+        checkpoint.unlink(missing_ok=True)
+        model = self.network(self.recipe.seed)
+        model.load_state_dict(load_file(folder / WEIGHTS))
+        return model.eval()
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """Keywords of ``get_supervised_task``.
+
+    Attributes:
+        forget_class: label to forget.
+        forget_indices: numbers of training images to forget instead of a class.
+        fraction: share of each class's images that is used, in (0, 1].
+        pretrain_epochs: epochs of original and retrained model; None for the task's own number.
+        seed: of both trainings.
+    """
+
+    forget_class: int = 0
+    forget_indices: Sequence[int] | None = None
+    fraction: float = 1.0
+    pretrain_epochs: int | None = None
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """A data set with the recipe of its classifier."""
+
+    data: str
+    recipe: SupervisedRecipe
+
+
+SUPERVISED_TASKS: dict[str, TaskKind] = {
+    "digits": TaskKind("digits", SupervisedRecipe("small_cnn", epochs=30, pad=1, mirror=False)),
+    "resnet20-cifar10": TaskKind("cifar10", SupervisedRecipe("resnet20")),
+    "vgg16bn-cifar100": TaskKind("cifar100", SupervisedRecipe("vgg16bn")),
+    "mobilenetv2-fmnist": TaskKind("fashion_mnist", SupervisedRecipe("mobilenetv2")),
+}
+"""Name → data set and recipe: the benchmark's three tasks (80 epochs) and the embedded one (30 epochs)."""
+
+
+def get_supervised_task(name: str, **options: Any) -> SupervisedTask:
+    """Return a registered task; the keywords are those of ``TaskOptions``.
+
+    Raises:
+        UserError: for an unknown name or keyword, or a value out of range.
+    """
+    if name not in SUPERVISED_TASKS:
+        known = ", ".join(sorted(SUPERVISED_TASKS))
+        raise UserError(f"There is no classification task {name!r}; choose one of {known}.")
+    allowed = [field.name for field in fields(TaskOptions)]
+    unknown = sorted(set(options) - set(allowed))
+    if unknown:
+        raise UserError(f"{unknown[0]!r} is no keyword of a task; allowed are {', '.join(allowed)}.")
+    chosen, kind = TaskOptions(**options), SUPERVISED_TASKS[name]
+    epochs = kind.recipe.epochs if chosen.pretrain_epochs is None else chosen.pretrain_epochs
+    if epochs < 1:
+        raise UserError(f"pretrain_epochs={epochs} trains nothing; give at least 1.")
+    data = class_unlearning(kind.data, chosen.forget_class, chosen.forget_indices, chosen.fraction)
+    recipe = replace(kind.recipe, epochs=epochs, seed=chosen.seed)
+    return SupervisedTask(name, data, recipe, _scaled(chosen, kind.recipe.epochs, epochs))
+
+
+def _scaled(options: TaskOptions, published: int, epochs: int) -> str:
+    notes = []
+    if epochs != published:
+        notes.append(f"{epochs} of {published} pretraining epochs")
+    if options.fraction != 1:
+        notes.append(f"{options.fraction:.1%} of the images")
+    return ", ".join(notes)
