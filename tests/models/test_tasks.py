@@ -51,6 +51,7 @@ def test_prepare_makes_all_three_and_then_nothing(tiny, tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_prepare_says_which_training_failed(tiny, capfd):
     broken = dataclasses.replace(tiny, diffusion=dataclasses.replace(TINY, norm_groups=3))
     with pytest.raises(RuntimeError, match="original and the retrained model of 'tiny' failed"):
