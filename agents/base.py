@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from unlearn_gym import cli
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.logger import Logger
 
 State = tuple[np.ndarray, ...] | None
 """Memory of a recurrent policy, None for all others."""
@@ -106,9 +109,34 @@ class SimpleAgent(Agent):
         return (lam if observation.ndim > 1 else lam[0]), state
 
 
+class Hooks:
+    """What happens around learning; the defaults do nothing."""
+
+    def step(self, observations: np.ndarray, infos: Sequence[dict[str, Any]], timesteps: int) -> None:
+        """Hear of one step: the next states, shape (n, 6), and the ``info`` of n environments."""
+
+    def boundary(self, timesteps: int) -> None:
+        """Hear that learning is at a point where ``training_state`` is whole."""
+
+
 class Learner(Agent):
     """An agent that has something to learn before it is evaluated."""
 
+    vectorised: ClassVar[bool] = True
+    """Whether it learns from a vector environment (else from a single one)."""
+
     @abstractmethod
-    def learn(self, total_timesteps: int, callback: Callable[..., Any] | None = None) -> Learner:
-        """Learn from ``total_timesteps`` steps of the environment given to the constructor."""
+    def learn(self, total_timesteps: int, hooks: Hooks | None = None, progress_bar: bool = False) -> Learner:
+        """Learn from the environment given to the constructor until ``total_timesteps`` steps in all."""
+
+    @abstractmethod
+    def set_logger(self, logger: Logger) -> None:
+        """Record what is worth plotting in ``logger``."""
+
+    @abstractmethod
+    def training_state(self) -> dict[str, Any]:
+        """Everything that learning needs to go on after a kill, as nested dictionaries."""
+
+    @abstractmethod
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Go on from where ``training_state`` was taken."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from unlearn_gym import agents
 from unlearn_gym.agents import artefact
 from unlearn_gym.errors import UserError
+from unlearn_gym.user_code import import_file
 
 FILE_MARK = ".py:"
 
@@ -52,7 +49,7 @@ def _from_file(spec: str, env: Any) -> Any:
     path = Path(stem + ".py")
     if not path.is_file():
         raise UserError(f"There is no file {path}; give path/to/file.py:ClassName.")
-    kind = getattr(_import_file(path), class_name, None)
+    kind = getattr(import_file(path), class_name, None)
     if not callable(kind):
         raise UserError(f"{path} defines no class {class_name!r}; give path/to/file.py:ClassName.")
     agent = kind(env)
@@ -64,20 +61,3 @@ def _from_file(spec: str, env: Any) -> Any:
     if not hasattr(agent, "predict"):
         raise UserError(f"{class_name} in {path} has no predict(observation, ...); see docs/extending.md.")
     return agent
-
-
-def _import_file(path: Path) -> ModuleType:
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"unlearn_gym_user_{path.stem}_{digest}"
-    specification = importlib.util.spec_from_file_location(name, path)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module  # dataclasses and pickle look their module up
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise UserError(
-            f"{path} cannot be imported ({type(error).__name__}: {error}); fix the file."
-        ) from error
-    return module
