@@ -1,0 +1,145 @@
+"""Run agents on an unlearning environment, measure what is left, and write a report.
+
+python evaluate.py --env SISS-Digits-v0 --agents static:0.5 random runs/ppo --seeds 5 --output reports/digits
+
+The output folder gets results.json, report.md, PNGs, and runs/ with one record a run. A second call makes
+only the runs that are not there yet. --experiment NAME reads the options from a file in the package.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+
+from unlearn_gym import cli
+from unlearn_gym.agents import resolve
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings, evaluate
+from unlearn_gym.evaluation.records import file_digest
+from unlearn_gym.metrics.glossary import look_up
+
+WIDEST = 7
+"""Columns of the table on the terminal; of more, only the key metrics are printed."""
+
+
+@dataclass
+class Options:
+    """What to evaluate.
+
+    Args:
+        env: id of the environment; the prefix ``unlearn_gym/`` may be left out.
+        agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``.
+        output: folder of the report.
+        seeds: number of runs of each agent.
+        first_seed: seeds count from here; the default keeps away from those of training.
+        env_kwargs: keywords of the environment.
+        samples: generated samples of the forget label.
+        class_samples: generated samples of each other label.
+        sampling_steps: DDIM steps a sample.
+        probe: examples in each probe loss.
+        metrics: columns of the report; all that the environment's judge measures if empty.
+        jobs: processes.
+        deterministic: whether learned policies act by their mode rather than by a draw.
+    """
+
+    env: str = "unlearn_gym/SISS-Digits-v0"
+    agents: list[str] = field(default_factory=lambda: ["static:0.1", "static:0.5", "adaptive_vi", "random"])
+    output: str = "reports/evaluation"
+    seeds: PositiveInt = 5
+    first_seed: NonNegativeInt = 1000
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    samples: PositiveInt = 500
+    class_samples: PositiveInt = 50
+    sampling_steps: PositiveInt = 25
+    probe: PositiveInt = 512
+    metrics: list[str] = field(default_factory=list)
+    jobs: PositiveInt = 1
+    deterministic: bool = True
+
+
+def contestant(spec: str) -> Contestant:
+    """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
+    path = Path(spec)
+    file = Path(spec.partition(".py:")[0] + ".py")
+    if path.is_dir():
+        return Contestant(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(path), path)
+    if file.is_file():
+        saved = [Path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
+        fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())
+        return Contestant(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
+    return Contestant(spec, partial(resolve, spec), "static" if spec.startswith("static") else "other")
+
+
+def with_experiment(words: list[str]) -> list[str]:
+    """Replace ``--experiment NAME`` by ``--config`` and the file of that name in ``unlearn_gym.configs``."""
+    if "--experiment" not in words:
+        return words
+    place = words.index("--experiment")
+    name = next(iter(words[place + 1 :]), "")
+    file = Path(str(resources.files("unlearn_gym.configs"))) / f"{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
+        raise UserError(
+            f"There is no experiment {name!r}; choose one of {known or 'none, as there are none'}."
+        )
+    return [*words[:place], "--config", str(file), *words[place + 2 :]]
+
+
+def main() -> None:
+    """Parse, run, save, print."""
+    options = cli.parse(Options, with_experiment(sys.argv[1:]), description=__doc__ or "")
+    columns = tuple(look_up(options.metrics))
+    campaign = Campaign(
+        options.env if "/" in options.env or ":" in options.env else f"unlearn_gym/{options.env}",
+        tuple(contestant(spec) for spec in options.agents),
+        tuple(range(options.first_seed, options.first_seed + options.seeds)),
+        options.env_kwargs,
+        JudgeSettings(options.samples, options.class_samples, options.sampling_steps, options.probe),
+        options.deterministic,
+    )
+    command = shlex.join(["python", *sys.argv])
+    write(campaign, Path(options.output), options.jobs, command, columns)
+
+
+def write(campaign: Campaign, output: Path, jobs: int, command: str, columns: tuple[str, ...]) -> None:
+    """Run the campaign and write, then print, its report."""
+    from rich.console import Console
+
+    from unlearn_gym.evaluation.figures import draw_all
+    from unlearn_gym.evaluation.report import save_report
+    from unlearn_gym.evaluation.results import save_results
+    from unlearn_gym.evaluation.tables import main_grid
+    from unlearn_gym.evaluation.wording import conclusion
+
+    findings = evaluate(campaign, output, jobs)
+    unmeasured = [name for name in columns if name not in findings.metrics]
+    if unmeasured:
+        known = ", ".join(findings.metrics)
+        raise UserError(f"{campaign.env_id} does not measure {unmeasured[0]!r}; choose from {known}.")
+    metrics = columns or findings.metrics
+    pictures = draw_all(campaign, findings, output)
+    files = [
+        save_results(campaign, findings, command, output),
+        save_report(campaign, findings, pictures, command, output, metrics),
+    ]
+    console = Console(width=max(Console().width, 100))
+    key = [metric for metric in metrics if metric in findings.key_metrics]
+    shown = key if key and len(metrics) > WIDEST else metrics
+    console.print(
+        main_grid(campaign, findings, shown).rich(f"{campaign.env_id}, {len(campaign.seeds)} seeds")
+    )
+    for sentence in conclusion(campaign, findings):
+        console.print(sentence, markup=False)
+    for path in (*files, *(picture.path for picture in pictures)):
+        console.print(path, soft_wrap=True, markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,66 @@
+"""Samples of every model on the same noise, one row a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.figures import Picture, new_figure, save
+from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.wording import number
+
+GAP = 1
+"""White pixels between two samples."""
+
+
+def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
+    """Draw ``samples.png`` from the first seed; None where the judge made no pictures."""
+    names = (BEFORE, *(contestant.name for contestant in campaign.contestants), RETRAINED)
+    rows = [records[0] for name in names if (records := findings.of(name)) and records[0].pictures]
+    if not rows:
+        return None
+    titles = list(rows[0].pictures)
+    counts = [len(rows[0].pictures[title]) for title in titles]
+    figure = new_figure(min(1.6 + 0.3 * sum(counts), 13.0), 0.7 + 0.44 * len(rows))
+    grid = figure.subplots(len(rows), len(titles), squeeze=False, width_ratios=counts)
+    for axes, record in zip(grid, rows, strict=True):
+        for panel, title in zip(axes, titles, strict=True):
+            panel.imshow(
+                strip(record.pictures[title]), interpolation="nearest", cmap="gray", vmin=0, vmax=255
+            )
+            panel.set(xticks=[], yticks=[])
+            panel.grid(False)
+            panel.spines[:].set_visible(False)
+        axes[0].set_ylabel(_label(record, findings), rotation=0, ha="right", va="center")
+    for panel, title in zip(grid[0], titles, strict=True):
+        panel.set_title(f"samples of the {title}")
+    caption = (
+        f"Samples after unlearning ({campaign.env_id}, seed {rows[0].seed}); every column starts from the "
+        f"same noise in every row. “{BEFORE}” is the original model"
+        + (f", “{RETRAINED}” one trained without the forget set" if rows[-1].name == RETRAINED else "")
+        + ". Look for what was to be forgotten on the left, and for damage on the right."
+    )
+    return save(figure, output / "samples.png", caption)
+
+
+def strip(images: np.ndarray) -> np.ndarray:
+    """Set images side by side with a white gap.
+
+    Args:
+        images: uint8, shape (n, height, width, channels); one channel is grey.
+
+    Returns:
+        uint8, shape (height, n·(width + gap) − gap), with a last axis of 3 for colour.
+    """
+    gap = np.full((images.shape[1], GAP, images.shape[3]), 255, np.uint8)
+    parts = [part for image in images for part in (image, gap)][:-1]
+    joined = np.concatenate(parts, axis=1)
+    return joined[..., 0] if joined.shape[2] == 1 else joined[..., :3]
+
+
+def _label(record: Record, findings: Findings) -> str:
+    metric = findings.trade_off[0]
+    value = record.values.get(metric)
+    return record.name if value is None else f"{record.name}\n{metric} {number(value)}"

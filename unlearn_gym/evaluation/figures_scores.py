@@ -1,0 +1,116 @@
+"""The scores: metric by metric, and forgetting against keeping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Ellipse
+
+from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.figures import REFERENCE, Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.results import table
+from unlearn_gym.evaluation.statistics import confidence_ellipse
+from unlearn_gym.metrics.glossary import GLOSSARY
+
+REFERENCE_LINES = {BEFORE: ":", RETRAINED: "--"}
+REFERENCE_MARKERS = {BEFORE: "x", RETRAINED: "*"}
+
+
+def metrics_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
+    """Draw ``metrics.png``: every key metric, a line an agent."""
+    look = looks(campaign)
+    columns = min(3, len(findings.key_metrics))
+    rows = -(-len(findings.key_metrics) // columns)
+    figure = new_figure(1.2 + 3.8 * columns, rows * (0.9 + 0.26 * len(look)) + 0.5)
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
+    for panel, metric in zip(panels, findings.key_metrics, strict=False):
+        _dots(panel, findings, metric, look)
+    for panel in list(panels)[len(findings.key_metrics) :]:
+        panel.set_visible(False)
+    caption = (
+        f"Key metrics ({campaign.env_id}): mean and 95 % interval over {len(campaign.seeds)} "
+        f"seeds, single seeds as small dots; the dotted line is the model before unlearning"
+        + (", the dashed one the retrained model." if findings.of(RETRAINED) else ".")
+        + " The arrow says which way is better."
+    )
+    return save(figure, output / "metrics.png", caption)
+
+
+def _dots(panel: Axes, findings: Findings, metric: str, look: dict[str, Look]) -> None:
+    for k, (name, drawn) in enumerate(look.items()):
+        summary = table(findings, name).get(metric)
+        if summary is None:
+            continue
+        low, high = summary.ci95 or (summary.mean, summary.mean)
+        panel.plot(summary.values, [k] * len(summary.values), ".", color=drawn.colour, alpha=0.35)
+        panel.plot([low, high], [k, k], color=drawn.colour, linewidth=2)
+        panel.plot(summary.mean, k, drawn.marker, color=drawn.colour, markersize=6)
+    for name, line in REFERENCE_LINES.items():
+        summary = table(findings, name).get(metric)
+        if summary is not None:
+            panel.axvline(summary.mean, linestyle=line, color=REFERENCE, linewidth=1.2)
+    panel.set_yticks(range(len(look)), list(look))
+    panel.set_ylim(len(look) - 0.5, -0.5)
+    panel.set_title(f"{metric} {GLOSSARY[metric].arrow}")
+
+
+def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
+    """Draw ``trade_off.png``: forgetting against keeping, with confidence ellipses of the means."""
+    figure = new_figure(7.6, 5.2)
+    panel = figure.subplots()
+    for name, drawn in looks(campaign).items():
+        points = _points(findings, name)
+        if not len(points):
+            continue
+        panel.scatter(points[:, 0], points[:, 1], s=12, color=drawn.colour, alpha=0.35, linewidths=0)
+        panel.plot(*points.mean(0), drawn.marker, color=drawn.colour, markersize=8, label=name, mec="white")
+        ellipse = ellipse_patch(points)
+        if ellipse is not None:
+            ellipse.set(edgecolor=drawn.colour, linestyle=drawn.line, facecolor=drawn.colour, alpha=0.25)
+            panel.add_patch(ellipse)
+    for name, marker in REFERENCE_MARKERS.items():
+        points = _points(findings, name)
+        if len(points):
+            panel.plot(
+                *points.mean(0), marker, color=REFERENCE, markersize=11, label=name, mew=2, linestyle=""
+            )
+    forget, retain = findings.trade_off
+    panel.set(xlabel=_axis(forget, "→", "←"), ylabel=_axis(retain, "↑", "↓"))
+    panel.margins(0.08)
+    figure.legend(loc="outside right upper", frameon=False)
+    region = (
+        "the ellipse is the 95 % confidence region of the mean (Hotelling's T²)"
+        if len(campaign.seeds) > 3
+        else "ellipses need at least 4 seeds"
+    )
+    caption = (
+        f"Forgetting against keeping ({campaign.env_id}): small dots are seeds, large markers their means; "
+        f"{region}."
+        + (" Near the retrained model is where unlearning wants to be." if findings.of(RETRAINED) else "")
+    )
+    return save(figure, output / "trade_off.png", caption)
+
+
+def ellipse_patch(points: np.ndarray) -> Ellipse | None:
+    """Return the 95 % confidence region of the mean of points, shape (n, 2), or None with fewer than four."""
+    found = confidence_ellipse(points)
+    if found is None:
+        return None
+    lengths, directions = found
+    angle = float(np.degrees(np.arctan2(directions[1, 1], directions[0, 1])))
+    return Ellipse(tuple(points.mean(0)), 2 * lengths[1], 2 * lengths[0], angle=angle)
+
+
+def _points(findings: Findings, name: str) -> np.ndarray:
+    """Return the finite (forget metric, retain metric) of each seed, shape (n, 2)."""
+    rows = [
+        [record.values.get(metric, np.nan) for metric in findings.trade_off] for record in findings.of(name)
+    ]
+    points = np.array(rows, dtype=np.float64).reshape(-1, 2)
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _axis(metric: str, up: str, down: str) -> str:
+    return f"{metric} (better {up if GLOSSARY[metric].better == 'higher' else down})"

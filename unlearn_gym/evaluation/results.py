@@ -1,0 +1,148 @@
+"""``results.json``: every number of a report, with its seeds, intervals, settings and versions."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.statistics import Summary, paired_difference, summarize
+from unlearn_gym.files import write_json
+from unlearn_gym.metrics.glossary import GLOSSARY
+
+PACKAGES = ("unlearn-gym", "torch", "diffusers", "stable-baselines3", "gymnasium", "numpy", "torchmetrics")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A paired difference a − b of one metric, b being the best static agent by that metric.
+
+    Attributes:
+        a: the agent compared.
+        b: the static agent with the best mean.
+        metric: name in the glossary.
+        summary: of the differences, seed by seed.
+    """
+
+    a: str
+    b: str
+    metric: str
+    summary: Summary
+
+    @property
+    def verdict(self) -> str:
+        """Return "better", "worse" or "no difference", by whether the 95 % interval leaves out 0."""
+        low, high = self.summary.ci95 or (-math.inf, math.inf)
+        if low <= 0.0 <= high:
+            return "no difference"
+        return "better" if (low > 0.0) == (GLOSSARY[self.metric].better == "higher") else "worse"
+
+
+def table(findings: Findings, name: str) -> dict[str, Summary]:
+    """Summarise a row: metric → numbers over seeds; metrics that the row lacks or that failed are missing."""
+    records = findings.of(name)
+    columns = {
+        metric: [record.values.get(metric, math.nan) for record in records] for metric in findings.metrics
+    }
+    return {
+        metric: summarize(values)
+        for metric, values in columns.items()
+        if values and all(map(math.isfinite, values))
+    }
+
+
+def best_static(campaign: Campaign, findings: Findings, metric: str) -> str | None:
+    """Return the static agent with the best mean, the first of equals; None without static agents."""
+    sign = 1.0 if GLOSSARY[metric].better == "higher" else -1.0
+    means = {
+        contestant.name: sign * summary[metric].mean
+        for contestant in campaign.contestants
+        if contestant.kind == "static" and metric in (summary := table(findings, contestant.name))
+    }
+    return max(means, key=lambda name: means[name]) if means else None
+
+
+def pairs(campaign: Campaign, findings: Findings) -> list[Pair]:
+    """Compare every other agent with the best static one, metric by metric."""
+    found = []
+    for metric in findings.metrics:
+        best = best_static(campaign, findings, metric)
+        for contestant in campaign.contestants:
+            summary = table(findings, contestant.name)
+            if best is not None and contestant.kind != "static" and metric in summary:
+                other = table(findings, best)[metric]
+                difference = paired_difference(summary[metric].values, other.values)
+                found.append(Pair(contestant.name, best, metric, difference))
+    return found
+
+
+def results(campaign: Campaign, findings: Findings, command: str, output: Path) -> dict[str, Any]:
+    """Return what ``results.json`` holds.
+
+    Args:
+        campaign: what was measured.
+        findings: what was found.
+        command: the command line that repeats it.
+        output: the report's folder; run records are named relative to it.
+    """
+    references = [name for name in (BEFORE, RETRAINED) if findings.of(name)]
+    return {
+        "env": campaign.env_id,
+        "seeds": list(campaign.seeds),
+        "settings": {
+            "env_kwargs": campaign.env_kwargs,
+            "deterministic": campaign.deterministic,
+            **asdict(campaign.judge),
+        },
+        "samples": {"forget_label": campaign.judge.samples, "each_other_label": campaign.judge.class_samples},
+        "command": command,
+        "versions": versions(),
+        "agents": {c.name: {"kind": c.kind, "metrics": _row(findings, c.name)} for c in campaign.contestants},
+        "references": {name: {"metrics": _row(findings, name)} for name in references},
+        "pairs": [
+            {
+                "a": pair.a,
+                "b": pair.b,
+                "metric": pair.metric,
+                "difference": pair.summary.mean,
+                "ci95": pair.summary.ci95,
+            }
+            for pair in pairs(campaign, findings)
+        ],
+        "notes": list(findings.notes),
+        "runs": {
+            name: [os.path.relpath(path, output) for (row, _), path in findings.paths.items() if row == name]
+            for name in dict.fromkeys(row for row, _ in findings.paths)
+        },
+    }
+
+
+def save_results(campaign: Campaign, findings: Findings, command: str, output: Path) -> Path:
+    """Write ``results.json`` into ``output`` and return its path."""
+    path = output / "results.json"
+    write_json(path, results(campaign, findings, command, output))
+    return path
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of Python, of the packages that are installed, and the machine."""
+    found = {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _row(findings: Findings, name: str) -> dict[str, Any]:
+    return {
+        metric: {**asdict(summary), "better": GLOSSARY[metric].better}
+        for metric, summary in table(findings, name).items()
+    }

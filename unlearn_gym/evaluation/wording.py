@@ -1,0 +1,72 @@
+"""What the numbers say, in sentences that are made from them."""
+
+from __future__ import annotations
+
+from unlearn_gym.evaluation.campaign import Campaign, Findings
+from unlearn_gym.evaluation.results import Pair, pairs
+from unlearn_gym.evaluation.statistics import Interval
+from unlearn_gym.metrics.glossary import GLOSSARY
+
+
+def number(value: float) -> str:
+    """Write a number with three significant digits, without an exponent where it is readable."""
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2e}".replace("-", "−")
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def interval(ci95: Interval | None) -> str:
+    """Write an interval, or say that there is none."""
+    return (
+        "no interval from one seed"
+        if ci95 is None
+        else f"95 % interval {number(ci95[0])} to {number(ci95[1])}"
+    )
+
+
+def conclusion(campaign: Campaign, findings: Findings) -> list[str]:
+    """Say whether any learned agent beats the best constant λ on the key metrics.
+
+    Returns:
+        An overall sentence, then one a learned agent; one sentence saying why where nothing can be compared.
+    """
+    learned = [c.name for c in campaign.contestants if c.kind == "learned"]
+    compared = [p for p in pairs(campaign, findings) if p.metric in findings.key_metrics and p.a in learned]
+    if not compared:
+        missing = "learned agent" if not learned else "static agent"
+        return [f"No {missing} is in this report, so nothing is said about learned against constant λ."]
+    if len(campaign.seeds) < 2:
+        return [
+            "With one seed there are no intervals: whether a learned agent beats a constant λ stays open."
+        ]
+    wins = [pair for pair in compared if pair.verdict == "better"]
+    overall = (
+        f"On {len({p.metric for p in wins})} of {len({p.metric for p in compared})} key metrics a learned "
+        "agent is better than the best static agent of this report by more than chance (paired 95 % "
+        "intervals)."
+        if wins
+        else "No learned agent is better than the best static agent of this report on any key metric by more "
+        "than chance (paired 95 % intervals)."
+    )
+    return [overall, *(_of(name, [pair for pair in compared if pair.a == name]) for name in learned)]
+
+
+def _of(name: str, compared: list[Pair]) -> str:
+    parts = {
+        verdict: [_clause(pair) for pair in compared if pair.verdict == verdict]
+        for verdict in ("better", "worse", "no difference")
+    }
+    phrases = {
+        "better": "is better on {}",
+        "worse": "is worse on {}",
+        "no difference": "cannot be told from it on {}",
+    }
+    said = [phrases[verdict].format(", ".join(clauses)) for verdict, clauses in parts.items() if clauses]
+    return f"{name}, against the best static agent by each metric: {'; '.join(said)}."
+
+
+def _clause(pair: Pair) -> str:
+    arrow = GLOSSARY[pair.metric].arrow
+    difference = f"difference {number(pair.summary.mean)}, {interval(pair.summary.ci95)}"
+    return f"`{pair.metric}` {arrow} (against {pair.b}: {difference})"
