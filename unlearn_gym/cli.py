@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_origin, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser
 
@@ -37,7 +38,8 @@ def parse(
 ) -> ConfigType:
     """Read a flat dataclass from flags, ``--config FILE.yaml`` and its defaults, the flags winning.
 
-    Flags are the field names, with ``-`` or ``_``; entries of a dictionary field are ``--field.key value``.
+    Flags are the field names, with ``-`` or ``_``; entries of a dictionary field are ``--field.key value``,
+    and the words of a list field follow its flag, as in ``--agents ppo sac``.
     ``--help`` and ``--print_config`` print and leave.
 
     Args:
@@ -53,7 +55,9 @@ def parse(
     parser.add_argument("--config", action="config", help="YAML file with any of the keys below")
     parser.add_class_arguments(config_type, as_group=False)
     known = [field.name for field in dataclasses.fields(config_type)]  # type: ignore[arg-type]
+    lists = [name for name, kind in get_type_hints(config_type).items() if get_origin(kind) is list]
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = _gathered(words, lists)
     try:
         if defaults:
             parser.set_defaults(dict(defaults))
@@ -113,3 +117,21 @@ def _underscored(word: str) -> str:
         return word
     name, equals, value = word.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _gathered(words: Sequence[str], lists: Sequence[str]) -> list[str]:
+    """Make the words after the flag of a list field, up to the next flag, one word that holds the list."""
+    result: list[str] = []
+    collected: list[str] | None = None
+    for word in [*words, "--"]:
+        if collected is not None and not word.startswith("--"):
+            collected.append(word)
+            continue
+        if collected is not None:
+            whole = len(collected) == 1 and collected[0].startswith("[")
+            result.append(collected[0] if whole else json.dumps(collected))
+            collected = None
+        if word.removeprefix("--") in lists and word.startswith("--"):
+            collected = []
+        result.append(word)
+    return result[:-1]
