@@ -90,8 +90,8 @@ def inception_score(logits: Tensor, splits: int = 1, seed: int = 0) -> float:
 def best_match_ssim(images: Tensor, references: Tensor) -> float:
     """Mean over ``images`` of the structural similarity to the best match in ``references``.
 
-    The Gaussian window is the usual one (σ = 1.5) from 24 pixels on, and shrinks with smaller images. Pixels are
-    taken to [0, 1] first, because the luminance term is meant for positive ones.
+    The Gaussian window is the usual one (σ = 1.5) from 24 pixels on, and shrinks with smaller images. Pixels
+    are taken to [0, 1] first, because the luminance term is meant for positive ones.
 
     Args:
         images: shape (n, channels, height, width) in [-1, 1].
