@@ -9,7 +9,6 @@ import torch
 
 from unlearn_gym.data.sources import load_images
 from unlearn_gym.data.split import LabelledSet, UnlearningData
-from unlearn_gym.errors import UserError
 
 
 def user_request(config: Mapping[str, Any], retain: Any, forget: Any) -> UnlearningData:
@@ -24,15 +23,10 @@ def user_request(config: Mapping[str, Any], retain: Any, forget: Any) -> Unlearn
         UserError: if a set is empty or unreadable, or its labels do not fit the network.
     """
     classes = config["num_class_embeds"] or 0
+    form = {"channels": config["in_channels"], "size": config["sample_size"], "num_classes": classes}
     parts = [
-        load_images(source, channels=config["in_channels"], size=config["sample_size"])
-        for source in (retain, forget)
+        load_images(source, name=name, **form)
+        for name, source in (("retain_data", retain), ("forget_data", forget))
     ]
-    for name, part in zip(("retain_data", "forget_data"), parts, strict=True):
-        if classes and len(part) and not 0 <= int(part.labels.min()) <= int(part.labels.max()) < classes:
-            raise UserError(
-                f"{name} has labels up to {int(part.labels.max())} but the network knows {classes} classes; "
-                "give labels from 0 on, one per class of the network."
-            )
     nothing = LabelledSet(parts[0].inputs[:0], torch.empty(0, dtype=torch.int64))
     return UnlearningData("user data", parts[0], parts[1], nothing, nothing, num_classes=classes)

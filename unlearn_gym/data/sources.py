@@ -28,6 +28,7 @@ def load_images(
     size: int | tuple[int, int],
     label: int | None = None,
     num_classes: int = 0,
+    name: str | None = None,
 ) -> LabelledSet:
     """Load images with their labels from whatever the user has.
 
@@ -39,6 +40,7 @@ def load_images(
         size: height and width in pixels, or one number for both; other sizes are resized with a warning.
         label: label of every image, whatever the source says.
         num_classes: classes that the model knows; 0 when labels do not matter.
+        name: what a message about the labels calls the source; by default the path or the type.
 
     Returns:
         float32 images (n, channels, height, width) in [-1, 1]; labels are 0 where there are none.
@@ -51,7 +53,7 @@ def load_images(
     examples, labelled = _read(source, PixelFormat(channels, height, width))
     if label is not None:
         examples, labelled = LabelledSet(examples.inputs, torch.full((len(examples),), int(label))), True
-    _check_labels(examples.labels, labelled, num_classes, _name(source))
+    _check_labels(examples.labels, labelled, num_classes, name or _name(source))
     return examples
 
 
