@@ -25,6 +25,7 @@ class Agent(ABC):
     Args:
         env: a Gymnasium or vector environment; only its spaces are used here.
         seed: seed of the agent's own randomness.
+        device: where its networks are, if it has any.
         settings: fields of the class's ``Settings``, as numbers or as text from a command line.
 
     Raises:
@@ -39,11 +40,11 @@ class Agent(ABC):
     class Settings:
         """Nothing to set."""
 
-    def __init__(self, env: Any, *, seed: int = 0, **settings: Any) -> None:
+    def __init__(self, env: Any, *, seed: int = 0, device: str = "cpu", **settings: Any) -> None:
         self.settings: Any = cli.check(self.Settings, settings, f"settings of {self.name}")
         self.observation_space, self.action_space = env.observation_space, env.action_space
         self.low, self.high = float(self.action_space.low[0]), float(self.action_space.high[0])
-        self.seed = seed
+        self.seed, self.device = seed, device
 
     def begin(self, seed: int) -> None:  # noqa: B027 (an optional hook)
         """Forget the last run and draw from ``seed``; called before each run of an evaluation."""

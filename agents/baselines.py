@@ -34,8 +34,8 @@ class StaticAgent(SimpleAgent):
 
         lam: float = LAMBDA_0
 
-    def __init__(self, env: Any, *, seed: int = 0, **settings: Any) -> None:
-        super().__init__(env, seed=seed, **settings)
+    def __init__(self, env: Any, **keywords: Any) -> None:
+        super().__init__(env, **keywords)
         _check_range(self, lam=self.settings.lam)
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
@@ -48,9 +48,9 @@ class RandomAgent(SimpleAgent):
 
     name = "random"
 
-    def __init__(self, env: Any, *, seed: int = 0, **settings: Any) -> None:
-        super().__init__(env, seed=seed, **settings)
-        self.begin(seed)
+    def __init__(self, env: Any, **keywords: Any) -> None:
+        super().__init__(env, **keywords)
+        self.begin(self.seed)
 
     def begin(self, seed: int) -> None:
         """Draw from ``seed``."""
@@ -91,8 +91,8 @@ class ScheduleAgent(SimpleAgent):
         end: float = 0.1
         at: ClosedUnitInterval = 0.5
 
-    def __init__(self, env: Any, *, seed: int = 0, **settings: Any) -> None:
-        super().__init__(env, seed=seed, **settings)
+    def __init__(self, env: Any, **keywords: Any) -> None:
+        super().__init__(env, **keywords)
         _check_range(self, start=self.settings.start, end=self.settings.end)
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:

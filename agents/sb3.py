@@ -21,8 +21,8 @@ from unlearn_gym.errors import UserError
 class SB3Agent(Learner):
     """One algorithm with its view of the environment and its running normalisation.
 
-    Observations (after log(1 + x), see ``view``) and rewards are divided by running statistics; these are part
-    of ``state_dict``, and ``load_state_dict`` refuses a policy without them.
+    Observations (after log(1 + x), see ``view``) and rewards are divided by running statistics; these are
+    part of ``state_dict``, and ``load_state_dict`` refuses a policy without them.
 
     Args:
         env: a Gymnasium environment, or a vector environment to learn from several at once.
@@ -34,7 +34,7 @@ class SB3Agent(Learner):
     policy: ClassVar[str] = "MlpPolicy"
 
     def __init__(self, env: Any, *, seed: int = 0, device: str = "cpu", **keywords: Any) -> None:
-        super().__init__(env, seed=seed, **keywords)
+        super().__init__(env, seed=seed, device=device, **keywords)
         venv = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
         self.view = AgentView(venv)
         self.normalizer = VecNormalize(self.view, gamma=self.settings.gamma)

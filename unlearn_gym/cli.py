@@ -64,7 +64,7 @@ def parse(
         values = parser.parse_args(words).as_dict()
     except (ArgumentError, TypeError, ValueError) as error:
         raise UserError(explain(str(error), known)) from error
-    return config_type(**{name: values[name] for name in known})
+    return config_type(**{name: plain(values[name]) for name in known})
 
 
 def check(config_type: type[ConfigType], values: Mapping[str, Any], what: str) -> ConfigType:
@@ -88,7 +88,18 @@ def check(config_type: type[ConfigType], values: Mapping[str, Any], what: str) -
         checked = parser.parse_object(dict(values)).as_dict()
     except (ArgumentError, TypeError, ValueError) as error:
         raise UserError(f"{what}: {explain(str(error), known)}") from error
-    return config_type(**{name: checked[name] for name in known})
+    return config_type(**{name: plain(checked[name]) for name in known})
+
+
+def plain(value: Any) -> Any:
+    """Return numbers of restricted types, such as ``PositiveInt``, as the int or float that they are."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return int(value) if isinstance(value, int) else float(value)
+    return value
 
 
 def explain(message: str, known: Sequence[str]) -> str:

@@ -1,0 +1,30 @@
+"""Checkpoints of a run: one folder each, named by its step, whole or not there at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from unlearn_gym.agents import nested
+from unlearn_gym.files import atomic_directory
+
+FOLDER = "checkpoints"
+NAME = "checkpoint"
+
+
+def write(run: Path, timesteps: int, state: dict[str, Any]) -> None:
+    """Save ``state`` as the checkpoint of ``timesteps`` and remove the earlier ones."""
+    target = run / FOLDER / f"{timesteps:012d}"
+    if not target.exists():
+        with atomic_directory(target) as temporary:
+            nested.save(temporary, NAME, state)
+    for other in (run / FOLDER).iterdir():
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def latest(run: Path) -> dict[str, Any] | None:
+    """Return the state of the last whole checkpoint, None if the run was killed before the first."""
+    folders = sorted(path for path in (run / FOLDER).glob("[0-9]*") if path.is_dir())
+    return nested.load(folders[-1], NAME) if folders else None

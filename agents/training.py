@@ -1,0 +1,214 @@
+"""One training run in one folder: configuration, logs, checkpoints, agent; it survives ``kill -9``."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+
+from unlearn_gym import agents, configs
+from unlearn_gym.agents import checkpoints
+from unlearn_gym.agents.artefact import FILE as AGENT
+from unlearn_gym.agents.base import Hooks, Learner
+from unlearn_gym.agents.logs import Logbook
+from unlearn_gym.agents.vector import Factory, make_vector
+from unlearn_gym.errors import UserError
+from unlearn_gym.files import temporary_prefix, write_text
+from unlearn_gym.models.threads import one_thread
+
+CONFIG = "config.yaml"
+CHANGEABLE = frozenset({"total_timesteps", "checkpoint_every", "progress_bar", "resume", "overwrite"})
+"""Keys that a resumed run may change: none of them changes a number."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a training run is.
+
+    Args:
+        env: id of the environment.
+        agent: name of a learning agent.
+        total_timesteps: environment steps in all; an agent may finish the rollout it is in.
+        seed: seed of weights, exploration and environments.
+        n_envs: environments, one process each if more than one.
+        output: folder of the run, runs/AGENT by default.
+        env_kwargs: keywords of the environment.
+        hyperparameters: settings of the agent, on top of those in unlearn_gym/configs.
+        device: where the agent's networks are.
+        log_every: steps between two rows of progress.csv.
+        checkpoint_every: least number of steps between two checkpoints, 0 for none.
+        progress_bar: show one.
+        overwrite: delete the run that is in the output folder.
+        resume: folder of a killed run to finish; everything is as in its config.yaml.
+    """
+
+    env: str = "unlearn_gym/SISS-Digits-v0"
+    agent: str = "ppo"
+    total_timesteps: PositiveInt = 4000
+    seed: NonNegativeInt = 0
+    n_envs: PositiveInt = 1
+    output: str | None = None
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    log_every: PositiveInt = 200
+    checkpoint_every: NonNegativeInt = 1000
+    progress_bar: bool = True
+    overwrite: bool = False
+    resume: str | None = None
+
+
+class Run(Hooks):
+    """Logs and checkpoints around the learning of one agent.
+
+    Args:
+        agent: the learner.
+        folder: of the run.
+        config: the run.
+    """
+
+    def __init__(self, agent: Learner, folder: Path, config: TrainConfig) -> None:
+        self._agent, self._folder, self._config = agent, folder, config
+        state = checkpoints.latest(folder)
+        self._saved = state["timesteps"] if state else 0
+        self._logbook = Logbook(folder, config.log_every, state["logbook"] if state else None)
+        agent.set_logger(self._logbook.logger)
+        if state:
+            agent.load_training_state(state["agent"])
+
+    def step(self, observations: np.ndarray, infos: Sequence[dict[str, Any]], timesteps: int) -> None:
+        """Log."""
+        self._logbook.step(observations, infos, timesteps)
+
+    def boundary(self, timesteps: int) -> None:
+        """Write a checkpoint when it is time."""
+        every = self._config.checkpoint_every
+        if every and timesteps - self._saved >= every:
+            self._saved = timesteps
+            state = {
+                "timesteps": timesteps,
+                "agent": self._agent.training_state(),
+                "logbook": self._logbook.state_dict(),
+            }
+            checkpoints.write(self._folder, timesteps, state)
+
+    def finish(self) -> None:
+        """Learn to the end and write the agent."""
+        try:
+            self._agent.learn(self._config.total_timesteps, self, self._config.progress_bar)
+        finally:
+            self._logbook.close()
+        self._agent.save(self._folder / AGENT)
+
+
+def train(config: TrainConfig) -> Path:
+    """Train an agent, or finish a run that was killed.
+
+    Returns:
+        The folder: ``config.yaml``, ``agent/``, ``progress.csv``, ``tensorboard/`` and ``checkpoints/``.
+
+    Raises:
+        UserError: on bad input; nothing is written then.
+    """
+    folder = Path(config.resume or config.output or Path("runs") / config.agent)
+    if config.resume is None:
+        _check_free(folder, config.overwrite)
+    with one_thread():
+        agent, environments = _build(config)
+        try:
+            if config.resume is None:
+                if folder.exists() and config.overwrite:
+                    shutil.rmtree(folder)
+                _write_config(folder, config, agent)
+            Run(agent, folder, config).finish()
+        finally:
+            environments.close()
+    return folder
+
+
+def resumed(config: TrainConfig, stored: dict[str, Any]) -> TrainConfig:
+    """Check that a configuration goes on with the run whose stored configuration is given.
+
+    Raises:
+        UserError: if a key differs that would change the numbers.
+    """
+    for key, value in stored.items():
+        if key not in CHANGEABLE and getattr(config, key, value) != value:
+            raise UserError(
+                f"{key}={getattr(config, key)!r} differs from {value!r} of the run in {config.resume}; "
+                f"a resumed run keeps everything but {', '.join(sorted(CHANGEABLE))}."
+            )
+    return config
+
+
+def stored_config(folder: str) -> dict[str, Any]:
+    """Read the configuration of the run in ``folder``.
+
+    Raises:
+        UserError: if there is none.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise UserError(f"{folder} holds no run ({CONFIG} is missing); give the output folder of one.")
+    return {**configs.read(path.read_text(encoding="utf-8"), str(path)), "output": folder, "resume": folder}
+
+
+def _build(config: TrainConfig) -> tuple[Learner, Any]:
+    """Return the agent and its environments."""
+    name = config.agent.split(":")[0]
+    kind = agents.agent_class(name)
+    if not issubclass(kind, Learner):
+        learners = [other for other in agents.names() if issubclass(agents.agent_class(other), Learner)]
+        raise UserError(f"The agent {name!r} has nothing to learn; train one of {', '.join(learners)}.")
+    if config.n_envs > 1 and not kind.vectorised:
+        raise UserError(f"n_envs={config.n_envs}: {name} learns from one environment; give n_envs=1.")
+    keywords = {**configs.hyperparameters(name, config.env), **config.hyperparameters}
+    keywords["device"], keywords["seed"] = config.device, config.seed
+    if kind.vectorised:
+        environments: Any = make_vector(config.env, config.env_kwargs, config.n_envs)
+    else:
+        environments = Factory(config.env, config.env_kwargs)()
+    try:
+        agent = agents.make(config.agent, environments, **keywords)
+    except BaseException:
+        environments.close()
+        raise
+    assert isinstance(agent, Learner)
+    return agent, environments
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds something which the user may want to keep."""
+    if not _occupied(folder):
+        return
+    if not overwrite:
+        raise UserError(
+            f"The output folder {folder} is not empty; continue its run with --resume {folder}, "
+            "replace it with --overwrite true, or choose another --output."
+        )
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder} holds no run ({CONFIG} is missing); delete it yourself to use it.")
+
+
+def _occupied(folder: Path) -> bool:
+    """Tell whether something is there, apart from what a run killed in its first moment leaves."""
+    if not folder.is_dir():
+        return folder.exists()
+    leftover = temporary_prefix(folder / Path(CONFIG).stem)
+    return any(not path.name.startswith(leftover) for path in folder.iterdir())
+
+
+def _write_config(folder: Path, config: TrainConfig, agent: Learner) -> None:
+    """Write the configuration with every hyperparameter resolved."""
+    values = dataclasses.asdict(config)
+    values["hyperparameters"] = dataclasses.asdict(agent.settings)
+    values["output"] = str(folder)
+    values["overwrite"] = False
+    write_text(folder / CONFIG, yaml.safe_dump(values, sort_keys=False))

@@ -1,0 +1,128 @@
+"""Making environments for training: with checks, episode records, in this process or one process each."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import torch
+from gymnasium.envs.registration import load_env_creator
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+
+import unlearn_gym
+from unlearn_gym.cli import one_line
+from unlearn_gym.errors import UserError
+
+
+def make_env(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> gym.Env:
+    """Call ``gymnasium.make`` with errors that a user can act on.
+
+    Args:
+        env_id: a registered id.
+        env_kwargs: keywords of the environment.
+
+    Raises:
+        UserError: on an unknown id or keyword, or a value that the environment refuses.
+    """
+    unlearn_gym.register_all()
+    try:
+        spec = gym.spec(env_id)
+    except gym.error.Error as error:
+        ids = ", ".join(sorted(name for name in gym.registry if name.startswith("unlearn_gym/")))
+        raise UserError(f"The environment {env_id!r} is not known; choose one of {ids}.") from error
+    keywords = dict(env_kwargs or {})
+    _check_keywords(spec, keywords)
+    try:
+        return gym.make(env_id, **keywords)
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{env_id} cannot be made with {keywords}: {one_line(error)}.") from error
+
+
+def _check_keywords(spec: Any, keywords: dict[str, Any]) -> None:
+    creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+    parameters = inspect.signature(creator).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    unknown = sorted(set(keywords) - set(parameters))
+    if unknown:
+        raise UserError(f"{spec.id} has no keyword {unknown[0]!r}; allowed are {', '.join(parameters)}.")
+
+
+class EpisodeRecord(gym.Wrapper):
+    """Puts ``{"r": return, "l": length}`` into ``info["episode"]`` when an episode ends; can be saved."""
+
+    def __init__(self, env: gym.Env) -> None:
+        super().__init__(env)
+        self._return, self._length = 0.0, 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
+        """Start counting anew."""
+        self._return, self._length = 0.0, 0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict]:
+        """Count the step."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._return += float(reward)
+        self._length += 1
+        if terminated or truncated:
+            info["episode"] = {"r": self._return, "l": self._length}
+        return observation, reward, terminated, truncated, info
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the environment and of the count.
+
+        Raises:
+            UserError: if the environment cannot be saved.
+        """
+        if not hasattr(self.unwrapped, "state_dict"):
+            raise UserError(
+                f"{type(self.unwrapped).__name__} has no state_dict(), which checkpoints need; "
+                "add it, or train with checkpoint_every=0."
+            )
+        return {
+            "env": self.unwrapped.state_dict(),
+            "action_space": self.env.action_space.np_random.bit_generator.state,
+            "return": self._return,
+            "length": self._length,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state``."""
+        self.unwrapped.load_state_dict(state["env"])  # type: ignore[attr-defined]
+        self.env.action_space.np_random.bit_generator.state = state["action_space"]
+        self._return, self._length = state["return"], state["length"]
+
+
+@dataclass(frozen=True)
+class Factory:
+    """Makes one recorded environment; it can be sent to another process.
+
+    Attributes:
+        env_id: a registered id.
+        env_kwargs: keywords of the environment.
+        alone: whether a process is started for it, in which torch then gets one thread.
+    """
+
+    env_id: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    alone: bool = False
+
+    def __call__(self) -> EpisodeRecord:
+        """Make it."""
+        if self.alone:
+            torch.set_num_threads(1)  # two processes with two threads each on two cores are slower by far
+        return EpisodeRecord(make_env(self.env_id, self.env_kwargs))
+
+
+def make_vector(env_id: str, env_kwargs: dict[str, Any], n_envs: int) -> VecEnv:
+    """Return ``n_envs`` environments: in this process if it is one, else one spawned process each."""
+    if n_envs == 1:
+        return DummyVecEnv([Factory(env_id, env_kwargs)])
+    make_env(env_id, env_kwargs).close()  # an error is clearer here than out of a worker
+    return SubprocVecEnv([Factory(env_id, env_kwargs, alone=True)] * n_envs, start_method="spawn")
