@@ -11,6 +11,7 @@ from unlearn_gym.metrics.classification import accuracy, mean_kl, unlearn_score
 def test_accuracy():
     logits = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.0, 5.0]])
     assert accuracy(logits, torch.tensor([0, 1, 1, 1])) == 0.75
+    assert accuracy(torch.full((2, 3), math.nan), torch.tensor([0, 0])) == 0.0
     assert math.isnan(accuracy(logits[:0], torch.tensor([], dtype=torch.int64)))
 
 

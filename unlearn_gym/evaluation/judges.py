@@ -11,6 +11,7 @@ from unlearn_gym.evaluation.judge import Judge, JudgeSettings
 JUDGES: dict[str, str] = {
     "plain": "unlearn_gym.evaluation.plain_judge:PlainJudge",
     "diffusion": "unlearn_gym.evaluation.diffusion_judge:DiffusionJudge",
+    "supervised": "unlearn_gym.evaluation.supervised_judge:SupervisedJudge",
 }
 """An environment's ``judge`` → class; a string, so that only the one in use is imported.
 

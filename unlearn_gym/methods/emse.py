@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from unlearn_gym.methods.base import Batch, LossMethod
+from unlearn_gym.processes.supervised import brier_error
 
 
 class Emse(LossMethod):
@@ -24,12 +24,7 @@ class Emse(LossMethod):
 
     def loss(self, model: nn.Module, retain_batch: Batch, forget_batch: Batch) -> Tensor:
         """Return the weighted difference of the two scores."""
-        return brier(model, retain_batch) - self.lam * brier(model, forget_batch)
-
-
-def brier(model: nn.Module, batch: Batch) -> Tensor:
-    """Return the mean over the images of the squared error, summed over classes."""
-    images, labels = batch
-    logits = model(images)
-    error = logits.softmax(dim=1) - one_hot(labels, logits.shape[1])
-    return error.square().sum(dim=1).mean()
+        kept, forgotten = (
+            brier_error(model(images), labels).mean() for images, labels in (retain_batch, forget_batch)
+        )
+        return kept - self.lam * forgotten

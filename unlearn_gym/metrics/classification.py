@@ -9,11 +9,14 @@ from torch.nn.functional import kl_div, log_softmax
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Share of the examples whose largest logit is the label's; NaN without examples.
 
+    Logits that are not numbers are never right.
+
     Args:
         logits: shape (n, classes).
         labels: int64 of shape (n,).
     """
-    return float((logits.argmax(dim=1) == labels).double().mean())
+    right = (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
+    return float(right.double().mean())
 
 
 def mean_kl(reference: Tensor, logits: Tensor) -> float:

@@ -101,6 +101,49 @@ GLOSSARY: dict[str, Metric] = {
         "exp of the mean KL divergence between a sample's concept probabilities and their average, over an "
         "equal number of samples of every label.",
     ),
+    "unlearn_score": Metric(
+        "higher",
+        "0 to 1",
+        "The class-unlearning benchmark's score, (retain_acc + (1 − forget_acc) + (1 − forget_mia_auc))/3. An "
+        "AUC below 0.5 raises it although it is worse privacy: read it beside mia_gap.",
+    ),
+    "retain_acc": Metric(
+        "higher", "share, 0 to 1", "Accuracy on the test images of all classes but the forgotten one."
+    ),
+    "forget_acc": Metric(
+        "lower",
+        "share, 0 to 1",
+        "Accuracy on the test images of the forgotten class; on the forgotten training images themselves "
+        "where single images and no class were forgotten.",
+    ),
+    "forget_mia_auc": Metric(
+        "lower",
+        "0 to 1",
+        "Membership inference on the forget set: Mann–Whitney AUC of the largest softmax probability, "
+        "members being the forgotten training images, non-members the test images of the class (of all classes "
+        "where single images were forgotten).",
+    ),
+    "mia_gap": Metric(
+        "lower",
+        "0 to 0.5",
+        "|forget_mia_auc − 0.5|: how much the confidence gives away, whichever way it points.",
+    ),
+    "retain_acc_gap": Metric(
+        "lower", "share, 0 to 1", "|retain_acc − that of the model retrained without the forget set|."
+    ),
+    "forget_acc_gap": Metric(
+        "lower", "share, 0 to 1", "|forget_acc − that of the model retrained without the forget set|."
+    ),
+    "auc_gap": Metric(
+        "lower", "0 to 1", "|forget_mia_auc − that of the model retrained without the forget set|."
+    ),
+    "kl_retain": Metric(
+        "lower",
+        "nats, from 0",
+        "KL divergence from the retrained model's predictions to this model's, KL(retrained ‖ model), "
+        "averaged over the retain test images.",
+    ),
+    "kl_forget": Metric("lower", "nats, from 0", "The same over the forgotten class's test images."),
     "seconds_per_update": Metric(
         "lower", "seconds", "Median wall time of one environment step; depends on machine and load."
     ),
