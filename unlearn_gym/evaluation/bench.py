@@ -5,7 +5,7 @@ from __future__ import annotations
 import gymnasium as gym
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign
+from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Contestant
 from unlearn_gym.evaluation.judges import make_judge
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.run import rollout
@@ -44,21 +44,25 @@ class Bench:
         return (BEFORE, *agents, *retrained)
 
     def check(self) -> None:
-        """Build every agent once, so that a bad one is refused before the first run."""
+        """Refuse what cannot run before the first run."""
         for contestant in self.campaign.contestants:
-            agent = contestant.make(self.env)
-            space = getattr(agent, "observation_space", None)
-            if space is not None and space.shape != self.env.observation_space.shape:
-                raise UserError(
-                    f"The agent {contestant.name!r} expects observations of shape {space.shape}, but "
-                    f"{self.campaign.env_id} gives {self.env.observation_space.shape}; train it on this "
-                    "environment."
-                )
-            if not callable(getattr(agent, "predict", None)):
-                raise UserError(
-                    f"The agent {contestant.name!r} has no predict(observation, state, episode_start, "
-                    "deterministic); give it one as Stable-Baselines3 has it."
-                )
+            self.check_contestant(contestant)
+
+    def check_contestant(self, contestant: Contestant) -> None:
+        """Build an agent once and refuse it if it does not fit."""
+        agent = contestant.make(self.env)
+        space = getattr(agent, "observation_space", None)
+        if space is not None and space.shape != self.env.observation_space.shape:
+            raise UserError(
+                f"The agent {contestant.name!r} expects observations of shape {space.shape}, but "
+                f"{self.campaign.env_id} gives {self.env.observation_space.shape}; train it on this "
+                "environment."
+            )
+        if not callable(getattr(agent, "predict", None)):
+            raise UserError(
+                f"The agent {contestant.name!r} has no predict(observation, state, episode_start, "
+                "deterministic); give it one as Stable-Baselines3 has it."
+            )
 
     def measure(self, name: str, seed: int) -> Record:
         """Make one run and judge what it left, or judge a reference."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -18,8 +19,13 @@ from unlearn_gym.evaluation.run import RUN_METRICS
 from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.models.threads import one_thread
 
+MakeBench = Callable[[Any], Bench]
+"""From a campaign to the bench of its kind; module-level, as it is sent to other processes."""
 
-def evaluate(campaign: Campaign, output: Path, jobs: int = 1, progress: bool = True) -> Findings:
+
+def evaluate(
+    campaign: Campaign, output: Path, jobs: int = 1, progress: bool = True, make_bench: MakeBench = Bench
+) -> Findings:
     """Measure what is not yet measured, and return everything.
 
     Every finished run is written to ``output/runs`` at once; a run found there, with the same settings and
@@ -30,6 +36,7 @@ def evaluate(campaign: Campaign, output: Path, jobs: int = 1, progress: bool = T
         output: the report's folder.
         jobs: processes; more than one are spawned, so the calling script needs a ``__main__`` guard.
         progress: whether to show a progress bar.
+        make_bench: what the campaign is measured on.
 
     Raises:
         UserError: for bad input, before anything is run.
@@ -37,7 +44,7 @@ def evaluate(campaign: Campaign, output: Path, jobs: int = 1, progress: bool = T
     if jobs < 1:
         raise UserError(f"jobs={jobs} was given; give at least 1.")
     with one_thread():
-        bench = Bench(campaign)
+        bench = make_bench(campaign)
         rows, runs = bench.rows(), output / "runs"
         paths = {
             (row, seed): record_path(runs, row, seed, campaign.key(row, seed))
@@ -46,7 +53,7 @@ def evaluate(campaign: Campaign, output: Path, jobs: int = 1, progress: bool = T
         }
         todo = [place for place, path in paths.items() if not path.exists()]
         bench.check()
-        finished = _parallel(campaign, todo, jobs) if jobs > 1 else _serial(bench, todo)
+        finished = _parallel(make_bench, campaign, todo, jobs) if jobs > 1 else _serial(bench, todo)
         with tqdm(total=len(paths), initial=len(paths) - len(todo), desc="runs", disable=not progress) as bar:
             for record in finished:
                 save_record(record, paths[record.name, record.seed])
@@ -69,12 +76,16 @@ def _serial(bench: Bench, todo: list[tuple[str, int]]) -> Iterator[Record]:
         yield bench.measure(name, seed)
 
 
-def _parallel(campaign: Campaign, todo: list[tuple[str, int]], jobs: int) -> Iterator[Record]:
+def _parallel(
+    make_bench: MakeBench, campaign: Campaign, todo: list[tuple[str, int]], jobs: int
+) -> Iterator[Record]:
     if not todo:
         return
     context = multiprocessing.get_context("spawn")
     workers = min(jobs, len(todo))
-    with ProcessPoolExecutor(workers, context, initializer=_open_bench, initargs=(campaign,)) as pool:
+    with ProcessPoolExecutor(
+        workers, context, initializer=_open_bench, initargs=(make_bench, campaign)
+    ) as pool:
         futures = [pool.submit(_measure, name, seed) for name, seed in todo]
         for future in as_completed(futures):
             yield future.result()
@@ -84,9 +95,9 @@ _bench: list[Bench] = []
 """The bench of a worker process."""
 
 
-def _open_bench(campaign: Campaign) -> None:
+def _open_bench(make_bench: MakeBench, campaign: Campaign) -> None:
     torch.set_num_threads(1)
-    _bench.append(Bench(campaign))
+    _bench.append(make_bench(campaign))
 
 
 def _measure(name: str, seed: int) -> Record:

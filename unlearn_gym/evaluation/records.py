@@ -18,7 +18,7 @@ from unlearn_gym.evaluation.run import Run
 from unlearn_gym.files import atomic_write, write_json
 
 FORMAT = 1
-CODE = ("data", "models", "objectives", "processes", "metrics", "envs", "agents")
+CODE = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
 """Packages whose source is part of the digest: a run is never taken for one of other code."""
 
 

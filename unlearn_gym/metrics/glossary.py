@@ -104,8 +104,8 @@ GLOSSARY: dict[str, Metric] = {
     "unlearn_score": Metric(
         "higher",
         "0 to 1",
-        "The class-unlearning benchmark's score, (retain_acc + (1 − forget_acc) + (1 − forget_mia_auc))/3. An "
-        "AUC below 0.5 raises it although it is worse privacy: read it beside mia_gap.",
+        "The class-unlearning benchmark's score, (retain_acc + (1 − forget_acc) + (1 − forget_mia_auc))/3. "
+        "An AUC below 0.5 raises it although it is worse privacy: read it beside mia_gap.",
     ),
     "retain_acc": Metric(
         "higher", "share, 0 to 1", "Accuracy on the test images of all classes but the forgotten one."
@@ -120,8 +120,8 @@ GLOSSARY: dict[str, Metric] = {
         "lower",
         "0 to 1",
         "Membership inference on the forget set: Mann–Whitney AUC of the largest softmax probability, "
-        "members being the forgotten training images, non-members the test images of the class (of all classes "
-        "where single images were forgotten).",
+        "members being the forgotten training images, non-members the test images of the class (of all "
+        "classes where single images were forgotten).",
     ),
     "mia_gap": Metric(
         "lower",
