@@ -18,6 +18,10 @@ LARGEST_LOG_WEIGHT = 40.0
 """Log-weights above it are cut: only reached at λ = 0 or 1, where a weight has no bound of its own; its square
 still fits into float32."""
 
+SMALLEST_WEIGHT = 1e-9
+"""Importance weights below it count as 0: float32 cannot tell the gradients apart, a pass is saved, and rescaling a
+side to a norm does not blow up one that is all but empty."""
+
 
 def log_ratio(side: int, inner: Tensor, distance2: Tensor, gamma: Tensor, sigma: Tensor) -> Tensor:
     """Return δ without cancellation, shape (B,).

@@ -15,7 +15,7 @@ from unlearn_gym.objectives.base import (
     mixture_derivatives,
     safe_ratio,
 )
-from unlearn_gym.objectives.importance import importance_weights
+from unlearn_gym.objectives.importance import SMALLEST_WEIGHT, importance_weights
 
 
 def exact_factors(keep_from: str, n: int, k: int, s: float) -> tuple[float, float]:
@@ -75,14 +75,15 @@ class SISS(Objective):
         self.factors = DATASET_FACTORS[dataset_factors](x_from, n, k, superfactor)
 
     def weights(self, lam: float, draw: Draw) -> Weights:
-        """Return the importance weights of the latents that λ chooses, 0 for the others."""
+        """Return the importance weights of the latents that λ chooses, 0 for the others and below 1e-9."""
         forget = draw.uniform < lam
         x_on_retain, a_on_retain = importance_weights(lam, draw.delta_retain)
         x_on_forget, a_on_forget = importance_weights(lam, draw.delta_forget)
-        zero = torch.zeros_like(draw.uniform)
+        chosen = torch.cat([~forget, forget])
+        retain, forget_side = torch.cat([x_on_retain, x_on_forget]), torch.cat([a_on_retain, a_on_forget])
         return Weights(
-            retain=torch.cat([torch.where(forget, zero, x_on_retain), torch.where(forget, x_on_forget, zero)]),
-            forget=torch.cat([torch.where(forget, zero, a_on_retain), torch.where(forget, a_on_forget, zero)]),
+            retain=torch.where(chosen & (retain > SMALLEST_WEIGHT), retain, 0.0),
+            forget=torch.where(chosen & (forget_side > SMALLEST_WEIGHT), forget_side, 0.0),
         )
 
     def score(self, lam: float, draw: Draw) -> Tensor:

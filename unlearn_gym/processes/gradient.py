@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import abstractmethod
 from typing import Any
@@ -11,12 +12,14 @@ import torch
 from torch import Generator, Tensor, nn
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Draw, Objective, Parts
-from unlearn_gym.processes import gradients
+from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
+from unlearn_gym.processes import gradients, tape
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.gradients import Gradient
-from unlearn_gym.processes.measurement import Bank
+from unlearn_gym.processes.measurement import Bank, Sides
 from unlearn_gym.processes.optimizers import make_optimizer
+from unlearn_gym.processes.passed_bank import PassedBank
+from unlearn_gym.processes.taped_bank import TapedBank
 
 STATES = ("fresh", "lagged")
 UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)
@@ -63,7 +66,7 @@ class GradientProcess(Process):
         if not max_grad_norm > 0:
             raise UserError(f"max_grad_norm={max_grad_norm} is not positive; give a number above 0 or inf.")
         self.device, self.dtype = device, dtype
-        self.model = model.to(device=device, dtype=dtype)
+        self.model = nn.Module.to(model, device=device, dtype=dtype)
         self.objective, self.pairs = objective, batch_size // 2
         self.max_grad_norm = max_grad_norm
         self.fresh, self.grad_norms = state == "fresh", grad_norms
@@ -77,6 +80,8 @@ class GradientProcess(Process):
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
         self._bank: Bank | None = None
+        self._layers = tape.trained_layers(self.model)
+        self._taped: bool | None = None
 
     @abstractmethod
     def draw_batch(self) -> None:
@@ -111,7 +116,12 @@ class GradientProcess(Process):
         self._bank = None
 
     def _open_bank(self) -> Bank:
-        return Bank(self.errors, self._parameters, self.pairs)
+        if self._taped is None:
+            ends = torch.tensor([0, 2 * self.pairs - 1], device=self.device)
+            self._taped = tape.suits(self.model, self.errors, ends)
+        if self._taped:
+            return TapedBank(self.errors, self._parameters, self.pairs, self._layers)
+        return PassedBank(self.errors, self._parameters, self.pairs)
 
     def observe(self) -> Signals:
         if self.fresh and self._bank is None:
@@ -120,28 +130,27 @@ class GradientProcess(Process):
         return self._signals
 
     def _measure(self, bank: Bank) -> Signals:
-        retain_norm = forget_norm = 0.0
+        norms = [torch.zeros((), device=self.device, dtype=self.dtype)] * 2
         if self.grad_norms:
             sides = bank.observe(self.objective.weights(self._lambda, self.draw))
-            retain_norm = float(gradients.norm(sides.retain)) / self.pairs
-            forget_norm = float(gradients.norm(sides.forget)) / self.pairs
+            norms = [gradients.norm(sides.retain) / self.pairs, gradients.norm(sides.forget) / self.pairs]
         else:
             bank.look()
-        retain = float(bank.retain_errors[: self.pairs].mean())
-        forget = float(bank.forget_errors[self.pairs :].mean())
-        return Signals(retain, forget, retain_norm, forget_norm)
+        retain, forget = bank.retain_errors[: self.pairs].mean(), bank.forget_errors[self.pairs :].mean()
+        return Signals(*_numbers(retain, forget, *norms))
 
     def update(self, lam: float) -> Update:
         self.observe()
         bank = self._bank or self._open_bank()
         weights = self.objective.weights(lam, self.draw)
-        sides = bank.weigh(weights)
-        rows_retain = self._pairwise(weights.retain * bank.retain_errors)
-        rows_forget = self._pairwise(weights.forget * bank.forget_errors)
-        parts = self._parts(lam, rows_retain, rows_forget, sides.retain, sides.forget)
-        found = self.objective.combine(lam, parts)
-        direction = gradients.scaled(sides.retain, found.c_retain / self.pairs)
-        gradients.add_(direction, sides.forget, found.c_forget / self.pairs)
+        if self.grad_norms or self.objective.needs_norms or self.objective.needs_dot:
+            sides = bank.weigh(weights)
+            parts = self._parts(lam, bank, weights, sides)
+            found = self.objective.combine(lam, parts)
+            direction = gradients.scaled(sides.retain, found.c_retain / self.pairs)
+            gradients.add_(direction, sides.forget, found.c_forget / self.pairs)
+        else:
+            direction, parts, found = self._descent(lam, bank, weights)
         loss = found.retain_term + found.forget_term
         finite = self._descend(direction) if math.isfinite(loss) else False
         if not self.fresh:
@@ -158,23 +167,33 @@ class GradientProcess(Process):
             diverged=not finite,
         )
 
+    def _descent(self, lam: float, bank: Bank, weights: Weights) -> tuple[Gradient, Parts, Combination]:
+        """Make the update's direction in one pass: nothing depends on the two gradients apart."""
+        known: list[tuple[Parts, Combination]] = []
+
+        def coefficients() -> tuple[float, float]:
+            parts = self._parts(lam, bank, weights, None)
+            found = self.objective.combine(lam, parts)
+            known.append((parts, found))
+            return found.c_retain / self.pairs, found.c_forget / self.pairs
+
+        direction = bank.descend(weights, coefficients)
+        return direction, *known[0]
+
+    def _parts(self, lam: float, bank: Bank, weights: Weights, sides: Sides | None) -> Parts:
+        rows_retain = self._pairwise(weights.retain * bank.retain_errors)
+        rows_forget = self._pairwise(weights.forget * bank.forget_errors)
+        norms = [torch.zeros_like(rows_retain[0])] * 3
+        if sides:
+            dot = gradients.dot(sides.retain, sides.forget) if self.objective.needs_dot else norms[2]
+            norms = [gradients.norm(sides.retain), gradients.norm(sides.forget), dot / self.pairs]
+        means = rows_retain.mean(), rows_forget.mean()
+        numbers = _numbers(*means, *(number / self.pairs for number in norms))
+        score = self.objective.score(lam, self.draw)
+        return Parts(*numbers, rows_retain=rows_retain, rows_forget=rows_forget, score=score)
+
     def _pairwise(self, rows: Tensor) -> Tensor:
         return rows[: self.pairs] + rows[self.pairs :]
-
-    def _parts(
-        self, lam: float, rows_retain: Tensor, rows_forget: Tensor, retain: Gradient, forget: Gradient
-    ) -> Parts:
-        norms = self.objective.needs_norms or (self.grad_norms and not self.fresh)
-        return Parts(
-            retain=float(rows_retain.mean()),
-            forget=float(rows_forget.mean()),
-            retain_norm=float(gradients.norm(retain)) / self.pairs if norms else 0.0,
-            forget_norm=float(gradients.norm(forget)) / self.pairs if norms else 0.0,
-            dot=float(gradients.dot(retain, forget)) / self.pairs**2 if self.objective.needs_dot else 0.0,
-            rows_retain=rows_retain,
-            rows_forget=rows_forget,
-            score=self.objective.score(lam, self.draw),
-        )
 
     @torch.no_grad()
     def _descend(self, direction: Gradient) -> bool:
@@ -182,8 +201,8 @@ class GradientProcess(Process):
         size = float(gradients.norm(direction))
         if not math.isfinite(size):
             return False
-        clip = min(1.0, self.max_grad_norm / (size + 1e-6))
-        for parameter, gradient in zip(self._parameters, gradients.scaled(direction, clip), strict=True):
+        torch._foreach_mul_(direction, min(1.0, self.max_grad_norm / (size + 1e-6)))
+        for parameter, gradient in zip(self._parameters, direction, strict=True):
             parameter.grad = gradient
         torch._foreach_copy_(self._last, self._parameters)
         self._optimizer.step()
@@ -201,7 +220,7 @@ class GradientProcess(Process):
         return {
             "tensors": [t.detach().clone() for t in self._tensors],
             "last": [t.clone() for t in self._last],
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
             "generator": self.generator.get_state(),
             "lambda": self._lambda,
             "signals": vars(self._signals),
@@ -212,7 +231,12 @@ class GradientProcess(Process):
             torch._foreach_copy_(self._tensors, [t.to(self.device) for t in state["tensors"]])
             torch._foreach_copy_(self._last, [t.to(self.device) for t in state["last"]])
         self._optimizer = self._make_optimizer()
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.generator.set_state(state["generator"])
         self._lambda, self._signals = state["lambda"], Signals(**state["signals"])
         self._bank = None
+
+
+def _numbers(*scalars: Tensor) -> list[float]:
+    """Fetch scalar tensors from the device in one transfer."""
+    return torch.stack(scalars).tolist()

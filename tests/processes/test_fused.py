@@ -1,0 +1,133 @@
+"""The fast ways to an update return the numbers of the naive one."""
+
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.processes.reference import NaiveProcess, small_process
+from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
+from unlearn_gym.objectives.base import Weights
+from unlearn_gym.processes import tape
+from unlearn_gym.processes.passed_bank import PassedBank
+from unlearn_gym.processes.taped_bank import TapedBank
+
+LAMBDAS = (0.5, 0.1, 0.0, 0.9, 1.0)
+CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
+
+
+@pytest.mark.parametrize(
+    "state, grad_norms, labels",
+    [
+        ("fresh", True, "none"),
+        ("fresh", True, "mixed"),
+        ("fresh", False, "none"),
+        ("lagged", True, "equal"),
+        ("lagged", True, "different"),
+        ("lagged", False, "none"),
+    ],
+)
+@pytest.mark.parametrize("objective, scaling", CASES)
+@pytest.mark.parametrize("taped", [True, False])
+def test_equal_to_naive(objective, scaling, state, grad_norms, labels, taped):
+    settings = {
+        "objective": objective,
+        "forget_scaling": scaling,
+        "state": state,
+        "grad_norms": grad_norms,
+        "labels": labels,
+    }
+    fast, slow = small_process(**settings), small_process(NaiveProcess, **settings)
+    fast._taped = taped
+    first = [process.reset(np.random.default_rng(3)) for process in (fast, slow)]
+    assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
+    for lam in LAMBDAS:
+        updates = [process.update(lam) for process in (fast, slow)]
+        assert astuple(updates[0]) == pytest.approx(astuple(updates[1]), rel=1e-7, abs=1e-9)
+        signals = [process.observe() for process in (fast, slow)]
+        assert astuple(signals[0]) == pytest.approx(astuple(signals[1]), rel=1e-7, abs=1e-9)
+        for p, q in zip(fast.model.parameters(), slow.model.parameters(), strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("taped", [True, False])
+def test_any_row_weights(taped):
+    """Weights that no objective has: negative, dense, and with nothing saturated."""
+    process = small_process()
+    process.reset(np.random.default_rng(0))
+    parameters, rows = process._parameters, torch.arange(10)
+    generator = torch.Generator().manual_seed(0)
+    weights = [Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64)) for _ in range(3)]
+    weights.append(Weights(torch.zeros(10, dtype=torch.float64), torch.ones(10, dtype=torch.float64)))
+    bank = (
+        TapedBank(process.errors, parameters, 5, process._layers)
+        if taped
+        else PassedBank(process.errors, parameters, 5)
+    )
+    bank.observe(process.objective.weights(0.5, process.draw))
+    for w in weights:
+        sides = bank.weigh(w)
+        for found, side, weight in zip(vars(sides).values(), (0, 1), (w.retain, w.forget), strict=True):
+            naive = torch.autograd.grad((weight * process.errors(rows)[side]).sum(), parameters)
+            for a, b in zip(found, naive, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
+
+
+def test_descend_is_the_combination_of_the_sides():
+    process = small_process(labels="none")
+    process.reset(np.random.default_rng(0))
+    weights = process.objective.weights(0.4, process.draw)
+    bank = PassedBank(process.errors, process._parameters, 5)
+    sides = bank.weigh(weights)
+    both = bank.descend(weights, lambda: (2.0, -0.5))
+    for a, b, c in zip(both, sides.retain, sides.forget, strict=True):
+        torch.testing.assert_close(a, 2 * b - 0.5 * c, rtol=1e-8, atol=1e-12)
+
+
+class Shared(nn.Module):
+    """Every kind of layer that a tape knows, one of them used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.batch = nn.Conv2d(2, 6, 3, stride=2, padding=1, groups=2), nn.BatchNorm2d(6)
+        self.group, self.table = nn.GroupNorm(3, 6), nn.Embedding(4, 6)
+        self.twice, self.norm, self.out = nn.Linear(6, 6), nn.LayerNorm(6), nn.Linear(6, 1, bias=False)
+
+    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        hidden = self.group(self.batch(self.conv(images)).relu()) + self.table(labels)[:, :, None, None]
+        tokens = hidden.flatten(2).transpose(1, 2)
+        return self.out(self.norm(self.twice(self.twice(tokens).tanh()))).flatten(1).square().mean(1)
+
+
+def test_tape_of_every_layer():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Shared().double().eval()
+        model.batch.running_mean.uniform_()
+        images, weights = torch.randn(5, 2, 6, 6, dtype=torch.float64), torch.randn(3, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 1, 3, 2])
+    parameters = list(model.parameters())
+    layers = tape.trained_layers(model)
+    recorded = tape.Tape(layers, parameters, lambda: model(images, labels))
+    found = recorded.gradient(slice(1, 4), weights)
+    expected = torch.autograd.grad((weights * model(images, labels)[1:4]).sum(), parameters)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b)
+    assert tape.suits(model, lambda rows: model(images[rows], labels[rows]), torch.arange(2))
+    model.train()  # batch statistics mix the rows
+    assert not tape.suits(model, lambda rows: model(images[rows], labels[rows]), torch.arange(2))
+
+
+def test_no_tape_for_operations_in_place_or_mixed_rows():
+    in_place = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True))
+    nn.init.constant_(in_place[0].weight, -2.0)
+    images = torch.ones(2, 1, 3, 3)
+    assert not tape.suits(in_place, lambda rows: in_place(images[rows]), torch.arange(2))
+    mixing = nn.Linear(18, 1)
+    assert not tape.suits(
+        mixing, lambda rows: mixing(images[rows].expand(2, 2, 3, 3).reshape(1, 36)[:, :18]), torch.arange(2)
+    )
+    unused = nn.ModuleList([nn.Linear(9, 1), nn.Linear(9, 1)])
+    assert not tape.suits(unused, lambda rows: unused[0](images[rows].flatten(1)), torch.arange(2))

@@ -1,0 +1,81 @@
+"""The bank of small networks: few passes, after which every weighted gradient is read from a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from unlearn_gym.objectives.base import Weights
+from unlearn_gym.processes import gradients
+from unlearn_gym.processes.gradients import Gradient
+from unlearn_gym.processes.measurement import Bank, Errors, Sides
+from unlearn_gym.processes.tape import Tape
+
+
+class TapedBank(Bank):
+    """One pass for the state, with the rows that the update will probably need; mostly none for the update.
+
+    An *entry* is a row together with one of its two errors: row j's error towards the retain target is entry j,
+    the one towards the forget target entry 2B + j. A tape holds a sorted selection of entries, so its retain side
+    lies before its forget side.
+
+    Args:
+        errors: see ``Bank``, and so are ``parameters`` and ``pairs``.
+        layers: the network's trained layers (``tape.trained_layers``).
+    """
+
+    def __init__(
+        self, errors: Errors, parameters: Sequence[Tensor], pairs: int, layers: Sequence[nn.Module]
+    ) -> None:
+        super().__init__(errors, parameters, pairs)
+        self._layers = layers
+        self._tapes: list[tuple[Tensor, Tape]] = []
+        self._known = torch.zeros(4 * pairs, dtype=torch.bool, device=self._table.device)
+        self._plain: Sides | None = None
+
+    def observe(self, expected: Weights) -> Sides:
+        own = torch.zeros_like(self._known)
+        own[: self.pairs] = own[3 * self.pairs :] = True
+        entries = self._record(own | (_flat(expected) != 0))
+        _, tape = self._tapes[0]
+        first, last = slice(0, self.pairs), slice(len(entries) - self.pairs, len(entries))
+        self._plain = Sides(tape.gradient(first), tape.gradient(last))  # crossing entries lie between
+        return self._plain
+
+    def weigh(self, weights: Weights) -> Sides:
+        flat = _flat(weights)
+        missing = (flat != 0) & ~self._known
+        if missing.any():
+            self._record(missing)
+        own = (flat[: self.pairs], flat[3 * self.pairs :])
+        crossing = flat[self.pairs : 3 * self.pairs]
+        if self._plain and not crossing.any() and all(bool((side == side[0]).all()) for side in own):
+            plain = (self._plain.retain, self._plain.forget)
+            return Sides(*(gradients.scaled(g, float(w[0])) for g, w in zip(plain, own, strict=True)))
+        return Sides(self._sum(flat, is_forget=False), self._sum(flat, is_forget=True))
+
+    def _record(self, selection: Tensor) -> Tensor:
+        entries = selection.nonzero().squeeze(1)
+        rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
+        tape = Tape(self._layers, self._parameters, lambda: torch.where(is_forget, *self._errors(rows)[::-1]))
+        self._table.view(-1)[entries] = tape.losses
+        self._known |= selection
+        self._tapes.append((entries, tape))
+        return entries
+
+    def _sum(self, flat: Tensor, *, is_forget: bool) -> Gradient:
+        total: Gradient | None = None
+        for entries, tape in self._tapes:
+            split = int((entries < 2 * self.pairs).sum())
+            part = slice(split, len(entries)) if is_forget else slice(0, split)
+            weights = flat[entries[part]]
+            if weights.any():
+                found = tape.gradient(part, weights)
+                total = found if total is None else gradients.add_(total, found)
+        return self._empty() if total is None else total
+
+
+def _flat(weights: Weights) -> Tensor:
+    return torch.cat([weights.retain, weights.forget])
