@@ -1,0 +1,46 @@
+# The two commands of the README: `make demo` and `make test`. Everything runs in .venv, made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+REPORT := reports/demo
+RUNS := runs/demo
+# One thread a process: with a second busy process, two threads on small convolutions are many times slower.
+ONE_THREAD := OMP_NUM_THREADS=1
+
+.PHONY: demo test test-slow lint bench clean
+.PRECIOUS: $(RUNS)/%/trained
+
+demo: .venv/installed
+	$(BIN)/python -m unlearn_gym prepare digits
+	$(MAKE) --no-print-directory -j2 $(RUNS)/ppo/trained $(RUNS)/sac/trained
+	$(BIN)/python evaluate.py --experiment demo --output $(REPORT)
+
+# Each agent trains on one core; a killed run goes on where it was.
+$(RUNS)/%/trained: .venv/installed
+	$(ONE_THREAD) $(BIN)/python train_agent.py $(if $(wildcard $(@D)/config.yaml),--resume $(@D),--config configs/demo_$*.yaml --output $(@D))
+	touch $@
+
+test: .venv/installed lint
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: .venv/installed
+	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
+
+# Type checkers do not see the folder mapping of setup.cfg, so they read an installed copy.
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build/checked
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/checked .
+	cd build/checked && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p unlearn_gym
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
+
+.venv/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info
