@@ -23,6 +23,7 @@ from unlearn_gym.agents import resolve
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings, evaluate
 from unlearn_gym.evaluation.records import file_digest
+from unlearn_gym.methods import METHODS
 from unlearn_gym.metrics.glossary import look_up
 
 WIDEST = 7
@@ -35,10 +36,15 @@ class Options:
 
     Args:
         env: id of the environment; the prefix ``unlearn_gym/`` may be left out.
+        benchmark: a class-unlearning benchmark, such as ``digits``, in the place of an environment.
+        methods: benchmark: update rules, by name (``scrub``, ``emse:0.2``) or as ``path/to/file.py``.
+        epochs: benchmark: epochs of unlearning.
+        pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
+        fraction: benchmark: share of the images that is used.
         agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``.
         output: folder of the report.
         seeds: number of runs of each agent.
-        first_seed: seeds count from here; the default keeps away from those of training.
+        first_seed: seeds count from here; by default 1000, away from those of training (benchmark: 42).
         env_kwargs: keywords of the environment.
         samples: generated samples of the forget label.
         class_samples: generated samples of each other label.
@@ -50,10 +56,15 @@ class Options:
     """
 
     env: str = "unlearn_gym/SISS-Digits-v0"
+    benchmark: str | None = None
+    methods: list[str] = field(default_factory=lambda: list(METHODS))
+    epochs: PositiveInt = 20
+    pretrain_epochs: PositiveInt | None = None
+    fraction: float = 1.0
     agents: list[str] = field(default_factory=lambda: ["static:0.1", "static:0.5", "adaptive_vi", "random"])
     output: str = "reports/evaluation"
     seeds: PositiveInt = 5
-    first_seed: NonNegativeInt = 1000
+    first_seed: NonNegativeInt | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     samples: PositiveInt = 500
     class_samples: PositiveInt = 50
@@ -92,20 +103,51 @@ def with_experiment(words: list[str]) -> list[str]:
     return [*words[:place], "--config", str(file), *words[place + 2 :]]
 
 
+def seeds(options: Options, first: int) -> tuple[int, ...]:
+    """Return the seeds of all runs, from the first one that the user chose or from ``first``."""
+    start = first if options.first_seed is None else options.first_seed
+    return tuple(range(start, start + options.seeds))
+
+
 def main() -> None:
     """Parse, run, save, print."""
     options = cli.parse(Options, with_experiment(sys.argv[1:]), description=__doc__ or "")
+    command = shlex.join(["python", *sys.argv])
+    if options.benchmark is not None:
+        write_benchmark(options, options.benchmark, command)
+        return
     columns = tuple(look_up(options.metrics))
     campaign = Campaign(
         options.env if "/" in options.env or ":" in options.env else f"unlearn_gym/{options.env}",
         tuple(contestant(spec) for spec in options.agents),
-        tuple(range(options.first_seed, options.first_seed + options.seeds)),
+        seeds(options, 1000),
         options.env_kwargs,
         JudgeSettings(options.samples, options.class_samples, options.sampling_steps, options.probe),
         options.deterministic,
     )
-    command = shlex.join(["python", *sys.argv])
     write(campaign, Path(options.output), options.jobs, command, columns)
+
+
+def write_benchmark(options: Options, name: str, command: str) -> None:
+    """Run a class-unlearning benchmark and write, then print, its report."""
+    from rich.console import Console
+
+    from unlearn_gym.evaluation.benchmark import SEED, Scale, benchmark_campaign
+    from unlearn_gym.evaluation.benchmark_report import published_grid, run_benchmark, sentences
+
+    campaign = benchmark_campaign(
+        name,
+        tuple(options.methods),
+        tuple(contestant(spec) for spec in options.agents),
+        seeds(options, SEED),
+        Scale(options.epochs, options.pretrain_epochs, options.fraction),
+        options.env_kwargs,
+    )
+    findings, files = run_benchmark(campaign, Path(options.output), options.jobs, command)
+    console = Console(width=max(Console().width, 100))
+    console.print(published_grid(campaign, findings, findings.key_metrics).rich(f"benchmark {name}"))
+    for line in (*sentences(campaign, findings), *files):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def write(campaign: Campaign, output: Path, jobs: int, command: str, columns: tuple[str, ...]) -> None:

@@ -50,7 +50,7 @@ def test_epochs_steps_batches_and_optimizer(data):
     training, retain, forget, optimizers, steps, epochs = zip(*method.calls, strict=True)
     assert all(training)
     assert [len(labels) for _, labels in retain] == [8] * 9
-    assert [len(labels) for _, labels in forget] == [5] * 9  # the whole set, as it is smaller
+    assert [len(labels) for _, labels in forget] == [8] * 9
     assert steps == tuple(range(9)) and epochs == (0, 0, 0, 1, 1, 1, 2, 2, 2)
     (optimizer,) = set(optimizers)
     assert type(optimizer) is torch.optim.Adam and optimizer.param_groups[0]["lr"] == 1e-3

@@ -29,13 +29,11 @@ class PublishedRow:
 def published(task: str) -> list[PublishedRow]:
     """Return the published rows of a task, none where nothing was published."""
     source = resources.files("unlearn_gym.evaluation").joinpath("published.csv")
-    with source.open(encoding="utf-8", newline="") as file:
-        rows = [
-            PublishedRow(
-                line["task"], line["rule"], line["kind"], {name: float(line[name]) for name in METRICS}
-            )
-            for line in csv.DictReader(file)
-        ]
+    lines = csv.DictReader(source.read_text(encoding="utf-8").splitlines())
+    rows = [
+        PublishedRow(line["task"], line["rule"], line["kind"], {name: float(line[name]) for name in METRICS})
+        for line in lines
+    ]
     return [row for row in rows if row.task == task]
 
 

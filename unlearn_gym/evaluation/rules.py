@@ -26,8 +26,8 @@ class Protocol:
     """What the benchmark fixes.
 
     An epoch is as many steps as it takes to see the retain set once, ⌈n_retain/batch_size⌉; the forget set is
-    reshuffled and started again whenever it is used up. Every step has a full minibatch of both (of the whole
-    set where it is smaller than a minibatch).
+    reshuffled and started again whenever it is used up. Every step has a full minibatch of both: of a set
+    that is smaller, some images come twice.
 
     Attributes:
         epochs: number of epochs.
@@ -142,7 +142,7 @@ class Minibatches:
         return zip(part.inputs.split(size), part.labels.split(size), strict=True)
 
     def _take(self, part: LabelledSet, order: Shuffled) -> tuple[Tensor, Tensor]:
-        rows = order.take(min(self._protocol.batch_size, len(part))).to(part.inputs.device)
+        rows = order.take(self._protocol.batch_size).to(part.inputs.device)
         images = augment(
             part.inputs[rows], self._generator, pad=self._protocol.pad, mirror=self._protocol.mirror
         )
