@@ -3,9 +3,11 @@
 from gymnasium.envs.registration import register, registry
 
 ONLINE = {"online": True, "horizon": 2000}
+BENCHMARK = {"batch_size": 256}
 WEIGHTED = {"objective": "weighted", "reward": "progress"}
 
 DIFFUSION = "unlearn_gym.envs.diffusion:DiffusionUnlearningEnv"
+SUPERVISED = "unlearn_gym.envs.supervised:SupervisedUnlearningEnv"
 QUADRATIC = "unlearn_gym.envs.quadratic:QuadraticEnv"
 
 ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
@@ -15,6 +17,15 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Weighted-Digits-v0", DIFFUSION, {"task": "digits", **WEIGHTED}),
     ("Weighted-Digits-Online-v0", DIFFUSION, {"task": "digits", **WEIGHTED, **ONLINE}),
     ("SISS-v0", DIFFUSION, {}),
+    ("EMSE-Digits-v0", SUPERVISED, {"task": "digits"}),
+    ("EMSE-Digits-Online-v0", SUPERVISED, {"task": "digits", **ONLINE}),
+    ("EMSE-ResNet20-v0", SUPERVISED, {"task": "resnet20-cifar10", **BENCHMARK}),
+    ("EMSE-ResNet20-Online-v0", SUPERVISED, {"task": "resnet20-cifar10", **BENCHMARK, **ONLINE}),
+    ("EMSE-VGG16BN-v0", SUPERVISED, {"task": "vgg16bn-cifar100", **BENCHMARK}),
+    ("EMSE-VGG16BN-Online-v0", SUPERVISED, {"task": "vgg16bn-cifar100", **BENCHMARK, **ONLINE}),
+    ("EMSE-MobileNetV2-v0", SUPERVISED, {"task": "mobilenetv2-fmnist", **BENCHMARK}),
+    ("EMSE-MobileNetV2-Online-v0", SUPERVISED, {"task": "mobilenetv2-fmnist", **BENCHMARK, **ONLINE}),
+    ("EMSE-v0", SUPERVISED, {}),
 )
 
 

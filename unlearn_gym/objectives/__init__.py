@@ -1,4 +1,4 @@
-"""Unlearning objectives by name. A new one is one file and one line in ``DIFFUSION_OBJECTIVES``."""
+"""Unlearning objectives by name. A new one is one file and one line in a registry below."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Objective
+from unlearn_gym.objectives.emse import LikelihoodEMSE, LinearEMSE
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.objectives.weighted import Weighted
 
@@ -23,6 +24,14 @@ class DiffusionSettings:
     forget_scaling: str
     forget_norm: float
     forget_cap: float
+
+
+@dataclass(frozen=True)
+class SupervisedSettings:
+    """What an objective of a supervised process may depend on; the keywords of the environment."""
+
+    sigma: float
+    strength: float
 
 
 def _siss(settings: DiffusionSettings) -> Objective:
@@ -43,9 +52,23 @@ DIFFUSION_OBJECTIVES: dict[str, Callable[[DiffusionSettings], Objective]] = {
 }
 
 
+SUPERVISED_OBJECTIVES: dict[str, Callable[[SupervisedSettings], Objective]] = {
+    "linear": lambda settings: LinearEMSE(),
+    "likelihood": lambda settings: LikelihoodEMSE(settings.sigma, settings.strength),
+}
+
+
 def make_diffusion_objective(name: str, settings: DiffusionSettings) -> Objective:
     """Return the objective registered under ``name``."""
     if name not in DIFFUSION_OBJECTIVES:
         known = ", ".join(sorted(DIFFUSION_OBJECTIVES))
         raise UserError(f"objective={name!r} is not known; choose one of {known}.")
     return DIFFUSION_OBJECTIVES[name](settings)
+
+
+def make_supervised_objective(name: str, settings: SupervisedSettings) -> Objective:
+    """Return the form of EMSE registered under ``name``."""
+    if name not in SUPERVISED_OBJECTIVES:
+        known = ", ".join(sorted(SUPERVISED_OBJECTIVES))
+        raise UserError(f"objective={name!r} is not known; choose one of {known}.")
+    return SUPERVISED_OBJECTIVES[name](settings)

@@ -105,6 +105,13 @@ class Objective(ABC):
         """Return ∂log q_λ(m)/∂λ of the drawn latents, shape (B,)."""
         return torch.zeros_like(draw.uniform)
 
+    def forget_error(self, error: Tensor) -> Tensor:
+        """Return what is to grow for each squared error of a forget example, (n,); by default the error.
+
+        Only supervised processes ask: the gradient g_forget is that of the returned numbers.
+        """
+        return error
+
     @abstractmethod
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return the coefficients of the update and the loss at λ."""

@@ -1,0 +1,227 @@
+"""Unlearning a classifier, or the user's own model, under EMSE (spec of EMSE; arXiv 2410.09935)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from gymnasium.utils import EzPickle
+from safetensors.torch import save_file
+from torch import nn
+
+from unlearn_gym.data.split import UnlearningData
+from unlearn_gym.data.supervised_request import supervised_request
+from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.options import as_device, as_dtype
+from unlearn_gym.errors import UserError
+from unlearn_gym.files import atomic_write
+from unlearn_gym.models.supervised_tasks import SupervisedTask, get_supervised_task
+from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
+from unlearn_gym.processes.supervised import SupervisedProcess
+
+
+class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
+    """
+    ## Description
+    A classifier was trained on a retain set and a forget set. Each step makes one gradient update on a
+    retain and a forget minibatch, and the action λ is the weight of forgetting: L = L_wanted −
+    λ·L_unwanted (`linear`), or L = L_wanted − λ·mean log(1 − c·exp(−e/2σ²)) (`likelihood`, which pushes
+    away only forget examples that the model still fits). The error e of a classifier is the Brier score,
+    the squared error of the softmax to the one-hot label summed over classes, in [0, 2]; that of a
+    regression the mean squared error over outputs.
+
+    `EMSE-Digits-v0` forgets one class (or chosen images) of scikit-learn's 8×8 digits with a small CNN
+    that is trained on first use (10 s). `EMSE-ResNet20-v0` (CIFAR-10), `EMSE-VGG16BN-v0` (CIFAR-100) and
+    `EMSE-MobileNetV2-v0` (Fashion-MNIST) are the networks of the class-unlearning benchmark; their
+    training takes 80 epochs, is cached, and goes on after a kill. `EMSE-v0` takes your own `nn.Module`
+    and data.
+
+    BatchNorm layers normalise each side by its own batch; their running statistics are part of the state,
+    and each update moves them by its retain batch and then by its forget batch, at λ = 0 too. Dropout is
+    off.
+
+    ## Action Space
+    `Box(0.0, 1.0, (1,), float32)`, the ends being `lambda_range`: λ. At 0 the update is plain fine-tuning
+    on the retain set; at 1 forgetting weighs as much as keeping; there is rarely use for more. A finite λ
+    outside is clipped and `info["clipped"]` says so; a non-finite one raises `UserError`.
+
+    ## Observation Space
+    `Box((6,), float32)`. Losses are mean errors over the batch (the forget loss of `likelihood` is
+    mean log(1 − c·exp(−e/2σ²)) − log(1 − c), 0 where the model fits), norms L2 over all trainable parameters;
+    numbers above 1e6 are shown as 1e6.
+
+    | Num | Observation | Min | Max |
+    |-----|-------------|-----|-----|
+    | 0 | retain loss | 0 | 1e6 |
+    | 1 | forget loss | 0 | 1e6 |
+    | 2 | norm of the retain loss's gradient | 0 | 1e6 |
+    | 3 | norm of the forget loss's gradient | 0 | 1e6 |
+    | 4 | λ of the previous step, 0.5 at first | 0 | max(1, largest λ) |
+    | 5 | t/T | 0 | 1 |
+
+    With `state="fresh"` they belong to the *next* minibatch under the new weights, by the very passes
+    that the next update uses; with `"lagged"` to the update just made, zeros before the first one.
+
+    ## Rewards
+    - `progress` (default): φ(θ_{t+1}) − φ(θ_t) on fixed probe batches in eval mode, with
+      φ = min(e_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, e_retain − e_retain(θ₀)).
+    - `loss` (the paper's): −L(λ_t). **λ is a weight here: under `linear` the largest λ trivially raises −L**
+      (and under `likelihood` the smallest does, as long as the forget set is fitted): the policy learns
+      the end of the range, not how to unlearn. Use `progress`.
+
+    Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
+    `smoothness`, or `divergence`); they sum to the reward.
+
+    ## Starting State
+    The original weights and running statistics, a new optimizer, λ₀ = 0.5 and the first minibatch. With
+    `online=True` an unseeded `reset()` keeps weights, optimizer and step counter; `reset(seed=…)`,
+    `reset(options={"restore": True})` and the reset after the last step start over.
+
+    ## Episode End
+    1. Termination: `horizon` updates were made (t/T is observed: the end is part of the task).
+    2. Termination: loss, gradient or weights are not finite. The weights go back to the last finite ones,
+       `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
+
+    ## Arguments
+    | Name | Type | Default | Description |
+    |------|------|---------|-------------|
+    | `task` | str | `None` | `digits`, `resnet20-cifar10`, `vgg16bn-cifar100`, `mobilenetv2-fmnist` |
+    | `task_kwargs` | dict | `None` | the task's `forget_class`, `fraction`, …: see `TaskOptions` |
+    | `model` | nn.Module | `None` | your own network, to logits or outputs; a copy of it is unlearned |
+    | `retain_data`, `forget_data` | arrays, path | `None` | pairs (inputs, labels), or images |
+    | `num_classes` | int | `0` | your own data: number of classes, 0 for a regression |
+    | `image_shape` | tuple | `None` | your own images: (channels, height, width) that files are brought to |
+    | `objective` | str | `"linear"` | a name in `unlearn_gym.objectives.SUPERVISED_OBJECTIVES` |
+    | `sigma` | float | `0.5` | `likelihood`: σ, in the units of the outputs |
+    | `strength` | float | `0.9` | `likelihood`: c in (0, 1) |
+    | `reward` | str | `"progress"` | a name in `unlearn_gym.envs.rewards.REWARDS` |
+    | `horizon` | int | `200` | updates per episode, T |
+    | `online` | bool | `False` | one long run: see Starting State |
+    | `batch_size` | int | `64` | examples per update, half from each set (the benchmark's ids: 256) |
+    | `learning_rate` | float | `1e-3` | step size of the optimizer |
+    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
+    | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
+    | `lambda_range` | tuple | `(0.0, 1.0)` | allowed λ |
+    | `alpha` | float | `0.01` | weight of the smoothness penalty |
+    | `forget_cap` | float | `1.5` | `progress`: forget error beyond which nothing is gained |
+    | `retain_weight` | float | `10.0` | `progress`: price of lost retain quality |
+    | `state` | str | `"fresh"` | `fresh` or `lagged` |
+    | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
+    | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
+    | `device` | str | `"cpu"` | where to compute; the whole data set lies there |
+    | `dtype` | str | `"float32"` | floating-point type |
+    | `render_mode` | str | `None` | `ansi` |
+
+    ```python
+    >>> import gymnasium as gym
+    >>> import unlearn_gym
+    >>> env = gym.make("unlearn_gym/EMSE-Digits-v0", task_kwargs={"forget_class": 3}, horizon=50)
+    >>> env.action_space
+    Box(0.0, 1.0, (1,), float32)
+
+    ```
+
+    ## Version History
+    * v0: first version.
+    """  # noqa: D212, D400, D415 (the docstring is the page)
+
+    judge = "supervised"
+
+    def __init__(
+        self,
+        task: str | None = None,
+        task_kwargs: dict[str, Any] | None = None,
+        model: nn.Module | None = None,
+        retain_data: Any = None,
+        forget_data: Any = None,
+        num_classes: int = 0,
+        image_shape: Sequence[int] | None = None,
+        objective: str = "linear",
+        sigma: float = 0.5,
+        strength: float = 0.9,
+        reward: str = "progress",
+        horizon: int = 200,
+        online: bool = False,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        optimizer: str = "adam",
+        max_grad_norm: float = 1.0,
+        lambda_range: tuple[float, float] = (0.0, 1.0),
+        alpha: float = 0.01,
+        forget_cap: float = 1.5,
+        retain_weight: float = 10.0,
+        state: str = "fresh",
+        grad_norms: bool = True,
+        divergence_penalty: float = 1.0,
+        device: str = "cpu",
+        dtype: str = "float32",
+        render_mode: str | None = None,
+    ) -> None:
+        EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
+        where = as_device(device)
+        self.task: SupervisedTask | None = get_supervised_task(task, **(task_kwargs or {})) if task else None
+        if self.task is not None:
+            network, data = self.task.original(where), self.task.data
+        else:
+            network, data = _own(model, retain_data, forget_data, num_classes, image_shape)
+        process = SupervisedProcess(
+            network,
+            data,
+            objective=make_supervised_objective(objective, SupervisedSettings(sigma, strength)),
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            max_grad_norm=max_grad_norm,
+            state=state,
+            grad_norms=grad_norms,
+            device=where,
+            dtype=as_dtype(dtype),
+        )
+        super().__init__(
+            process,
+            horizon=horizon,
+            lambda_range=lambda_range,
+            alpha=alpha,
+            reward=reward,
+            forget_cap=forget_cap,
+            retain_weight=retain_weight,
+            divergence_penalty=divergence_penalty,
+            online=online,
+            render_mode=render_mode,
+        )
+        self.process: SupervisedProcess = process
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights as they are now to a .safetensors file, whole or not at all."""
+        weights = {name: t.cpu().contiguous() for name, t in self.process.model.state_dict().items()}
+        with atomic_write(path) as temporary:
+            save_file(weights, temporary)
+
+
+def _own(
+    model: nn.Module | None, retain: Any, forget: Any, num_classes: int, image_shape: Sequence[int] | None
+) -> tuple[nn.Module, UnlearningData]:
+    """Read the user's request and try their model on it."""
+    if not isinstance(model, nn.Module) or retain is None or forget is None:
+        raise UserError(
+            "This environment needs your own model and data; give model= (an nn.Module), retain_data= and "
+            "forget_data= (pairs of inputs and labels), and num_classes= for a classifier."
+        )
+    data = supervised_request(retain, forget, num_classes=num_classes, image_shape=image_shape)
+    model = copy.deepcopy(model).eval()
+    inputs, labels = data.retain.inputs[:2], data.retain.labels[:2]
+    expected = (len(inputs), num_classes) if num_classes else tuple(labels.shape)
+    try:
+        with torch.no_grad():
+            found = tuple(model.cpu()(inputs).shape)
+    except Exception as error:  # a foreign module fails in any way
+        raise UserError(
+            f"The model cannot be applied to inputs of shape {tuple(inputs.shape)} ({error}); give inputs "
+            "of the shape that it was trained on."
+        ) from error
+    if found != expected:
+        raise UserError(f"The model maps two inputs to shape {found}; give one that returns {expected}.")
+    return model, data

@@ -1,0 +1,160 @@
+"""Unlearning a classifier or a regression under EMSE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import one_hot
+
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.base import Draw
+from unlearn_gym.processes.base import Quality
+from unlearn_gym.processes.gradient import GradientProcess
+from unlearn_gym.processes.gradients import Gradient
+from unlearn_gym.processes.measurement import Bank
+from unlearn_gym.processes.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
+from unlearn_gym.processes.stream import Shuffled
+
+PROBE_SIZE = 128
+PROBE_SEED = 0
+
+
+def brier_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the squared error of the softmax to the one-hot label, summed over classes: (n,), in [0, 2]."""
+    chances = logits.softmax(1)
+    return (chances - one_hot(labels, chances.shape[1]).to(chances.dtype)).square().sum(1)
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean squared error over outputs, shape (n,)."""
+    return (outputs - targets).square().flatten(1).mean(1)
+
+
+class SupervisedProcess(GradientProcess):
+    """θ, the squared errors of B retain and B forget examples, and one of the forms of EMSE.
+
+    The error is the Brier score for a classifier (``data.num_classes > 0``), else the mean squared error
+    over the outputs. The two sides never share a forward pass, and the rows of one side are never split:
+    BatchNorm normalises each side by its own batch, as it does in the benchmark's training steps. Dropout
+    is off.
+
+    BatchNorm's running statistics belong to the state. Each update moves them twice, once by its retain
+    batch and then once by its forget batch: by the forward passes whose gradients it used. Observing moves
+    nothing, and ``undo`` takes them back with the weights.
+
+    Args:
+        model: images to logits (n, num_classes), or inputs to outputs of the shape of the targets.
+        data: the request.
+        settings: the keywords of ``GradientProcess``.
+
+    Attributes:
+        model: the network as it is now.
+        data: the request.
+    """
+
+    def __init__(self, model: nn.Module, data: UnlearningData, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        if self.pairs < 2 and has_batch_norm(self.model):
+            raise UserError(
+                "BatchNorm has no statistics of a single example; give a batch_size of at least 4."
+            )
+        self.statistics = RunningStatistics(self.model)
+        self._error = brier_error if data.num_classes else squared_error
+        nothing = torch.zeros(self.pairs, device=self.device, dtype=self.dtype)
+        self._draw = Draw(nothing, nothing, nothing)
+        self._batch: tuple[Tensor, Tensor] | None = None
+        self.use(data)
+
+    def use(self, data: UnlearningData) -> None:
+        """Go over to another request; the weights stay."""
+        self.data = data
+        self._sets = (self._move(data.retain), self._move(data.forget))
+        self._orders = tuple(Shuffled(len(part), self.generator) for part in self._sets)
+        self._probe = tuple(_probe(part) for part in self._sets)
+
+    def _move(self, part: LabelledSet) -> LabelledSet:
+        labels = part.labels.to(self.device)
+        if not self.data.num_classes:
+            labels = labels.to(self.dtype)
+        return LabelledSet(part.inputs.to(self.device, self.dtype), labels)
+
+    def reset_stream(self) -> None:
+        self.statistics.mark()
+        for order in self._orders:
+            order.reset()
+
+    def draw_batch(self) -> None:
+        self.statistics.discard()
+        retain, forget = (order.take(self.pairs) for order in self._orders)
+        self._batch = (retain, forget)
+
+    def _open_bank(self) -> Bank:
+        normalise_by_batch(self.model)
+        return super()._open_bank()
+
+    @property
+    def draw(self) -> Draw:
+        return self._draw
+
+    def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each row's own error twice; a row's error towards the other side's target is never used."""
+        assert self._batch is not None
+        is_forget = rows >= self.pairs
+        error = torch.zeros(len(rows), device=self.device, dtype=self.dtype)
+        normalise_by_batch(self.model)
+        for part, chosen, first, mask in zip(
+            self._sets, self._batch, (0, self.pairs), (~is_forget, is_forget), strict=True
+        ):
+            if bool(mask.any()):
+                numbers = chosen.to(self.device)[rows[mask] - first]
+                with self.statistics.measuring():
+                    found = self._error(self.model(part.inputs[numbers]), part.labels[numbers])
+                error = error.masked_scatter(mask, found)
+        return error, self.objective.forget_error(error)
+
+    @torch.no_grad()
+    def _descend(self, direction: Gradient) -> bool:
+        """Step, and let the running statistics follow if the step was good."""
+        self.statistics.mark()
+        good = super()._descend(direction)
+        if good:
+            self.statistics.adopt()
+        return good
+
+    def undo(self) -> None:
+        super().undo()
+        self.statistics.undo()
+
+    @torch.no_grad()
+    def quality(self) -> Quality:
+        """Return the mean squared errors of up to 128 retain and forget examples each, in eval mode."""
+        self.model.eval()
+        retain, forget = (
+            float(self._error(self.model(probe.inputs), probe.labels).mean()) for probe in self._probe
+        )
+        return Quality(retain, forget)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            **super().state_dict(),
+            "statistics": self.statistics.state_dict(),
+            "orders": [order.state_dict() for order in self._orders],
+            "batch": None if self._batch is None else [rows.clone() for rows in self._batch],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.statistics.load_state_dict(state["statistics"])
+        for order, left in zip(self._orders, state["orders"], strict=True):
+            order.load_state_dict(left)
+        self._batch = None if state["batch"] is None else tuple(state["batch"])
+
+
+def _probe(part: LabelledSet) -> LabelledSet:
+    """Return a fixed random choice of examples."""
+    rows = torch.randperm(len(part), generator=Generator().manual_seed(PROBE_SEED))[:PROBE_SIZE]
+    rows = rows.to(part.inputs.device)
+    return LabelledSet(part.inputs[rows], part.labels[rows])
