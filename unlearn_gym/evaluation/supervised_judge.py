@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.judge import Judge, JudgeSettings, Verdict
 from unlearn_gym.metrics.classification import accuracy, mean_kl, unlearn_score
 from unlearn_gym.metrics.privacy import mann_whitney_auc, max_confidence
 from unlearn_gym.models.modes import eval_mode
 
-SCORES = ("unlearn_score", "retain_acc", "forget_acc", "forget_mia_auc", "mia_gap")
+ACCURACIES = ("retain_acc", "forget_acc")
+PRIVACY = ("unlearn_score", "forget_mia_auc", "mia_gap")
 DISTANCES = ("retain_acc_gap", "forget_acc_gap", "auc_gap", "kl_retain", "kl_forget")
 CHUNK = 512
 
@@ -27,10 +27,10 @@ class Predictions:
     """Logits of one model on the CPU, float32 of shape (n, classes).
 
     Attributes:
-        retain: of the retain test images.
+        retain: of the images that ``retain_acc`` is measured on.
         forget: of the images that ``forget_acc`` is measured on.
         members: of the forgotten training images.
-        non_members: of images like them that were not trained on.
+        non_members: of images like them that were not trained on; none where there are no test images.
     """
 
     retain: Tensor
@@ -44,7 +44,8 @@ class SupervisedJudge(Judge):
 
     The images are judged as they are, without augmentation, the model in eval mode. Where single images and
     no class were forgotten there are no test images like them: then ``forget_acc`` is measured on the
-    forgotten images themselves, and all test images are the non-members.
+    forgotten images themselves, and all test images are the non-members. Without any test images (the user's
+    own data) ``retain_acc`` is measured on the retain set, and membership inference is left out.
     """
 
     key_metrics: tuple[str, ...] = ("unlearn_score", "retain_acc", "forget_acc", "forget_mia_auc", "mia_gap")
@@ -54,26 +55,30 @@ class SupervisedJudge(Judge):
         super().__init__(env, settings)
         process: Any = env.process
         self._process = process
-        self._data: UnlearningData = process.data
-        if not len(self._data.retain_holdout):
-            raise UserError(
-                f"{self._data.name!r} has no retain_holdout, on which the accuracy would be measured; hold "
-                "out some examples."
-            )
+        data: UnlearningData = process.data
+        self._data = data
+        self._tested = len(data.retain_holdout) > 0
+        self._retain = data.retain_holdout if self._tested else data.retain
+        self._forget = data.forget_holdout if len(data.forget_holdout) else data.forget
         self._task: Any = getattr(env, "task", None)
+        if not self._tested:
+            self.key_metrics = ACCURACIES
         if self._task is not None:
             self.key_metrics = (*self.key_metrics, "kl_retain", "kl_forget")
 
     def metrics(self) -> tuple[str, ...]:
         """The benchmark's scores, and the distances where there is a retrained model."""
-        return SCORES + DISTANCES if self._task is not None else SCORES
+        scores = ACCURACIES + PRIVACY if self._tested else ACCURACIES
+        return scores + DISTANCES if self._task is not None else scores
 
     def notes(self) -> tuple[str, ...]:
         """What the data lacks."""
         notes = []
         if self._task is None:
             notes.append("The user's own model comes without one retrained without the forget set.")
-        if not len(self._data.forget_holdout):
+        if not self._tested:
+            notes.append("Without test images accuracies are measured on the training images.")
+        elif not len(self._data.forget_holdout):
             notes.append("No test images are like the forgotten ones; see forget_acc and forget_mia_auc.")
         return tuple(notes)
 
@@ -104,15 +109,13 @@ class SupervisedJudge(Judge):
         return Verdict(values)
 
     def _predict(self, model: nn.Module) -> Predictions:
-        data = self._data
-        held = len(data.forget_holdout) > 0
-        retain, members = (self._logits(model, part) for part in (data.retain_holdout, data.forget))
-        like = self._logits(model, data.forget_holdout) if held else None
+        retain, forget = (self._logits(model, part) for part in (self._retain, self._forget))
+        like_forgotten = len(self._data.forget_holdout) > 0
         return Predictions(
             retain,
-            forget=members if like is None else like,
-            members=members,
-            non_members=retain if like is None else like,
+            forget,
+            members=self._logits(model, self._data.forget) if like_forgotten else forget,
+            non_members=forget if like_forgotten else retain[: len(self._data.retain_holdout)],
         )
 
     @torch.no_grad()
@@ -122,18 +125,15 @@ class SupervisedJudge(Judge):
             return torch.cat([model(chunk.to(*where)).float().cpu() for chunk in part.inputs.split(CHUNK)])
 
     def _scores(self, found: Predictions) -> dict[str, float]:
-        data = self._data
-        forgotten = data.forget_holdout if len(data.forget_holdout) else data.forget
-        retain_acc = accuracy(found.retain, data.retain_holdout.labels.cpu())
-        forget_acc = accuracy(found.forget, forgotten.labels.cpu())
-        auc = mann_whitney_auc(max_confidence(found.members), max_confidence(found.non_members))
-        return {
-            "retain_acc": retain_acc,
-            "forget_acc": forget_acc,
-            "forget_mia_auc": auc,
-            "unlearn_score": unlearn_score(retain_acc, forget_acc, auc),
-            "mia_gap": abs(auc - 0.5),
-        }
+        retain_acc = accuracy(found.retain, self._retain.labels.cpu())
+        forget_acc = accuracy(found.forget, self._forget.labels.cpu())
+        scores = {"retain_acc": retain_acc, "forget_acc": forget_acc}
+        if self._tested:
+            auc = mann_whitney_auc(max_confidence(found.members), max_confidence(found.non_members))
+            scores["forget_mia_auc"] = auc
+            scores["mia_gap"] = abs(auc - 0.5)
+            scores["unlearn_score"] = unlearn_score(retain_acc, forget_acc, auc)
+        return scores
 
     def _distances(
         self, found: Predictions, values: dict[str, float], reference: Predictions

@@ -1,0 +1,88 @@
+"""The judge of classifiers, on a model whose predictions are written down."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from unlearn_gym.data import LabelledSet, UnlearningData
+from unlearn_gym.evaluation.judge import JudgeSettings
+from unlearn_gym.evaluation.supervised_judge import SupervisedJudge
+from unlearn_gym.metrics.glossary import look_up
+
+NOTHING = LabelledSet(torch.empty(0, 3), torch.empty(0, dtype=torch.int64))
+RETAIN = LabelledSet(
+    torch.tensor([[0.0, 4.0, 1.0], [0.0, 1.0, 4.0], [3.0, 0.0, 0.0], [0.0, 2.0, 1.0]]),
+    torch.tensor([1, 2, 1, 1]),
+)
+MEMBERS = LabelledSet(
+    torch.tensor([[5.0, 0.0, 0.0], [0.0, 1.0, 0.0], [2.0, 0.0, 0.0]]), torch.zeros(3, dtype=torch.int64)
+)
+OTHERS = LabelledSet(torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]), torch.zeros(2, dtype=torch.int64))
+
+
+class Echo(nn.Module):
+    """Its logits are its inputs, times a factor."""
+
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, x):
+        assert not self.training
+        return self.factor * x
+
+
+class Task:
+    def retrained(self, device):
+        return Echo(0.0)
+
+
+def judge(task=None, retain_holdout=RETAIN, forget_holdout=OTHERS):
+    data = UnlearningData("toy", RETAIN, MEMBERS, retain_holdout, forget_holdout, num_classes=3)
+    process = SimpleNamespace(data=data, model=Echo(), device=torch.device("cpu"), dtype=torch.float32)
+    return SupervisedJudge(SimpleNamespace(process=process, task=task), JudgeSettings())
+
+
+def confidence(part):
+    return part.inputs.softmax(1).amax(1).tolist()
+
+
+def test_scores_by_hand():
+    values = judge().score(Echo().train(), 0).values
+    auc = roc_auc_score([1, 1, 1, 0, 0], confidence(MEMBERS) + confidence(OTHERS))
+    assert values["retain_acc"] == 0.75
+    assert values["forget_acc"] == 0.5
+    assert values["forget_mia_auc"] == pytest.approx(auc)
+    assert values["mia_gap"] == pytest.approx(abs(auc - 0.5))
+    assert values["unlearn_score"] == pytest.approx((0.75 + 0.5 + 1 - auc) / 3)
+
+
+def test_distances_to_a_retrained_model_that_knows_nothing():
+    bench = judge(Task())
+    values = bench.score(Echo(), 0).values
+    assert set(values) == set(bench.metrics()) == set(look_up(bench.metrics()))
+    uniform = torch.full((4, 3), 1 / 3)
+    kl = (uniform * (uniform.log() - RETAIN.inputs.log_softmax(1))).sum(1).mean()
+    assert values["kl_retain"] == pytest.approx(float(kl), rel=1e-5)
+    assert values["auc_gap"] == pytest.approx(abs(values["forget_mia_auc"] - 0.5))
+    own = bench.score(bench.retrained(), 0).values
+    assert [own[name] for name in ("retain_acc_gap", "forget_acc_gap", "auc_gap", "kl_forget")] == [0.0] * 4
+
+
+def test_single_images_are_compared_with_all_test_images():
+    bench = judge(forget_holdout=NOTHING)
+    values = bench.score(Echo(), 0).values
+    assert values["forget_acc"] == pytest.approx(2 / 3)
+    truth = [1] * 3 + [0] * 4
+    auc = roc_auc_score(truth, confidence(MEMBERS) + confidence(RETAIN))
+    assert values["forget_mia_auc"] == pytest.approx(auc)
+    assert len(bench.notes()) == 2
+
+
+def test_data_without_test_images():
+    bench = judge(retain_holdout=NOTHING, forget_holdout=NOTHING)
+    assert bench.score(Echo(), 0).values == {"retain_acc": 0.75, "forget_acc": pytest.approx(2 / 3)}
+    assert set(bench.metrics()) == {"retain_acc", "forget_acc"} == set(bench.key_metrics)
