@@ -101,6 +101,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `horizon` | int | `200` | updates per episode, T |
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | examples per update, half from each set (the benchmark's ids: 256) |
+    | `augment` | bool | `False` | a task's minibatches are moved and mirrored at random as in its training |
     | `learning_rate` | float | `1e-3` | step size of the optimizer |
     | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
@@ -146,6 +147,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         horizon: int = 200,
         online: bool = False,
         batch_size: int = 64,
+        augment: bool = False,
         learning_rate: float = 1e-3,
         optimizer: str = "adam",
         max_grad_norm: float = 1.0,
@@ -165,11 +167,17 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         self.task: SupervisedTask | None = get_supervised_task(task, **(task_kwargs or {})) if task else None
         if self.task is not None:
             network, data = self.task.original(where), self.task.data
+        elif augment:
+            raise UserError(
+                "augment=True needs a task, whose training says how; augment your own data yourself."
+            )
         else:
             network, data = _own(model, retain_data, forget_data, num_classes, image_shape)
         process = SupervisedProcess(
             network,
             data,
+            pad=self.task.recipe.pad if self.task and augment else 0,
+            mirror=bool(self.task and augment and self.task.recipe.mirror),
             objective=make_supervised_objective(objective, SupervisedSettings(sigma, strength)),
             batch_size=batch_size,
             optimizer=optimizer,

@@ -136,6 +136,7 @@ def benchmark_campaign(
         "task_kwargs": {"fraction": scale.fraction, "pretrain_epochs": scale.pretrain_epochs},
         "horizon": protocol.steps(task.data),
         "batch_size": 2 * protocol.batch_size,
+        "augment": True,
         "optimizer": "adam",
         "learning_rate": protocol.learning_rate,
         "max_grad_norm": NO_CLIPPING,

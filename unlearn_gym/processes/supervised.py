@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import one_hot
 
+from unlearn_gym.data.augment import augment
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
@@ -48,6 +49,8 @@ class SupervisedProcess(GradientProcess):
     Args:
         model: images to logits (n, num_classes), or inputs to outputs of the shape of the targets.
         data: the request.
+        pad: largest random shift of the images of a minibatch in pixels; 0 for none.
+        mirror: whether the images of a minibatch are mirrored at random.
         settings: the keywords of ``GradientProcess``.
 
     Attributes:
@@ -55,8 +58,17 @@ class SupervisedProcess(GradientProcess):
         data: the request.
     """
 
-    def __init__(self, model: nn.Module, data: UnlearningData, **settings: Any) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        data: UnlearningData,
+        *,
+        pad: int = 0,
+        mirror: bool = False,
+        **settings: Any,
+    ) -> None:
         super().__init__(model, **settings)
+        self._pad, self._mirror = pad, mirror
         if self.pairs < 2 and has_batch_norm(self.model):
             raise UserError(
                 "BatchNorm has no statistics of a single example; give a batch_size of at least 4."
@@ -65,7 +77,7 @@ class SupervisedProcess(GradientProcess):
         self._error = brier_error if data.num_classes else squared_error
         nothing = torch.zeros(self.pairs, device=self.device, dtype=self.dtype)
         self._draw = Draw(nothing, nothing, nothing)
-        self._batch: tuple[Tensor, Tensor] | None = None
+        self._batch: tuple[LabelledSet, ...] | None = None
         self.use(data)
 
     def use(self, data: UnlearningData) -> None:
@@ -88,8 +100,16 @@ class SupervisedProcess(GradientProcess):
 
     def draw_batch(self) -> None:
         self.statistics.discard()
-        retain, forget = (order.take(self.pairs) for order in self._orders)
-        self._batch = (retain, forget)
+        self._batch = tuple(
+            self._pick(part, order) for part, order in zip(self._sets, self._orders, strict=True)
+        )
+
+    def _pick(self, part: LabelledSet, order: Shuffled) -> LabelledSet:
+        rows = order.take(self.pairs).to(self.device)
+        inputs = part.inputs[rows]
+        if self._pad or self._mirror:
+            inputs = augment(inputs, self.generator, pad=self._pad, mirror=self._mirror)
+        return LabelledSet(inputs, part.labels[rows])
 
     def _open_bank(self) -> Bank:
         normalise_by_batch(self.model)
@@ -105,11 +125,9 @@ class SupervisedProcess(GradientProcess):
         is_forget = rows >= self.pairs
         error = torch.zeros(len(rows), device=self.device, dtype=self.dtype)
         normalise_by_batch(self.model)
-        for part, chosen, first, mask in zip(
-            self._sets, self._batch, (0, self.pairs), (~is_forget, is_forget), strict=True
-        ):
+        for part, first, mask in zip(self._batch, (0, self.pairs), (~is_forget, is_forget), strict=True):
             if bool(mask.any()):
-                numbers = chosen.to(self.device)[rows[mask] - first]
+                numbers = rows[mask] - first
                 with self.statistics.measuring():
                     found = self._error(self.model(part.inputs[numbers]), part.labels[numbers])
                 error = error.masked_scatter(mask, found)
@@ -142,7 +160,7 @@ class SupervisedProcess(GradientProcess):
             **super().state_dict(),
             "statistics": self.statistics.state_dict(),
             "orders": [order.state_dict() for order in self._orders],
-            "batch": None if self._batch is None else [rows.clone() for rows in self._batch],
+            "batch": None if self._batch is None else [[part.inputs, part.labels] for part in self._batch],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -150,7 +168,9 @@ class SupervisedProcess(GradientProcess):
         self.statistics.load_state_dict(state["statistics"])
         for order, left in zip(self._orders, state["orders"], strict=True):
             order.load_state_dict(left)
-        self._batch = None if state["batch"] is None else tuple(state["batch"])
+        self._batch = None
+        if state["batch"] is not None:
+            self._batch = tuple(self._move(LabelledSet(*tensors)) for tensors in state["batch"])
 
 
 def _probe(part: LabelledSet) -> LabelledSet:
