@@ -24,7 +24,6 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings, evaluate
 from unlearn_gym.evaluation.records import file_digest
 from unlearn_gym.methods import METHODS
-from unlearn_gym.metrics.glossary import look_up
 
 WIDEST = 7
 """Columns of the table on the terminal; of more, only the key metrics are printed."""
@@ -116,7 +115,6 @@ def main() -> None:
     if options.benchmark is not None:
         write_benchmark(options, options.benchmark, command)
         return
-    columns = tuple(look_up(options.metrics))
     campaign = Campaign(
         options.env if "/" in options.env or ":" in options.env else f"unlearn_gym/{options.env}",
         tuple(contestant(spec) for spec in options.agents),
@@ -124,8 +122,9 @@ def main() -> None:
         options.env_kwargs,
         JudgeSettings(options.samples, options.class_samples, options.sampling_steps, options.probe),
         options.deterministic,
+        tuple(options.metrics),
     )
-    write(campaign, Path(options.output), options.jobs, command, columns)
+    write(campaign, Path(options.output), options.jobs, command)
 
 
 def write_benchmark(options: Options, name: str, command: str) -> None:
@@ -150,7 +149,7 @@ def write_benchmark(options: Options, name: str, command: str) -> None:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def write(campaign: Campaign, output: Path, jobs: int, command: str, columns: tuple[str, ...]) -> None:
+def write(campaign: Campaign, output: Path, jobs: int, command: str) -> None:
     """Run the campaign and write, then print, its report."""
     from rich.console import Console
 
@@ -161,19 +160,13 @@ def write(campaign: Campaign, output: Path, jobs: int, command: str, columns: tu
     from unlearn_gym.evaluation.wording import conclusion
 
     findings = evaluate(campaign, output, jobs)
-    unmeasured = [name for name in columns if name not in findings.metrics]
-    if unmeasured:
-        known = ", ".join(findings.metrics)
-        raise UserError(f"{campaign.env_id} does not measure {unmeasured[0]!r}; choose from {known}.")
-    metrics = columns or findings.metrics
     pictures = draw_all(campaign, findings, output)
     files = [
         save_results(campaign, findings, command, output),
-        save_report(campaign, findings, pictures, command, output, metrics),
+        save_report(campaign, findings, pictures, command, output),
     ]
     console = Console(width=max(Console().width, 100))
-    key = [metric for metric in metrics if metric in findings.key_metrics]
-    shown = key if key and len(metrics) > WIDEST else metrics
+    shown = findings.metrics if len(findings.metrics) <= WIDEST else findings.key_metrics
     console.print(
         main_grid(campaign, findings, shown).rich(f"{campaign.env_id}, {len(campaign.seeds)} seeds")
     )

@@ -1,9 +1,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import Constant, Noisy
 
 from unlearn_gym.evaluation.run import rollout
+
+from .tiny_agents import Constant, Noisy
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Contestant
 from unlearn_gym.evaluation.judges import make_judge
 from unlearn_gym.evaluation.records import Record
-from unlearn_gym.evaluation.run import rollout
+from unlearn_gym.evaluation.run import RUN_METRICS, rollout
+from unlearn_gym.metrics.glossary import look_up
 
 
 def make_env(campaign: Campaign) -> gym.Env:
@@ -42,6 +43,20 @@ class Bench:
         agents = (contestant.name for contestant in self.campaign.contestants)
         retrained = (RETRAINED,) if self.judge.retrained() is not None else ()
         return (BEFORE, *agents, *retrained)
+
+    def metrics(self) -> tuple[str, ...]:
+        """Return the names of what reports show, in the glossary's order.
+
+        Raises:
+            UserError: when the campaign asks for something that is not measured here.
+        """
+        measured = tuple(look_up((*RUN_METRICS, *self.judge.metrics())))
+        for name in look_up(self.campaign.metrics):
+            if name not in measured:
+                raise UserError(
+                    f"{self.campaign.env_id} does not measure {name!r}; choose from {', '.join(measured)}."
+                )
+        return tuple(look_up(self.campaign.metrics)) or measured
 
     def check(self) -> None:
         """Refuse what cannot run before the first run."""

@@ -48,6 +48,7 @@ class Campaign:
         env_kwargs: keywords of ``gym.make``.
         judge: how much is measured after each run.
         deterministic: whether learned policies act by their mean.
+        metrics: names of what reports show; everything that is measured if empty.
     """
 
     env_id: str
@@ -56,6 +57,7 @@ class Campaign:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     deterministic: bool = True
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [contestant.name for contestant in self.contestants]
@@ -93,8 +95,8 @@ class Findings:
 
     Attributes:
         records: one per row and seed.
-        metrics: names of what was measured, in the glossary's order.
-        key_metrics: what reports put first.
+        metrics: names of what reports show, in the glossary's order.
+        key_metrics: those of them that come first.
         trade_off: forget-side and retain-side metric of the scatter.
         notes: what could not be measured and why.
         paths: (row, seed) → file of the record.

@@ -15,8 +15,6 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.bench import Bench
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.records import Record, load_record, record_path, save_record
-from unlearn_gym.evaluation.run import RUN_METRICS
-from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.models.threads import one_thread
 
 MakeBench = Callable[[Any], Bench]
@@ -45,7 +43,7 @@ def evaluate(
         raise UserError(f"jobs={jobs} was given; give at least 1.")
     with one_thread():
         bench = make_bench(campaign)
-        rows, runs = bench.rows(), output / "runs"
+        metrics, rows, runs = bench.metrics(), bench.rows(), output / "runs"
         paths = {
             (row, seed): record_path(runs, row, seed, campaign.key(row, seed))
             for row in rows
@@ -60,11 +58,10 @@ def evaluate(
                 bar.set_postfix_str(f"{record.name}, seed {record.seed}", refresh=False)
                 bar.update()
     bench.env.close()
-    measured = look_up((*RUN_METRICS, *bench.judge.metrics()))
     return Findings(
         records=tuple(load_record(path) for path in paths.values()),
-        metrics=tuple(measured),
-        key_metrics=bench.judge.key_metrics,
+        metrics=metrics,
+        key_metrics=tuple(name for name in bench.judge.key_metrics if name in metrics),
         trade_off=bench.judge.trade_off,
         notes=bench.judge.notes(),
         paths=paths,

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.envs.base import OBSERVATION_NAMES
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.figures import Look, Picture, looks, new_figure, save
 
@@ -18,6 +17,8 @@ CURVES = (
     ("rollout/ep_lambda_mean", "mean λ of the last episodes"),
 )
 """Columns of ``progress.csv`` that are drawn when they are there, with their axis labels."""
+STATE = ("L retain", "L forget", "‖∇L retain‖", "‖∇L forget‖", "λ of the step before", "t/T")
+"""Titles of the six state numbers, in the order of the observation."""
 LOG_FROM = 50.0
 """Ratio of largest to smallest value from which an axis is logarithmic."""
 
@@ -30,12 +31,14 @@ def lambda_figure(campaign: Campaign, findings: Findings, output: Path) -> Pictu
     main, panels = left.subplots(), list(right.subplots(3, 2, sharex=True).flat)
     for name, look in looks(campaign).items():
         runs = findings.runs(name)
+        if not runs:  # a contestant that is no agent
+            continue
         _band(main, _padded([run.lambdas for run in runs]), look, name)
         for k, panel in enumerate(panels):
             _band(panel, _padded([[row[k] for row in run.observations] for run in runs]), look, name)
     main.set(title="λ chosen at each update", xlabel="update", ylabel="λ")
     for k, panel in enumerate(panels):
-        panel.set_title(f"state {k}: {OBSERVATION_NAMES[k]}", fontsize=9)
+        panel.set_title(f"state {k}: {STATE[k]}", fontsize=9)
         _maybe_logarithmic(panel)
     for panel in panels[-2:]:
         panel.set_xlabel("update")

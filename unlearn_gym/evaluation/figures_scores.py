@@ -14,25 +14,27 @@ from unlearn_gym.evaluation.results import table
 from unlearn_gym.evaluation.statistics import confidence_ellipse
 from unlearn_gym.metrics.glossary import GLOSSARY
 
+MOST = 6
 REFERENCE_LINES = {BEFORE: ":", RETRAINED: "--"}
 REFERENCE_MARKERS = {BEFORE: "x", RETRAINED: "*"}
 
 
 def metrics_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
-    """Draw ``metrics.png``: every key metric, a line an agent."""
-    look = looks(campaign)
-    columns = min(3, len(findings.key_metrics))
-    rows = -(-len(findings.key_metrics) // columns)
+    """Draw ``metrics.png``: every key metric (or the first six metrics), a line an agent."""
+    look, metrics = looks(campaign), findings.key_metrics or findings.metrics[:MOST]
+    columns = min(3, len(metrics))
+    rows = -(-len(metrics) // columns)
     figure = new_figure(1.2 + 3.8 * columns, rows * (0.9 + 0.26 * len(look)) + 0.5)
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
-    for panel, metric in zip(panels, findings.key_metrics, strict=False):
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    for panel, metric in zip(panels, metrics, strict=False):
         _dots(panel, findings, metric, look)
-    for panel in list(panels)[len(findings.key_metrics) :]:
+    for panel in panels[len(metrics) :]:
         panel.set_visible(False)
     caption = (
         f"Key metrics ({campaign.env_id}): mean and 95 % interval over {len(campaign.seeds)} "
-        f"seeds, single seeds as small dots; the dotted line is the model before unlearning"
-        + (", the dashed one the retrained model." if findings.of(RETRAINED) else ".")
+        "seeds, single seeds as small dots. Where it was measured, the dotted line is the model before "
+        "unlearning"
+        + (" and the dashed one the retrained model." if findings.of(RETRAINED) else ".")
         + " The arrow says which way is better."
     )
     return save(figure, output / "metrics.png", caption)

@@ -20,7 +20,6 @@ def save_report(
     pictures: Sequence[Picture],
     command: str,
     output: Path,
-    metrics: Sequence[str],
 ) -> Path:
     """Write ``report.md`` into ``output`` and return its path.
 
@@ -30,9 +29,8 @@ def save_report(
         pictures: what was drawn, in ``output``.
         command: the command line that repeats it.
         output: the report's folder.
-        metrics: columns of the tables.
     """
-    key = [metric for metric in findings.key_metrics if metric in metrics]
+    metrics = findings.metrics
     sections = [
         f"# Unlearning with {campaign.env_id}",
         _setting(campaign, command),
@@ -45,7 +43,7 @@ def save_report(
         f"Mean ± half of the 95 % interval (Student's t) over seeds. {STAR} marks the best static agent, "
         "column by column. It is chosen on the very seeds it is compared on, which favours it.",
         *(f"*{note}*" for note in findings.notes),
-        *_compared(campaign, findings, key),
+        *_compared(campaign, findings),
         *(
             f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{picture.caption}"
             for picture in pictures
@@ -76,9 +74,10 @@ def _diverged(campaign: Campaign, findings: Findings) -> list[str]:
     ]
 
 
-def _compared(campaign: Campaign, findings: Findings, key: Sequence[str]) -> list[str]:
-    if len(campaign.seeds) < 2:
-        return []
+def _compared(campaign: Campaign, findings: Findings) -> list[str]:
+    key = findings.key_metrics
+    if len(campaign.seeds) < 2 or not key:
+        return ["## Pictures"]
     sections = [
         "## Interquartile means",
         robust_grid(campaign, findings, key).markdown(),

@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from unlearn_gym.evaluation import Contestant, evaluate
+from unlearn_gym.evaluation.figures import draw_all, looks
+from unlearn_gym.evaluation.figures_runs import read_progress
+from unlearn_gym.evaluation.figures_samples import samples_figure, strip
+from unlearn_gym.evaluation.figures_scores import ellipse_patch
+from unlearn_gym.evaluation.report import save_report
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("L"))
+
+
+@pytest.fixture
+def trained(campaign, tmp_path):
+    """The campaign with a run folder for one of its agents."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "progress.csv").write_text(
+        "rollout/ep_rew_mean,time/total_timesteps,train/loss\n,100,\n0.1,200,3\n0.3,400,1\n", encoding="utf-8"
+    )
+    agents = tuple(replace(c, run_folder=folder) if c.name == "noisy" else c for c in campaign.contestants)
+    return replace(campaign, contestants=agents)
+
+
+def test_pictures_and_report(trained, tmp_path):
+    findings = evaluate(trained, tmp_path, progress=False)
+    pictures = draw_all(trained, findings, tmp_path)
+    assert [p.path.name for p in pictures] == ["lambda.png", "metrics.png", "trade_off.png", "learning.png"]
+    for picture in pictures:
+        drawn = pixels(picture.path)
+        assert min(drawn.shape) > 300
+        assert 0.005 < (drawn < 200).mean() < 0.5  # neither blank nor a blot
+        assert picture.caption.endswith(".")
+    text = save_report(trained, findings, pictures, "the command", tmp_path).read_text()
+    assert "the command" in text
+    assert "| static:0.7 |" in text
+    assert all(f"({picture.path.name})" in text for picture in pictures)
+
+
+def test_a_diverged_run_is_drawn_as_far_as_it_went(campaign, tmp_path):
+    findings = evaluate(campaign, tmp_path, progress=False)
+    run = findings.runs("noisy")[0]
+    run.diverged = True
+    run.lambdas, run.observations = run.lambdas[:4], run.observations[:5]
+    assert draw_all(campaign, findings, tmp_path)
+    text = save_report(campaign, findings, [], "", tmp_path).read_text()
+    assert "1 of the runs of noisy diverged" in text
+
+
+def test_sample_rows_share_their_columns(campaign, tmp_path):
+    findings = evaluate(campaign, tmp_path, progress=False)
+    assert samples_figure(campaign, findings, tmp_path) is None
+    rng = np.random.default_rng(0)
+    for record in findings.records:
+        record.pictures["forget label"] = rng.integers(0, 255, (6, 8, 8, 1), np.uint8)
+        record.pictures["other labels"] = rng.integers(0, 255, (3, 8, 8, 1), np.uint8)
+    picture = samples_figure(campaign, findings, tmp_path)
+    assert picture is not None and pixels(picture.path).std() > 20
+
+
+def test_strip_keeps_every_pixel():
+    images = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 1)
+    joined = strip(images)
+    assert joined.shape == (3, 7)
+    np.testing.assert_array_equal(joined[:, :3], images[0, ..., 0])
+    np.testing.assert_array_equal(joined[:, 4:], images[1, ..., 0])
+    assert (joined[:, 3] == 255).all()
+    assert strip(np.zeros((2, 3, 3, 3), np.uint8)).shape == (3, 7, 3)
+
+
+def test_ellipse_patch_is_hotellings_region():
+    points = np.random.default_rng(0).normal(size=(8, 2)) @ np.array([[2.0, 1.0], [0.0, 0.5]])
+    patch = ellipse_patch(points)
+    mean, inverse = points.mean(0), np.linalg.inv(np.cov(points, rowvar=False))
+    angles = np.linspace(0.0, 6.0, 20)
+    edge = patch.get_patch_transform().transform(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    values = [8 * (point - mean) @ inverse @ (point - mean) for point in edge]
+    # 2 (n − 1) / (n − 2) · F(0.95; 2, n − 2) with F(0.95; 2, 6) = 5.143 from the tables.
+    assert values == pytest.approx([2 * 7 / 6 * 5.143253] * 20, rel=1e-5)
+    assert ellipse_patch(points[:3]) is None
+
+
+def test_style_stays_inside(campaign, tmp_path):
+    before = dict(matplotlib.rcParams)
+    draw_all(campaign, evaluate(campaign, tmp_path, progress=False), tmp_path)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_every_agent_looks_different(campaign):
+    many = replace(campaign, contestants=tuple(Contestant(str(k), object) for k in range(28)))
+    assert len(set(looks(many).values())) == 28
+
+
+def test_progress_files(tmp_path):
+    assert read_progress(None) == {}
+    assert read_progress(tmp_path) == {}
+    (tmp_path / "progress.csv").write_text("time/total_timesteps,a\n1,2\n,3\n4,\n", encoding="utf-8")
+    columns = read_progress(tmp_path)
+    assert columns["time/total_timesteps"].tolist() == [1, 4]
+    assert columns["a"][0] == 2 and np.isnan(columns["a"][1])

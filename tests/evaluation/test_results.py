@@ -1,0 +1,136 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from unlearn_gym.evaluation import Campaign, Contestant, evaluate
+from unlearn_gym.evaluation.campaign import Findings
+from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.results import best_static, pairs, results, save_results
+from unlearn_gym.evaluation.tables import STAR, main_grid, pair_grid, robust_grid
+from unlearn_gym.evaluation.wording import conclusion, number
+
+
+@pytest.fixture
+def findings(campaign, tmp_path):
+    return evaluate(campaign, tmp_path, progress=False)
+
+
+def made_up(values):
+    """Findings with given returns: name → one number a seed."""
+    records = tuple(
+        Record(name, seed, {"return": value})
+        for name, row in values.items()
+        for seed, value in enumerate(row)
+    )
+    return Findings(records, ("return",), ("return",), ("return", "return"), (), {})
+
+
+def made_up_campaign(values):
+    agents = tuple(
+        Contestant(name, object, "static" if name.startswith("static") else "learned") for name in values
+    )
+    return Campaign("unlearn_gym/Quadratic-v0", agents, tuple(range(len(next(iter(values.values()))))))
+
+
+def test_schema(campaign, findings, tmp_path):
+    path = save_results(campaign, findings, "python evaluate.py", tmp_path)
+    content = json.loads(path.read_text())
+    assert content["env"] == "unlearn_gym/Quadratic-v0"
+    assert content["seeds"] == [1000, 1001, 1002, 1003]
+    assert content["command"] == "python evaluate.py"
+    assert set(content["agents"]) == {"static:0.5", "static:0.7", "noisy"}
+    assert set(content["references"]) == {"before"}
+    for agent in content["agents"].values():
+        for metric in agent["metrics"].values():
+            assert set(metric) == {"values", "mean", "std", "ci95", "better"}
+            assert len(metric["values"]) == 4
+            assert metric["ci95"][0] <= metric["mean"] <= metric["ci95"][1]
+            assert metric["better"] in ("higher", "lower")
+    for pair in content["pairs"]:
+        assert set(pair) == {"a", "b", "metric", "difference", "ci95"}
+        assert pair["a"] == "noisy"
+    assert {pair["b"] for pair in content["pairs"] if pair["metric"] == "return"} == {"static:0.7"}
+    assert all((tmp_path / record).is_file() for row in content["runs"].values() for record in row)
+
+
+def test_best_static_follows_the_direction(campaign, findings):
+    assert best_static(campaign, findings, "return") == "static:0.7"
+    assert best_static(campaign, findings, "retain_loss") == "static:0.5"
+    assert best_static(replace(campaign, contestants=campaign.contestants[2:]), findings, "return") is None
+
+
+def test_pairs_are_paired():
+    values = {"static:0.1": [1.0, 5.0, 9.0], "static:0.2": [0.0, 0.0, 0.0], "ppo": [2.0, 6.0, 10.0]}
+    (pair,) = pairs(made_up_campaign(values), made_up(values))
+    assert (pair.a, pair.b, pair.summary.mean) == ("ppo", "static:0.1", 1.0)
+    assert pair.summary.ci95 == pytest.approx((1.0, 1.0))
+    assert pair.verdict == "better"
+
+
+@pytest.mark.parametrize(
+    ("learned", "overall", "own"),
+    [
+        ([2.0, 3.1, 4.2], "On 1 of 1 key metrics", "is better on `return`"),
+        ([0.0, 1.1, 2.2], "No learned agent is better", "is worse on `return`"),
+        ([5.0, 1.1, 0.2], "No learned agent is better", "cannot be told from it on `return`"),
+    ],
+)
+def test_the_conclusion_follows_the_numbers(learned, overall, own):
+    values = {"static:0.1": [1.0, 2.0, 3.0], "ppo": learned}
+    sentences = conclusion(made_up_campaign(values), made_up(values))
+    assert sentences[0].startswith(overall)
+    assert own in sentences[1]
+
+
+def test_the_conclusion_claims_nothing_without_material():
+    values = {"static:0.1": [1.0], "ppo": [2.0]}
+    assert "one seed" in conclusion(made_up_campaign(values), made_up(values))[0]
+    values = {"ppo": [2.0, 3.0]}
+    assert "No static agent" in conclusion(made_up_campaign(values), made_up(values))[0]
+
+
+def test_a_failed_metric_is_left_out_instead_of_averaged():
+    values = {"static:0.1": [1.0, math.nan], "ppo": [2.0, 3.0]}
+    campaign, found = made_up_campaign(values), made_up(values)
+    assert "return" not in results(campaign, found, "", Path())["agents"]["static:0.1"]["metrics"]
+    assert main_grid(campaign, found, ["return"]).rows[0] == ("static:0.1", "–")
+
+
+def test_one_seed_has_no_interval(campaign, tmp_path):
+    single = replace(campaign, seeds=(1000,))
+    findings = evaluate(single, tmp_path, progress=False)
+    assert main_grid(single, findings, ["forget_loss"]).rows[0] == ("before", "0.500")
+    assert pair_grid(single, findings, ["return"]).rows[0][-1] == "open"
+
+
+def test_tables(campaign, findings):
+    grid = main_grid(campaign, findings, ["return", "retain_loss"])
+    assert grid.columns == ("agent", "return ↑", "retain_loss ↓")
+    assert [row[0] for row in grid.rows] == ["before", "static:0.5", "static:0.7", "noisy"]
+    assert grid.rows[2][1].endswith(STAR) and not grid.rows[1][1].endswith(STAR)
+    assert grid.markdown().count("\n") == 5
+    assert grid.rich("title").row_count == 4
+    assert len(robust_grid(campaign, findings, ["return"]).rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.000"),
+        (0.1234, "0.123"),
+        (-1.5, "−1.50"),
+        (12.34, "12.3"),
+        (1234.5, "1234"),
+        (1e-5, "1.00e−05"),
+    ],
+)
+def test_numbers(value, text):
+    assert number(value) == text
+
+
+def test_names_with_pipes_do_not_break_the_table():
+    values = {"static:0.1": [1.0, 2.0], "a|b": [1.0, 2.0]}
+    assert "a\\|b" in main_grid(made_up_campaign(values), made_up(values), ["return"]).markdown()
