@@ -173,6 +173,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             )
         else:
             network, data = _own(model, retain_data, forget_data, num_classes, image_shape)
+        if not data.num_classes:  # a regression has losses, but neither accuracy nor confidence
+            self.judge = "plain"
         process = SupervisedProcess(
             network,
             data,

@@ -2,13 +2,16 @@
 
 from types import SimpleNamespace
 
+import gymnasium as gym
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+import unlearn_gym  # noqa: F401
 from unlearn_gym.data import LabelledSet, UnlearningData
 from unlearn_gym.evaluation.judge import JudgeSettings
+from unlearn_gym.evaluation.judges import make_judge
 from unlearn_gym.evaluation.supervised_judge import SupervisedJudge
 from unlearn_gym.metrics.glossary import look_up
 
@@ -86,3 +89,21 @@ def test_data_without_test_images():
     bench = judge(retain_holdout=NOTHING, forget_holdout=NOTHING)
     assert bench.score(Echo(), 0).values == {"retain_acc": 0.75, "forget_acc": pytest.approx(2 / 3)}
     assert set(bench.metrics()) == {"retain_acc", "forget_acc"} == set(bench.key_metrics)
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "metrics"),
+    [
+        (0, torch.linspace(0, 1, 8)[:, None], {"retain_loss", "forget_loss"}),
+        (3, torch.arange(8) % 3, {"retain_acc", "forget_acc"}),
+    ],
+)
+def test_the_users_own_model_is_judged_by_what_it_is(classes, labels, metrics):
+    pair = (torch.linspace(-1, 1, 16).reshape(8, 2), labels)
+    model = nn.Linear(2, classes or 1)
+    env = gym.make(
+        "unlearn_gym/EMSE-v0", model=model, retain_data=pair, forget_data=pair, num_classes=classes
+    )
+    env.reset(seed=0)
+    bench = make_judge(env.unwrapped, JudgeSettings())
+    assert set(bench.score(bench.model(), 0).values) == set(bench.metrics()) == metrics
