@@ -15,6 +15,11 @@ from unlearn_gym.processes.passed_bank import PassedBank
 from unlearn_gym.processes.taped_bank import TapedBank
 
 LAMBDAS = (0.5, 0.1, 0.0, 0.9, 1.0)
+BANKS = {
+    "merged": lambda p: TapedBank(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model), merge=True),
+    "taped": lambda p: TapedBank(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model), merge=False),
+    "passed": lambda p: PassedBank(p.errors, p._parameters, p.pairs),
+}
 CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
 
 
@@ -30,8 +35,8 @@ CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
     ],
 )
 @pytest.mark.parametrize("objective, scaling", CASES)
-@pytest.mark.parametrize("taped", [True, False])
-def test_equal_to_naive(objective, scaling, state, grad_norms, labels, taped):
+@pytest.mark.parametrize("bank", BANKS)
+def test_equal_to_naive(objective, scaling, state, grad_norms, labels, bank):
     settings = {
         "objective": objective,
         "forget_scaling": scaling,
@@ -40,7 +45,7 @@ def test_equal_to_naive(objective, scaling, state, grad_norms, labels, taped):
         "labels": labels,
     }
     fast, slow = small_process(**settings), small_process(NaiveProcess, **settings)
-    fast._taped = taped
+    fast._new_bank = lambda: BANKS[bank](fast)
     first = [process.reset(np.random.default_rng(3)) for process in (fast, slow)]
     assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
     for lam in LAMBDAS:
@@ -52,8 +57,8 @@ def test_equal_to_naive(objective, scaling, state, grad_norms, labels, taped):
             torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("taped", [True, False])
-def test_any_row_weights(taped):
+@pytest.mark.parametrize("bank", BANKS)
+def test_any_row_weights(bank):
     """Weights that no objective has: negative, dense, and with nothing saturated."""
     process = small_process()
     process.reset(np.random.default_rng(0))
@@ -61,11 +66,7 @@ def test_any_row_weights(taped):
     generator = torch.Generator().manual_seed(0)
     weights = [Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64)) for _ in range(3)]
     weights.append(Weights(torch.zeros(10, dtype=torch.float64), torch.ones(10, dtype=torch.float64)))
-    bank = (
-        TapedBank(process.errors, parameters, 5, process._layers)
-        if taped
-        else PassedBank(process.errors, parameters, 5)
-    )
+    bank = BANKS[bank](process)
     bank.observe(process.objective.weights(0.5, process.draw))
     for w in weights:
         sides = bank.weigh(w)
@@ -110,24 +111,26 @@ def test_tape_of_every_layer():
     labels = torch.tensor([0, 1, 1, 3, 2])
     parameters = list(model.parameters())
     layers = tape.trained_layers(model)
-    recorded = tape.Tape(layers, parameters, lambda: model(images, labels))
+    recorded = tape.Tape(layers, parameters, lambda: model(images, labels), plain=True)
     found = recorded.gradient(slice(1, 4), weights)
     expected = torch.autograd.grad((weights * model(images, labels)[1:4]).sum(), parameters)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b)
-    assert tape.suits(model, lambda rows: model(images[rows], labels[rows]), torch.arange(2))
+    for a, b in zip(recorded.plain, recorded.gradient(slice(None)), strict=True):
+        torch.testing.assert_close(a, b)
+    assert tape.row_size(model, lambda rows: model(images[rows], labels[rows]), torch.arange(2)) == 339  # six of 54, 6 and 9
     model.train()  # batch statistics mix the rows
-    assert not tape.suits(model, lambda rows: model(images[rows], labels[rows]), torch.arange(2))
+    assert None is tape.row_size(model, lambda rows: model(images[rows], labels[rows]), torch.arange(2))
 
 
 def test_no_tape_for_operations_in_place_or_mixed_rows():
     in_place = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True))
     nn.init.constant_(in_place[0].weight, -2.0)
     images = torch.ones(2, 1, 3, 3)
-    assert not tape.suits(in_place, lambda rows: in_place(images[rows]), torch.arange(2))
+    assert None is tape.row_size(in_place, lambda rows: in_place(images[rows]), torch.arange(2))
     mixing = nn.Linear(18, 1)
-    assert not tape.suits(
+    assert None is tape.row_size(
         mixing, lambda rows: mixing(images[rows].expand(2, 2, 3, 3).reshape(1, 36)[:, :18]), torch.arange(2)
     )
     unused = nn.ModuleList([nn.Linear(9, 1), nn.Linear(9, 1)])
-    assert not tape.suits(unused, lambda rows: unused[0](images[rows].flatten(1)), torch.arange(2))
+    assert None is tape.row_size(unused, lambda rows: unused[0](images[rows].flatten(1)), torch.arange(2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,12 @@ from torch import Generator, Tensor, nn
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
-from unlearn_gym.processes import gradients, tape
+from unlearn_gym.processes import gradients
+from unlearn_gym.processes.banks import choose
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.gradients import Gradient
 from unlearn_gym.processes.measurement import Bank, Sides
 from unlearn_gym.processes.optimizers import make_optimizer
-from unlearn_gym.processes.passed_bank import PassedBank
-from unlearn_gym.processes.taped_bank import TapedBank
 
 STATES = ("fresh", "lagged")
 UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)
@@ -70,7 +70,7 @@ class GradientProcess(Process):
         self.objective, self.pairs = objective, batch_size // 2
         self.max_grad_norm = max_grad_norm
         self.fresh, self.grad_norms = state == "fresh", grad_norms
-        self._parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
         self._tensors = [*self.model.parameters(), *self.model.buffers()]
         self._original = [t.detach().clone() for t in self._tensors]
         self._last = [p.detach().clone() for p in self._parameters]
@@ -80,8 +80,7 @@ class GradientProcess(Process):
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
         self._bank: Bank | None = None
-        self._layers = tape.trained_layers(self.model)
-        self._taped: bool | None = None
+        self._new_bank: Callable[[], Bank] | None = None
 
     @abstractmethod
     def draw_batch(self) -> None:
@@ -116,12 +115,9 @@ class GradientProcess(Process):
         self._bank = None
 
     def _open_bank(self) -> Bank:
-        if self._taped is None:
-            ends = torch.tensor([0, 2 * self.pairs - 1], device=self.device)
-            self._taped = tape.suits(self.model, self.errors, ends)
-        if self._taped:
-            return TapedBank(self.errors, self._parameters, self.pairs, self._layers)
-        return PassedBank(self.errors, self._parameters, self.pairs)
+        if self._new_bank is None:
+            self._new_bank = choose(self.model, self.errors, self._parameters, self.pairs)
+        return self._new_bank()
 
     def observe(self) -> Signals:
         if self.fresh and self._bank is None:
@@ -188,9 +184,9 @@ class GradientProcess(Process):
             dot = gradients.dot(sides.retain, sides.forget) if self.objective.needs_dot else norms[2]
             norms = [gradients.norm(sides.retain), gradients.norm(sides.forget), dot / self.pairs]
         means = rows_retain.mean(), rows_forget.mean()
-        numbers = _numbers(*means, *(number / self.pairs for number in norms))
+        retain, forget, *sizes = _numbers(*means, *(number / self.pairs for number in norms))
         score = self.objective.score(lam, self.draw)
-        return Parts(*numbers, rows_retain=rows_retain, rows_forget=rows_forget, score=score)
+        return Parts(retain, forget, sizes[0], sizes[1], sizes[2], rows_retain, rows_forget, score)
 
     def _pairwise(self, rows: Tensor) -> Tensor:
         return rows[: self.pairs] + rows[self.pairs :]
@@ -206,7 +202,7 @@ class GradientProcess(Process):
             parameter.grad = gradient
         torch._foreach_copy_(self._last, self._parameters)
         self._optimizer.step()
-        if math.isfinite(float(gradients.norm(list(self._parameters)))):
+        if math.isfinite(float(gradients.norm(self._parameters))):
             return True
         self.undo()
         return False

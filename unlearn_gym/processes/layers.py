@@ -58,7 +58,7 @@ NORMS = (nn.GroupNorm, nn.LayerNorm, nn.BatchNorm2d)
 
 def rowwise(layer: nn.Module, x: Tensor, g: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Return the row-wise parameters of a layer with each row's gradient, (n, c)."""
-    found = []
+    found: list[tuple[Tensor, Tensor]] = []
     if isinstance(layer, NORMS) and layer.weight is not None:
         found.append((layer.weight, sum_positions(layer, g * normalised(layer, x))))
     bias = getattr(layer, "bias", None)

@@ -2,8 +2,8 @@
 
 A minibatch is a bank of 2B latents (B retain, B forget), each with an error towards the retain target and one
 towards the forget target. ``observe`` needs the plain gradients of both sides; ``weigh`` those with the objective's
-row weights. There are two banks, both exact: ``TapedBank`` makes the fewest passes, for small networks, where a
-pass costs much and a row little; ``PassedBank`` passes the fewest rows, for large ones. ``tape.suits`` chooses.
+row weights. Two banks do it, both exact: ``TapedBank`` where the network's layers are known, ``PassedBank`` for any
+network. ``banks.choose`` says which.
 """
 
 from __future__ import annotations

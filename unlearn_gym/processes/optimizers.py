@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from unlearn_gym.errors import UserError
@@ -15,7 +15,7 @@ from unlearn_gym.errors import UserError
 class SignSGD(Optimizer):
     """θ ← θ − lr·sign(gradient) (Bernstein et al. 2018, arXiv 1802.04434)."""
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float) -> None:
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         super().__init__(params, {"lr": lr})
 
     @torch.no_grad()
@@ -27,7 +27,7 @@ class SignSGD(Optimizer):
             torch._foreach_add_(moved, signs, alpha=-group["lr"])
 
 
-OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], float], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[list[Tensor], float], Optimizer]] = {
     "adam": lambda params, lr: Adam(params, lr, fused=True),
     "adamw": lambda params, lr: AdamW(params, lr, betas=(0.95, 0.999), weight_decay=1e-6, fused=True),
     "sgd": lambda params, lr: SGD(params, lr, fused=True),
@@ -36,10 +36,12 @@ OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], float], Optimizer]] = {
 """Name → function of the parameters and the learning rate. AdamW's settings are those of the SISS authors."""
 
 
-def make_optimizer(name: str, params: list[nn.Parameter], learning_rate: float) -> Optimizer:
+def make_optimizer(name: str, params: list[Tensor], learning_rate: float) -> Optimizer:
     """Return the optimizer registered under ``name``."""
     if name not in OPTIMIZERS:
         raise UserError(f"optimizer={name!r} is not known; choose one of {', '.join(sorted(OPTIMIZERS))}.")
     if not learning_rate > 0:
-        raise UserError(f"learning_rate={learning_rate} is not positive; give a number above 0, such as 1e-4.")
+        raise UserError(
+            f"learning_rate={learning_rate} is not positive; give a number above 0, such as 1e-4."
+        )
     return OPTIMIZERS[name](params, learning_rate)

@@ -1,4 +1,4 @@
-"""The bank of large networks, and of any network: few rows, each gradient by a pass over what it needs.
+"""A bank for any network: every gradient by a pass over the rows that need it.
 
 * Rows that need one gradient are never part of a backward pass for the other.
 * The state keeps the sums over the rows that the last λ chooses apart from the sums over the rest: within such a
@@ -37,6 +37,7 @@ class PassedBank(Bank):
         self._blocks: list[Block] = []
 
     def observe(self, expected: Weights) -> Sides:
+        """Return the plain sums; see ``Bank``."""
         sides = Sides(self._empty(), self._empty())
         for rows, is_forget in self._split(expected):
             own = self._forward(rows)[is_forget]
@@ -55,6 +56,7 @@ class PassedBank(Bank):
         return blocks
 
     def weigh(self, weights: Weights) -> Sides:
+        """Return the weighted sums; see ``Bank``."""
         sides = Sides(self._empty(), self._empty())
         retain, forget = weights.retain.clone(), weights.forget.clone()
         rounding = 8 * torch.finfo(retain.dtype).eps

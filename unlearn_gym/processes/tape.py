@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from unlearn_gym.processes.gradients import Gradient
 from unlearn_gym.processes.layers import CONTRACTED, is_known, rowwise
-
-LARGEST_ROW = 2**17
-"""Numbers that a network's layers put out for one row. Beyond it arithmetic outweighs the cost of launching
-operations, and the activations leave the processor's cache: plain passes are then cheaper than a tape."""
 
 Calls = list[tuple[nn.Module, Tensor, Tensor]]
 """Layer, input and output of each call, rows first."""
@@ -42,8 +40,8 @@ def recorded(layers: Sequence[nn.Module]) -> Iterator[Calls]:
 
 
 @torch.no_grad()
-def suits(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor) -> bool:
-    """Whether a tape is right and worth it: a rule of the layers and their shapes, never of a clock.
+def row_size(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor) -> int | None:
+    """Return how many numbers the trained layers put out for one row, or None where a tape would be wrong.
 
     Args:
         model: the network.
@@ -52,14 +50,15 @@ def suits(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor) -
     """
     layers = trained_layers(model)
     if not all(map(is_known, layers)):
-        return False
+        return None
     with recorded(layers) as calls:
         forward(rows)
     whole = all(x.shape[0] == out.shape[0] == len(rows) for _, x, out in calls)
-    again = [layer(x) for layer, x, _ in calls]
-    untouched = all(torch.equal(a, out) for a, (_, _, out) in zip(again, calls, strict=True))  # not in place
-    size = sum(out.numel() for _, _, out in calls) // len(rows)
-    return whole and untouched and {layer for layer, *_ in calls} == set(layers) and size <= LARGEST_ROW
+    if not whole or {layer for layer, *_ in calls} != set(layers):
+        return None
+    if not all(torch.equal(layer(x), out) for layer, x, out in calls):  # changed in place, or random
+        return None
+    return sum(out.numel() for _, _, out in calls) // len(rows)
 
 
 class Tape:
@@ -69,39 +68,54 @@ class Tape:
         layers: see ``trained_layers``.
         parameters: what gradients are taken of, in the order of the result.
         losses: forward pass; called once, returns the n losses.
+        plain: take the gradient with all weights 1 in the same backward pass.
+
+    Attributes:
+        losses: the n losses.
+        plain: the gradient with all weights 1, or None.
     """
 
     def __init__(
-        self, layers: Sequence[nn.Module], parameters: Sequence[Tensor], losses: Callable[[], Tensor]
+        self,
+        layers: Sequence[nn.Module],
+        parameters: Sequence[Tensor],
+        losses: Callable[[], Tensor],
+        *,
+        plain: bool,
     ) -> None:
         self._parameters = parameters
         with recorded(layers) as calls:
             found = losses()
-        gradients = torch.autograd.grad(found.sum(), [out for _, _, out in calls])
+        wanted = [*(out for _, _, out in calls), *(parameters if plain else ())]
+        gradients = torch.autograd.grad(found.sum(), wanted)
         self.losses = found.detach()
-        self._contracted = [
-            (layer, x.detach(), g)
-            for (layer, x, _), g in zip(calls, gradients, strict=True)
-            if type(layer) in CONTRACTED
-        ]
-        rows = [
-            pair
-            for (layer, x, _), g in zip(calls, gradients, strict=True)
-            for pair in rowwise(layer, x.detach(), g)
-        ]
-        self._rowwise = [parameter for parameter, _ in rows]
-        self._row_gradients = torch.cat([g for _, g in rows], 1) if rows else found.new_zeros(len(found), 0)
+        self.plain: Gradient | None = list(gradients[len(calls) :]) if plain else None
+        self._calls = [(layer, x.detach(), g) for (layer, x, _), g in zip(calls, gradients, strict=False)]
+
+    @functools.cached_property
+    def _rowwise(self) -> tuple[list[Tensor], Tensor]:
+        """The row-wise parameters, and each row's gradient in all of them, (n, sum of their sizes)."""
+        found = [pair for call in self._calls for pair in rowwise(*call)]
+        none = [self.losses.new_zeros(len(self.losses), 0)]
+        return [parameter for parameter, _ in found], torch.cat(none + [g for _, g in found], 1)
 
     @torch.no_grad()
     def gradient(self, part: slice, weights: Tensor | None = None) -> Gradient:
         """Return Σ_j w_j ∇ℓ_j over a part of the rows; all weights are 1 if none are given."""
+        rows = torch.arange(len(self.losses), device=self.losses.device)[part]
+        if weights is None:
+            weights = self.losses.new_ones(len(rows))
+        chosen: slice | Tensor = part
+        if not weights.all():
+            chosen, weights = rows[weights != 0], weights[weights != 0]
         sums: dict[Tensor, Tensor] = {}
-        for layer, x, g in self._contracted:
-            g = g[part] if weights is None else g[part] * weights.view(-1, *[1] * (g.ndim - 1))
-            _add(sums, layer.weight, CONTRACTED[type(layer)](layer, x[part], g))
-        chosen = self._row_gradients[part]
-        flat = chosen.sum(0) if weights is None else weights @ chosen
-        for parameter, g in zip(self._rowwise, flat.split([p.numel() for p in self._rowwise]), strict=True):
+        for layer, x, g in self._calls:
+            if type(layer) in CONTRACTED:
+                g = g[chosen] * weights.view(-1, *[1] * (g.ndim - 1))
+                _add(sums, cast(Tensor, layer.weight), CONTRACTED[type(layer)](layer, x[chosen], g))
+        parameters, gradients = self._rowwise
+        flat = weights @ gradients[chosen]
+        for parameter, g in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             _add(sums, parameter, g)
         return [sums[p] if p in sums else torch.zeros_like(p) for p in self._parameters]
 

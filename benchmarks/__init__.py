@@ -1,0 +1,1 @@
+"""What a step costs, as ratios inside one run: ``python -m benchmarks``."""

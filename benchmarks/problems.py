@@ -1,0 +1,46 @@
+"""The two networks that everything is measured on, and the environments over them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+
+import unlearn_gym  # noqa: F401 (registers the ids)
+from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
+from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.threads import seeded_weights
+
+DIGITS, LARGE = "8x8 digits, 160k", "28x28, 0.6M"
+NETWORKS = (DIGITS, LARGE)
+
+
+def random_problem(size: int, widths: tuple[int, ...], images: int = 256, layers: int = 1) -> dict[str, Any]:
+    """Return the keywords of ``SISS-v0`` for random images and an untrained unconditional network."""
+    generator = torch.Generator().manual_seed(0)
+    with seeded_weights(0):
+        unet = build_unet(size, 1, 0, widths, layers)
+    folder = Path(tempfile.mkdtemp(prefix="unlearn-gym-benchmark-"))
+    DiffusionModel(unet, default_scheduler()).save_pretrained(folder / "model")
+    sets = [torch.rand(images, 1, size, size, generator=generator) * 2 - 1 for _ in range(2)]
+    return {"model": folder / "model", "retain_data": sets[0], "forget_data": sets[1]}
+
+
+def make(network: str, **kwargs: Any) -> DiffusionUnlearningEnv:
+    """Return an environment over one of the two networks, already reset."""
+    if network == DIGITS:
+        env = gym.make("unlearn_gym/SISS-Digits-v0", **kwargs)
+    else:
+        env = gym.make("unlearn_gym/SISS-v0", **random_problem(28, (32, 64)), **kwargs)
+    return started(env)
+
+
+def started(env: gym.Env) -> DiffusionUnlearningEnv:
+    """Reset an environment and take its wrappers off."""
+    face = env.unwrapped
+    assert isinstance(face, DiffusionUnlearningEnv)
+    face.reset(seed=0)
+    return face

@@ -1,0 +1,35 @@
+"""Which bank a network gets: a rule of its layers and their shapes, never of a clock, so that runs repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from unlearn_gym.processes import tape
+from unlearn_gym.processes.measurement import Bank, Errors
+from unlearn_gym.processes.passed_bank import PassedBank
+from unlearn_gym.processes.taped_bank import TapedBank
+
+SMALL_ROW = 2**17
+"""A row is cheap beside the launches of a pass if the layers put out at most so many numbers for it."""
+
+LARGEST_TAPE = 2**27
+"""Numbers that the layers may put out for a whole minibatch before tapes would take too much memory."""
+
+
+def choose(model: nn.Module, errors: Errors, parameters: Sequence[Tensor], pairs: int) -> Callable[[], Bank]:
+    """Return what makes a bank of the next minibatch.
+
+    Args:
+        model: the network.
+        errors: see ``Bank``, and so are ``parameters`` and ``pairs``.
+    """
+    ends = torch.tensor([0, 2 * pairs - 1], device=parameters[0].device)
+    size = tape.row_size(model, errors, ends)
+    if size is None or size * 2 * pairs > LARGEST_TAPE:
+        return partial(PassedBank, errors, parameters, pairs)
+    layers = tape.trained_layers(model)
+    return partial(TapedBank, errors, parameters, pairs, layers, merge=size <= SMALL_ROW)
