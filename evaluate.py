@@ -12,7 +12,6 @@ import shlex
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,10 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym import cli
 from unlearn_gym.agents import resolve
-from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings, evaluate
+from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings
+from unlearn_gym.evaluation.publish import publish
 from unlearn_gym.evaluation.records import file_digest
 from unlearn_gym.methods import METHODS
-
-WIDEST = 7
-"""Columns of the table on the terminal; of more, only the key metrics are printed."""
 
 
 @dataclass
@@ -87,21 +83,6 @@ def contestant(spec: str) -> Contestant:
     return Contestant(spec, partial(resolve, spec), "static" if spec.startswith("static") else "other")
 
 
-def with_experiment(words: list[str]) -> list[str]:
-    """Replace ``--experiment NAME`` by ``--config`` and the file of that name in ``unlearn_gym.configs``."""
-    if "--experiment" not in words:
-        return words
-    place = words.index("--experiment")
-    name = next(iter(words[place + 1 :]), "")
-    file = Path(str(resources.files("unlearn_gym.configs"))) / f"{name}.yaml"
-    if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
-        raise UserError(
-            f"There is no experiment {name!r}; choose one of {known or 'none, as there are none'}."
-        )
-    return [*words[:place], "--config", str(file), *words[place + 2 :]]
-
-
 def seeds(options: Options, first: int) -> tuple[int, ...]:
     """Return the seeds of all runs, from the first one that the user chose or from ``first``."""
     start = first if options.first_seed is None else options.first_seed
@@ -110,7 +91,7 @@ def seeds(options: Options, first: int) -> tuple[int, ...]:
 
 def main() -> None:
     """Parse, run, save, print."""
-    options = cli.parse(Options, with_experiment(sys.argv[1:]), description=__doc__ or "")
+    options = cli.parse(Options, cli.with_experiment(sys.argv[1:]), description=__doc__ or "")
     command = shlex.join(["python", *sys.argv])
     if options.benchmark is not None:
         write_benchmark(options, options.benchmark, command)
@@ -124,7 +105,7 @@ def main() -> None:
         options.deterministic,
         tuple(options.metrics),
     )
-    write(campaign, Path(options.output), options.jobs, command)
+    publish(campaign, Path(options.output), options.jobs, command)
 
 
 def write_benchmark(options: Options, name: str, command: str) -> None:
@@ -147,33 +128,6 @@ def write_benchmark(options: Options, name: str, command: str) -> None:
     console.print(published_grid(campaign, findings, findings.key_metrics).rich(f"benchmark {name}"))
     for line in (*sentences(campaign, findings), *files):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
-
-
-def write(campaign: Campaign, output: Path, jobs: int, command: str) -> None:
-    """Run the campaign and write, then print, its report."""
-    from rich.console import Console
-
-    from unlearn_gym.evaluation.figures import draw_all
-    from unlearn_gym.evaluation.report import save_report
-    from unlearn_gym.evaluation.results import save_results
-    from unlearn_gym.evaluation.tables import main_grid
-    from unlearn_gym.evaluation.wording import conclusion
-
-    findings = evaluate(campaign, output, jobs)
-    pictures = draw_all(campaign, findings, output)
-    files = [
-        save_results(campaign, findings, command, output),
-        save_report(campaign, findings, pictures, command, output),
-    ]
-    console = Console(width=max(Console().width, 100))
-    shown = findings.metrics if len(findings.metrics) <= WIDEST else findings.key_metrics
-    console.print(
-        main_grid(campaign, findings, shown).rich(f"{campaign.env_id}, {len(campaign.seeds)} seeds")
-    )
-    for sentence in conclusion(campaign, findings):
-        console.print(sentence, markup=False)
-    for path in (*files, *(picture.path for picture in pictures)):
-        console.print(path, soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

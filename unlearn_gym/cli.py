@@ -7,6 +7,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_origin, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser
@@ -65,6 +67,23 @@ def parse(
     except (ArgumentError, TypeError, ValueError) as error:
         raise UserError(explain(str(error), known)) from error
     return config_type(**{name: plain(values[name]) for name in known})
+
+
+def with_experiment(words: Sequence[str]) -> list[str]:
+    """Replace ``--experiment NAME`` by ``--config`` and the file of that name in ``unlearn_gym.configs``.
+
+    Raises:
+        UserError: when there is no such file.
+    """
+    if "--experiment" not in words:
+        return list(words)
+    place = list(words).index("--experiment")
+    name = next(iter(words[place + 1 :]), "")
+    file = Path(str(resources.files("unlearn_gym.configs"))) / f"{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
+        raise UserError(f"There is no experiment {name!r}; the files in configs/ are {known}.")
+    return [*words[:place], "--config", str(file), *words[place + 2 :]]
 
 
 def check(config_type: type[ConfigType], values: Mapping[str, Any], what: str) -> ConfigType:
