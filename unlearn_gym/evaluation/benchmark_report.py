@@ -101,8 +101,8 @@ def _setting(campaign: BenchmarkCampaign) -> str:
         f"{task.recipe.epochs} epochs of SGD. Unlearning: {protocol.epochs} epochs of "
         f"{protocol.steps_per_epoch(task.data)} steps, an epoch being one pass over the retain set while the "
         f"forget set is cycled; each step has {protocol.batch_size} retain and {protocol.batch_size} forget "
-        f"images, augmented as in training, and one Adam(lr={protocol.learning_rate:g}) over all parameters. Seeds: "
-        f"{', '.join(map(str, campaign.seeds))}. λ agents make the same number of updates on "
+        f"images, augmented as in training, and one Adam(lr={protocol.learning_rate:g}) over all parameters. "
+        f"Seeds: {', '.join(map(str, campaign.seeds))}. λ agents make the same number of updates on "
         f"`{campaign.env_id}` with {keywords}."
     )
 
