@@ -1,0 +1,112 @@
+"""The judge of diffusion models on untrained networks: tiny, and with known answers."""
+
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.evaluation import JudgeSettings
+from unlearn_gym.evaluation.diffusion_judge import DiffusionJudge
+from unlearn_gym.evaluation.judges import make_judge
+from unlearn_gym.models.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.threads import seeded_weights
+
+SETTINGS = JudgeSettings(samples=12, class_samples=4, sampling_steps=2, probe=16)
+
+
+def images(n, seed):
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def tiny(seed, classes=3):
+    with seeded_weights(seed):
+        return DiffusionModel(
+            build_unet(8, 1, classes, widths=(8, 8), norm_groups=4).eval(), default_scheduler()
+        )
+
+
+@pytest.fixture
+def env(tmp_path):
+    tiny(0, classes=0).save_pretrained(tmp_path / "model")
+    return gym.make(
+        "unlearn_gym/SISS-v0",
+        model=tmp_path / "model",
+        retain_data=images(20, 1),
+        forget_data=images(6, 2),
+        horizon=2,
+        batch_size=4,
+    ).unwrapped
+
+
+def set_of(n, seed, label=None):
+    labels = torch.arange(n) % 3 if label is None else torch.full((n,), label)
+    return LabelledSet(images(n, seed), labels)
+
+
+@pytest.fixture
+def task_env(env):
+    """The environment dressed up as one with a task of three classes and a fourth, forgotten concept."""
+    data = UnlearningData(
+        "tiny", set_of(30, 1), set_of(8, 2, 1), set_of(12, 3), set_of(0, 4), 3, ("a", "b", "c", "d"), 1
+    )
+    with seeded_weights(5):
+        classifier = ConceptClassifier(1, 4, width=4, features=8).eval()
+    model = tiny(0)
+    env.task = SimpleNamespace(data=data, concepts=lambda: classifier, retrained=lambda: tiny(1))
+    env.process.data, env.process.model = data, model.unet
+    return env
+
+
+def test_own_data_measures_what_can_be_measured(env):
+    judge = make_judge(env, SETTINGS)
+    assert isinstance(judge, DiffusionJudge)
+    assert judge.retrained() is None
+    assert len(judge.notes()) == 2
+    env.reset(seed=0)
+    verdict = judge.score(judge.model(), 3)
+    assert set(verdict.values) == set(judge.metrics()) == {"retain_loss", "forget_loss", "ssim_forget"}
+    assert set(judge.key_metrics) - {"return"} <= set(judge.metrics())
+    assert set(judge.trade_off) <= set(judge.metrics())
+    assert verdict.pictures["forget label"].shape == (12, 8, 8, 1)
+
+
+def test_a_task_measures_everything(task_env):
+    judge = make_judge(task_env, SETTINGS)
+    verdict = judge.score(judge.model(), 3)
+    assert set(verdict.values) == set(judge.metrics())
+    assert np.isfinite(list(verdict.values.values())).all()
+    assert set((*judge.key_metrics, *judge.trade_off)) - {"return"} <= set(judge.metrics())
+    assert verdict.pictures["other labels"].shape == (4, 8, 8, 1)
+    assert judge.notes() == ()
+
+
+def test_one_seed_is_one_noise(task_env):
+    judge = make_judge(task_env, SETTINGS)
+    first, again, other = (judge.score(judge.model(), seed) for seed in (3, 3, 4))
+    assert first.values == again.values
+    assert first.values["forget_loss"] != other.values["forget_loss"]
+    np.testing.assert_array_equal(first.pictures["forget label"], again.pictures["forget label"])
+
+
+def test_samples_carry_their_labels(task_env):
+    judge = make_judge(task_env, SETTINGS)
+    samples = judge._draw(judge.model(), 0)
+    assert samples.labels.tolist() == [1] * 12 + [0, 2] * 4
+    balanced = judge._balanced(samples)
+    assert torch.bincount(samples.labels[balanced]).tolist() == [4, 4, 4]
+
+
+def test_the_retrained_model_is_nearest_to_itself(task_env):
+    judge = make_judge(task_env, JudgeSettings(samples=60, class_samples=30, sampling_steps=2, probe=4))
+    retrained = judge.score(judge.retrained(), 0).values["fid_retrained"]
+    assert 0 < retrained < judge.score(judge.model(), 0).values["fid_retrained"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("samples", 1), ("class_samples", 0), ("probe", 0)])
+def test_too_little_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value}"):
+        JudgeSettings(**{name: value})
