@@ -61,7 +61,23 @@ class ProgressReward:
         return {"retain": self._last[0] - before[0], "forget": self._last[1] - before[1]}
 
 
-REWARDS: dict[str, Callable[[float, float], Reward]] = {"loss": LossReward, "progress": ProgressReward}
+class BalanceReward(ProgressReward):
+    """φ(θ_{t+1}) − φ(θ_t) with φ = min(L_forget, c)/c − κ·L_retain: a better retain fit counts too.
+
+    For models that the forget data had spoiled, such as a curve fitted to all points together.
+    """
+
+    def reset(self, process: Process) -> None:
+        """Measure the original weights."""
+        self._start = 0.0
+        self._last = self._potential(process)
+
+
+REWARDS: dict[str, Callable[[float, float], Reward]] = {
+    "loss": LossReward,
+    "progress": ProgressReward,
+    "balance": BalanceReward,
+}
 """Name → class, called with ``forget_cap`` and ``retain_weight``. A new reward is one line here."""
 
 

@@ -2,12 +2,13 @@
 
 from gymnasium.envs.registration import register, registry
 
-ONLINE = {"online": True, "horizon": 2000}
+ONLINE: dict[str, object] = {"online": True, "horizon": 2000}
 BENCHMARK = {"batch_size": 256}
 WEIGHTED = {"objective": "weighted", "reward": "progress"}
 
 DIFFUSION = "unlearn_gym.envs.diffusion:DiffusionUnlearningEnv"
 SUPERVISED = "unlearn_gym.envs.supervised:SupervisedUnlearningEnv"
+POLYNOMIAL = "unlearn_gym.envs.regression:PolynomialEnv"
 QUADRATIC = "unlearn_gym.envs.quadratic:QuadraticEnv"
 
 ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
@@ -26,6 +27,8 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("EMSE-MobileNetV2-v0", SUPERVISED, {"task": "mobilenetv2-fmnist", **BENCHMARK}),
     ("EMSE-MobileNetV2-Online-v0", SUPERVISED, {"task": "mobilenetv2-fmnist", **BENCHMARK, **ONLINE}),
     ("EMSE-v0", SUPERVISED, {}),
+    ("EMSE-Polynomial-v0", POLYNOMIAL, {}),
+    ("EMSE-Polynomial-Online-v0", POLYNOMIAL, ONLINE),
 )
 
 

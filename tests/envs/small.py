@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 import torch
 
 import unlearn_gym  # noqa: F401 (registers the ids)
@@ -14,7 +15,13 @@ from tests.envs.small_supervised import small_emse_kwargs
 from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
-IDS = sorted(id for id in gym.registry if id.startswith("unlearn_gym/"))
+HEAVY = ("VGG16BN", "MobileNetV2", "ResNet20-Online")
+"""Networks whose every step takes a second; test_supervised.py builds each once."""
+IDS = [
+    pytest.param(id, marks=pytest.mark.slow) if any(word in id for word in HEAVY) else id
+    for id in sorted(gym.registry)
+    if id.startswith("unlearn_gym/")
+]
 SHORT = {"horizon": 4, "batch_size": 8}
 
 
@@ -37,5 +44,10 @@ def small_kwargs(env_id: str, folder: Path) -> dict[str, Any]:
     if env_id == "unlearn_gym/SISS-v0":
         rng = np.random.default_rng(0)
         images = [rng.uniform(-1, 1, (20, 1, 8, 8)).astype(np.float32) for _ in range(2)]
-        return {**SHORT, "model": user_model(folder), "retain_data": images[0], "forget_data": torch.tensor(images[1])}
+        return {
+            **SHORT,
+            "model": user_model(folder),
+            "retain_data": images[0],
+            "forget_data": torch.tensor(images[1]),
+        }
     return dict(SHORT)

@@ -1,0 +1,50 @@
+"""Polynomial regression: a linear layer on orthonormal Legendre polynomials, fitted in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def legendre(x: Tensor, degree: int) -> Tensor:
+    """Return √(2k + 1)·P_k(x) for k = 0 … degree, which are orthonormal for uniform x in [−1, 1].
+
+    Args:
+        x: shape (n, 1).
+        degree: of the last polynomial.
+
+    Returns:
+        Shape (n, degree + 1).
+    """
+    columns = [torch.ones_like(x), x]
+    for k in range(1, degree):  # Bonnet's recursion
+        columns.append(((2 * k + 1) * x * columns[k] - k * columns[k - 1]) / (k + 1))
+    return torch.cat([math.sqrt(2 * k + 1) * column for k, column in enumerate(columns[: degree + 1])], 1)
+
+
+class Polynomial(nn.Module):
+    """A polynomial in one variable; the coefficients are the weights of ``linear``.
+
+    Args:
+        degree: of the polynomial.
+    """
+
+    def __init__(self, degree: int) -> None:
+        super().__init__()
+        self.degree = degree
+        self.linear = nn.Linear(degree + 1, 1, bias=False)
+        nn.init.zeros_(self.linear.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y, shape (n, 1), for x of shape (n, 1)."""
+        return self.linear(legendre(x, self.degree))
+
+    @torch.no_grad()
+    def fit(self, x: Tensor, y: Tensor) -> Polynomial:
+        """Set the coefficients to those of least squares on points x, y of shape (n, 1); returns itself."""
+        features = legendre(x.double(), self.degree)
+        solution = torch.linalg.lstsq(features, y.double(), driver="gelsd").solution
+        self.linear.weight.copy_(solution.T)
+        return self

@@ -1,0 +1,63 @@
+"""Unlearning in polynomial regression: the original curve is the least-squares fit to all points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlearn_gym.data.curves import Curves
+from unlearn_gym.data.split import UnlearningData
+from unlearn_gym.models.polynomial import Polynomial
+from unlearn_gym.processes.base import Signals
+from unlearn_gym.processes.supervised import SupervisedProcess
+
+
+def fit_all(data: UnlearningData, degree: int) -> Polynomial:
+    """Return the least-squares fit to wanted and unwanted points together: the model before unlearning."""
+    x = torch.cat([data.retain.inputs, data.forget.inputs])
+    y = torch.cat([data.retain.labels, data.forget.labels])
+    return Polynomial(degree).fit(x, y)
+
+
+def fit_wanted(data: UnlearningData, degree: int) -> Polynomial:
+    """Return the least-squares fit to the wanted points alone: the retrained reference."""
+    return Polynomial(degree).fit(data.retain.inputs, data.retain.labels)
+
+
+class RegressionProcess(SupervisedProcess):
+    """The supervised process on one draw of a regression problem, or on a new one at each reset.
+
+    Args:
+        curves: where problems are drawn from.
+        draw: number of the draw, or None for another one at each ``reset``.
+        settings: the keywords of ``GradientProcess``.
+    """
+
+    model: Polynomial
+
+    def __init__(self, curves: Curves, draw: int | None, **settings: Any) -> None:
+        self.curves, self._fixed = curves, draw
+        self._number = 0 if draw is None else draw
+        data = curves.draw(self._number)
+        super().__init__(fit_all(data, curves.degree), data, **settings)
+
+    def reset(self, rng: np.random.Generator) -> Signals:
+        if self._fixed is None:
+            self._go_to(int(rng.integers(2**31)))
+        return super().reset(rng)
+
+    def _go_to(self, number: int) -> None:
+        self._number = number
+        self.use(self.curves.draw(number))
+        fitted = fit_all(self.data, self.curves.degree)
+        self._original = [p.detach().to(self.device, self.dtype) for p in fitted.parameters()]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "number": self._number}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["number"] != self._number:
+            self._go_to(state["number"])
+        super().load_state_dict(state)
