@@ -91,7 +91,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `horizon` | int | `200` | updates per episode, T |
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | images per update, half from each set |
-    | `learning_rate` | float | `1e-4` | step size of the optimizer |
+    | `learning_rate` | float | `2e-4` | step size of the optimizer |
     | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
@@ -138,7 +138,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         horizon: int = 200,
         online: bool = False,
         batch_size: int = 64,
-        learning_rate: float = 1e-4,
+        learning_rate: float = 2e-4,
         optimizer: str = "adam",
         max_grad_norm: float = 1.0,
         lambda_range: tuple[float, float] = (0.1, 0.9),
