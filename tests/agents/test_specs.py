@@ -1,0 +1,72 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from unlearn_gym import agents
+from unlearn_gym.errors import UserError
+
+SOURCE = """
+from dataclasses import dataclass
+import numpy as np
+
+@dataclass
+class Mine:
+    env: object
+    lam: float = 0.25
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.array([self.lam], np.float32), state
+
+    def load(self, path):
+        self.lam = float(open(path).read())
+
+class Without:
+    def __init__(self, env):
+        pass
+"""
+
+
+@pytest.fixture
+def env():
+    return gym.make("unlearn_gym/Quadratic-v0")
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(SOURCE)
+    (tmp_path / "saved").write_text("0.75")
+    return path
+
+
+def test_class_in_a_file(file, env):
+    agent = agents.resolve(f"{file}:Mine", env)
+    assert agent.env is env and agent.predict(np.zeros(6))[0] == [0.25]
+
+
+def test_class_in_a_file_with_something_saved(file, env):
+    assert agents.resolve(f"{file}:Mine:{file.parent / 'saved'}", env).lam == 0.75
+
+
+def test_names_with_arguments_and_run_folders(tmp_path, env):
+    assert agents.resolve("static:0.3", env).settings.lam == 0.3
+    agents.make("static:0.4", env).save(tmp_path / "run" / "agent")
+    assert agents.resolve(str(tmp_path / "run"), env).settings.lam == 0.4
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("nothing", "give one of static, random"),
+        ("{folder}", "holds no saved agent"),
+        ("{folder}/other.py:Mine", "There is no file"),
+        ("{folder}/mine.py:Yours", "defines no class 'Yours'"),
+        ("{folder}/mine.py:Without", "has no predict"),
+        ("{folder}/mine.py:Without:x", "has no load"),
+        ("{folder}/broken.py:Mine", "cannot be imported"),
+    ],
+)
+def test_errors_say_what_to_give(spec, message, file, env):
+    (file.parent / "broken.py").write_text("1/0")
+    with pytest.raises(UserError, match=message):
+        agents.resolve(spec.format(folder=file.parent), env)
