@@ -80,7 +80,7 @@ def test_a_task_measures_everything(task_env):
     assert set(verdict.values) == set(judge.metrics())
     assert np.isfinite(list(verdict.values.values())).all()
     assert set((*judge.key_metrics, *judge.trade_off)) - {"return"} <= set(judge.metrics())
-    assert verdict.pictures["other labels"].shape == (4, 8, 8, 1)
+    assert verdict.pictures["other labels"].shape == (2, 8, 8, 1)
     assert judge.notes() == ()
 
 

@@ -9,8 +9,9 @@ from unlearn_gym.evaluation import Campaign, Contestant, evaluate
 from unlearn_gym.evaluation.campaign import Findings
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.results import best_static, pairs, results, save_results
+from unlearn_gym.evaluation.statistics import Summary
 from unlearn_gym.evaluation.tables import STAR, main_grid, pair_grid, robust_grid
-from unlearn_gym.evaluation.wording import conclusion, number
+from unlearn_gym.evaluation.wording import conclusion, mean_and_half, number
 
 
 @pytest.fixture
@@ -73,9 +74,13 @@ def test_pairs_are_paired():
 @pytest.mark.parametrize(
     ("learned", "overall", "own"),
     [
-        ([2.0, 3.1, 4.2], "On 1 of 1 key metrics", "is better on `return`"),
-        ([0.0, 1.1, 2.2], "No learned agent is better", "is worse on `return`"),
-        ([5.0, 1.1, 0.2], "No learned agent is better", "cannot be told from it on `return`"),
+        (
+            [2.0, 3.1, 4.2],
+            "On 1 of 1 key metrics",
+            "ppo against the best static agent by each metric: better on return ↑ (by",
+        ),
+        ([0.0, 1.1, 2.2], "No learned agent is better", "worse on return ↑ (by 0.933 against static:0.1;"),
+        ([5.0, 1.1, 0.2], "No learned agent is better", "no difference seen on return ↑."),
     ],
 )
 def test_the_conclusion_follows_the_numbers(learned, overall, own):
@@ -110,10 +115,22 @@ def test_tables(campaign, findings):
     grid = main_grid(campaign, findings, ["return", "retain_loss"])
     assert grid.columns == ("agent", "return ↑", "retain_loss ↓")
     assert [row[0] for row in grid.rows] == ["before", "static:0.5", "static:0.7", "noisy"]
-    assert grid.rows[2][1].endswith(STAR) and not grid.rows[1][1].endswith(STAR)
+    assert STAR in grid.rows[2][1] and STAR not in grid.rows[1][1]
     assert grid.markdown().count("\n") == 5
     assert grid.rich("title").row_count == 4
     assert len(robust_grid(campaign, findings, ["return"]).rows) == 3
+
+
+def test_time_is_not_compared(campaign, findings):
+    assert best_static(campaign, findings, "seconds_per_update") is None
+    assert all(pair.metric != "seconds_per_update" for pair in pairs(campaign, findings))
+
+
+def test_digits_follow_the_interval():
+    assert mean_and_half(Summary((), 28.345, 1.0, (26.225, 30.465))) == "28.3 ± 2.1"
+    assert mean_and_half(Summary((), -0.07102, 1.0, (-0.07176, -0.07028)), "★") == "−0.07102★ ± 0.00074"
+    assert mean_and_half(Summary((), 0.5, 0.0, (0.5, 0.5))) == "0.500 ± 0.000"
+    assert mean_and_half(Summary((), 0.5, None, None)) == "0.500"
 
 
 @pytest.mark.parametrize(

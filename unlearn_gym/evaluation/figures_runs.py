@@ -105,7 +105,7 @@ def _padded(series: list[list[float]]) -> np.ndarray:
 def _band(panel: Axes, values: np.ndarray, look: Look, name: str) -> None:
     mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     steps = np.arange(len(mean))
-    panel.plot(steps, mean, look.line, color=look.colour, label=name, linewidth=1.4)
+    panel.plot(steps, mean, look.line, color=look.colour, label=name, linewidth=1.2)
     panel.fill_between(steps, mean - spread, mean + spread, color=look.colour, alpha=0.15, linewidth=0)
 
 

@@ -13,6 +13,8 @@ from unlearn_gym.evaluation.wording import number
 
 GAP = 1
 """White pixels between two samples."""
+TILE, LABELS = 0.38, 2.0
+"""Inches of a sample, and of the names on the left."""
 
 
 def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
@@ -23,7 +25,7 @@ def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Pict
         return None
     titles = list(rows[0].pictures)
     counts = [len(rows[0].pictures[title]) for title in titles]
-    figure = new_figure(min(1.6 + 0.3 * sum(counts), 13.0), 0.7 + 0.44 * len(rows))
+    figure = new_figure(LABELS + TILE * sum(counts), 0.8 + (TILE + 0.1) * len(rows))
     grid = figure.subplots(len(rows), len(titles), squeeze=False, width_ratios=counts)
     for axes, record in zip(grid, rows, strict=True):
         for panel, title in zip(axes, titles, strict=True):

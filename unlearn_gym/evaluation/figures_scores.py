@@ -66,12 +66,12 @@ def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Pi
         points = _points(findings, name)
         if not len(points):
             continue
-        panel.scatter(points[:, 0], points[:, 1], s=12, color=drawn.colour, alpha=0.35, linewidths=0)
+        panel.scatter(points[:, 0], points[:, 1], s=16, color=drawn.colour, alpha=0.6, linewidths=0)
         panel.plot(*points.mean(0), drawn.marker, color=drawn.colour, markersize=8, label=name, mec="white")
         ellipse = ellipse_patch(points)
         if ellipse is not None:
-            ellipse.set(edgecolor=drawn.colour, linestyle=drawn.line, facecolor=drawn.colour, alpha=0.25)
-            panel.add_patch(ellipse)
+            ellipse.set(edgecolor=drawn.colour, linestyle=drawn.line, fill=False)
+            panel.add_artist(ellipse)
     for name, marker in REFERENCE_MARKERS.items():
         points = _points(findings, name)
         if len(points):
@@ -80,10 +80,10 @@ def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Pi
             )
     forget, retain = findings.trade_off
     panel.set(xlabel=_axis(forget, "→", "←"), ylabel=_axis(retain, "↑", "↓"))
-    panel.margins(0.08)
+    panel.margins(0.2)
     figure.legend(loc="outside right upper", frameon=False)
     region = (
-        "the ellipse is the 95 % confidence region of the mean (Hotelling's T²)"
+        "the ellipse is the 95 % confidence region of the mean (Hotelling's T²), cut off at the frame"
         if len(campaign.seeds) > 3
         else "ellipses need at least 4 seeds"
     )

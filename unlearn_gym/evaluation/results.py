@@ -58,7 +58,9 @@ def table(findings: Findings, name: str) -> dict[str, Summary]:
 
 
 def best_static(campaign: Campaign, findings: Findings, metric: str) -> str | None:
-    """Return the static agent with the best mean, the first of equals; None without static agents."""
+    """Return the static agent with the best mean, the first of equals; None if there is none to compare."""
+    if not GLOSSARY[metric].compared:
+        return None
     sign = 1.0 if GLOSSARY[metric].better == "higher" else -1.0
     means = {
         contestant.name: sign * summary[metric].mean

@@ -10,7 +10,7 @@ from rich.table import Table
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
 from unlearn_gym.evaluation.results import best_static, pairs, table
 from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap
-from unlearn_gym.evaluation.wording import interval, number
+from unlearn_gym.evaluation.wording import interval, mean_and_half, number
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 STAR = "★"
@@ -31,12 +31,12 @@ class Grid:
         )
 
     def rich(self, title: str) -> Table:
-        """Return the table for a terminal."""
+        """Return the table for a terminal: long names and ± on lines of their own."""
         drawn = Table(title=title, title_justify="left")
         for k, column in enumerate(self.columns):
-            drawn.add_column(column, justify="right" if k else "left", no_wrap=not k)
+            drawn.add_column(column.replace("_", "_\n"), justify="right" if k else "left", no_wrap=not k)
         for row in self.rows:
-            drawn.add_row(*row)
+            drawn.add_row(*(cell.replace(" ± ", "\n± ") for cell in row))
         return drawn
 
 
@@ -100,8 +100,7 @@ def glossary_grid(metrics: Sequence[str]) -> Grid:
 def _cell(summary: Summary | None, starred: bool) -> str:
     if summary is None:
         return "–"
-    half = "" if summary.ci95 is None else f" ± {number((summary.ci95[1] - summary.ci95[0]) / 2)}"
-    return f"{number(summary.mean)}{half}{' ' + STAR if starred else ''}"
+    return mean_and_half(summary, STAR if starred else "")
 
 
 def _robust(summary: Summary | None) -> str:

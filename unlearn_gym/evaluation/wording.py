@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.results import Pair, pairs
-from unlearn_gym.evaluation.statistics import Interval
+from unlearn_gym.evaluation.statistics import Interval, Summary
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 
@@ -14,6 +16,15 @@ def number(value: float) -> str:
         return f"{value:.2e}".replace("-", "−")
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def mean_and_half(summary: Summary, mark: str = "") -> str:
+    """Write a mean, a mark, and half of the 95 % interval with two digits that count."""
+    if summary.ci95 is None:
+        return f"{number(summary.mean)}{mark}"
+    half = (summary.ci95[1] - summary.ci95[0]) / 2
+    places = min(max(1 - math.floor(math.log10(half)), 0), 5) if half > 0 else 3
+    return f"{summary.mean:.{places}f}{mark} ± {half:.{places}f}".replace("-", "−")
 
 
 def interval(ci95: Interval | None) -> str:
@@ -53,20 +64,20 @@ def conclusion(campaign: Campaign, findings: Findings) -> list[str]:
 
 
 def _of(name: str, compared: list[Pair]) -> str:
-    parts = {
-        verdict: [_clause(pair) for pair in compared if pair.verdict == verdict]
-        for verdict in ("better", "worse", "no difference")
-    }
     phrases = {
-        "better": "is better on {}",
-        "worse": "is worse on {}",
-        "no difference": "cannot be told from it on {}",
+        "better": "better on {}",
+        "worse": "worse on {}",
+        "no difference": "no difference seen on {}",
     }
-    said = [phrases[verdict].format(", ".join(clauses)) for verdict, clauses in parts.items() if clauses]
-    return f"{name}, against the best static agent by each metric: {'; '.join(said)}."
+    clauses = {
+        verdict: [_clause(pair) for pair in compared if pair.verdict == verdict] for verdict in phrases
+    }
+    said = [phrases[verdict].format(", ".join(found)) for verdict, found in clauses.items() if found]
+    return f"{name} against the best static agent by each metric: {'; '.join(said)}."
 
 
 def _clause(pair: Pair) -> str:
-    arrow = GLOSSARY[pair.metric].arrow
-    difference = f"difference {number(pair.summary.mean)}, {interval(pair.summary.ci95)}"
-    return f"`{pair.metric}` {arrow} (against {pair.b}: {difference})"
+    metric = f"{pair.metric} {GLOSSARY[pair.metric].arrow}"
+    if pair.verdict == "no difference":
+        return metric
+    return f"{metric} (by {number(abs(pair.summary.mean))} against {pair.b}; {interval(pair.summary.ci95)})"

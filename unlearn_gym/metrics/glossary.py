@@ -19,11 +19,13 @@ class Metric:
         better: whether a higher or a lower value is the better one.
         unit: unit or range, for people.
         definition: what was measured, in a sentence or two.
+        compared: whether agents are compared on it; not where the machine decides.
     """
 
     better: Direction
     unit: str
     definition: str
+    compared: bool = True
 
     @property
     def arrow(self) -> str:
@@ -145,7 +147,7 @@ GLOSSARY: dict[str, Metric] = {
     ),
     "kl_forget": Metric("lower", "nats, from 0", "The same over the forgotten class's test images."),
     "seconds_per_update": Metric(
-        "lower", "seconds", "Median wall time of one environment step; depends on machine and load."
+        "lower", "seconds", "Median wall time of one environment step; depends on machine and load.", False
     ),
 }
 """Name → metric, in the order in which tables show them. A new metric is one entry here."""
