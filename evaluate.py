@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,13 @@ from typing import Any
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym import cli
-from unlearn_gym.agents import resolve
+from unlearn_gym.agents import load, make, resolve
 from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings
+from unlearn_gym.evaluation.benchmark import SEED, Scale, benchmark_campaign
+from unlearn_gym.evaluation.benchmark_publish import publish_benchmark
 from unlearn_gym.evaluation.publish import publish
 from unlearn_gym.evaluation.records import file_digest
+from unlearn_gym.evaluation.studies import run_study
 from unlearn_gym.methods import METHODS
 
 
@@ -32,6 +36,8 @@ class Options:
     Args:
         env: id of the environment; the prefix ``unlearn_gym/`` may be left out.
         benchmark: a class-unlearning benchmark, such as ``digits``, in the place of an environment.
+        study: a study in the place of an environment, such as ``emse_polynomial``.
+        study_settings: its settings.
         methods: benchmark: update rules, by name (``scrub``, ``emse:0.2``) or as ``path/to/file.py``.
         epochs: benchmark: epochs of unlearning.
         pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
@@ -52,6 +58,8 @@ class Options:
 
     env: str = "unlearn_gym/SISS-Digits-v0"
     benchmark: str | None = None
+    study: str | None = None
+    study_settings: dict[str, Any] = field(default_factory=dict)
     methods: list[str] = field(default_factory=lambda: list(METHODS))
     epochs: PositiveInt = 20
     pretrain_epochs: PositiveInt | None = None
@@ -83,6 +91,15 @@ def contestant(spec: str) -> Contestant:
     return Contestant(spec, partial(resolve, spec), "static" if spec.startswith("static") else "other")
 
 
+def trained(name: str, env: Any, steps: int, folder: Path, hyperparameters: Mapping[str, Any]) -> Any:
+    """Train the agent that a study asks for, or load it where that was done before."""
+    if not folder.is_dir():
+        agent = make(name, env, seed=0, **hyperparameters)
+        agent.learn(steps, progress_bar=True)
+        agent.save(folder)
+    return load(folder, env)
+
+
 def seeds(options: Options, first: int) -> tuple[int, ...]:
     """Return the seeds of all runs, from the first one that the user chose or from ``first``."""
     start = first if options.first_seed is None else options.first_seed
@@ -93,8 +110,12 @@ def main() -> None:
     """Parse, run, save, print."""
     options = cli.parse(Options, cli.with_experiment(sys.argv[1:]), description=__doc__ or "")
     command = shlex.join(["python", *sys.argv])
+    if options.study is not None:
+        for path in run_study(options.study, options.study_settings, Path(options.output), trained, command):
+            print(path)
+        return
     if options.benchmark is not None:
-        write_benchmark(options, options.benchmark, command)
+        run_benchmark(options, options.benchmark, command)
         return
     campaign = Campaign(
         options.env if "/" in options.env or ":" in options.env else f"unlearn_gym/{options.env}",
@@ -108,13 +129,8 @@ def main() -> None:
     publish(campaign, Path(options.output), options.jobs, command)
 
 
-def write_benchmark(options: Options, name: str, command: str) -> None:
-    """Run a class-unlearning benchmark and write, then print, its report."""
-    from rich.console import Console
-
-    from unlearn_gym.evaluation.benchmark import SEED, Scale, benchmark_campaign
-    from unlearn_gym.evaluation.benchmark_report import published_grid, run_benchmark, sentences
-
+def run_benchmark(options: Options, name: str, command: str) -> None:
+    """Run a class-unlearning benchmark in the place of an environment's campaign."""
     campaign = benchmark_campaign(
         name,
         tuple(options.methods),
@@ -123,11 +139,7 @@ def write_benchmark(options: Options, name: str, command: str) -> None:
         Scale(options.epochs, options.pretrain_epochs, options.fraction),
         options.env_kwargs,
     )
-    findings, files = run_benchmark(campaign, Path(options.output), options.jobs, command)
-    console = Console(width=max(Console().width, 100))
-    console.print(published_grid(campaign, findings, findings.key_metrics).rich(f"benchmark {name}"))
-    for line in (*sentences(campaign, findings), *files):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    publish_benchmark(campaign, Path(options.output), options.jobs, command)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The report of a benchmark: ``report.md``, ``results.json`` and the pictures."""
+"""``report.md`` of a benchmark: the table beside the published one, and what it says in sentences."""
 
 from __future__ import annotations
 
@@ -7,54 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unlearn_gym.evaluation import published
-from unlearn_gym.evaluation.benchmark import BenchmarkBench, BenchmarkCampaign, Rule
+from unlearn_gym.evaluation.benchmark import BenchmarkCampaign, Rule
 from unlearn_gym.evaluation.benchmark_data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Findings
-from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.figures import Picture
-from unlearn_gym.evaluation.figures_benchmark import benchmark_figure
-from unlearn_gym.evaluation.figures_runs import lambda_figure
-from unlearn_gym.evaluation.results import results, table, versions
+from unlearn_gym.evaluation.results import table, versions
 from unlearn_gym.evaluation.tables import STAR, Grid, glossary_grid, main_grid, pair_grid
 from unlearn_gym.evaluation.wording import conclusion, interval, number
-from unlearn_gym.files import write_json, write_text
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 HIDDEN = ("return",)
 """Metrics that only λ agents have."""
-
-
-def run_benchmark(
-    campaign: BenchmarkCampaign, output: Path, jobs: int, command: str
-) -> tuple[Findings, list[Path]]:
-    """Measure what is not yet measured and write the report.
-
-    Args:
-        campaign: what to measure.
-        output: folder of the report; finished runs are kept in ``output/runs``.
-        jobs: processes.
-        command: the command line that repeats it.
-
-    Returns:
-        What was found, and the files written.
-    """
-    findings = evaluate(campaign, output, jobs, make_bench=BenchmarkBench)
-    pictures = [benchmark_figure(campaign, findings, output)]
-    steered = lambda_figure(campaign, findings, output)
-    if steered is not None:
-        pictures.append(steered)
-    content = results(campaign, findings, command, output)
-    content["benchmark"] = {
-        "name": campaign.benchmark,
-        "scaled_down": scale_sentence(campaign),
-        "protocol": vars(campaign.protocol),
-        "data": data_sentence(campaign),
-        "published": [vars(row) for row in published.published(campaign.benchmark)],
-    }
-    write_json(output / "results.json", content)
-    write_text(output / "report.md", report(campaign, findings, pictures, command, output))
-    files = [output / "results.json", output / "report.md", *(picture.path for picture in pictures)]
-    return findings, files
 
 
 def report(
