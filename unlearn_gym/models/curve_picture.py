@@ -10,7 +10,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor, nn
 
 from unlearn_gym.data.split import UnlearningData
 
@@ -46,16 +46,22 @@ def draw_fits(axes: Axes, data: UnlearningData, fits: Mapping[str, nn.Module]) -
             lw=0.8,
             label=name,
         )
-    labels = torch.cat([data.retain.labels, data.forget.labels])
     every = torch.cat([data.retain.inputs, data.forget.inputs])
     x = torch.linspace(float(every.min()), float(every.max()), 200)[:, None]
     for (name, model), style in zip(fits.items(), LINES, strict=False):
         where = next(model.parameters())
         y = model(x.to(where.device, where.dtype)).float().cpu()
         axes.plot(x[:, 0], y[:, 0], lw=2, label=name, **style)
-    low, high = float(labels.min()), float(labels.max())
-    axes.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
-    axes.set(xlabel="x", ylabel="y")
+    axes.set(
+        xlabel="x", ylabel="y", xlim=_around(data.retain.inputs, 0.5), ylim=_around(data.retain.labels, 0.7)
+    )
+    axes.set_xlim(max(axes.get_xlim()[0], float(x[0]) - 0.05), min(axes.get_xlim()[1], float(x[-1]) + 0.05))
+
+
+def _around(values: Tensor, margin: float) -> tuple[float, float]:
+    """Return the range of the values, widened at both ends by a share of it."""
+    low, high = float(values.min()), float(values.max())
+    return low - margin * (high - low), high + margin * (high - low)
 
 
 def picture(draw: Callable[[Axes], None]) -> np.ndarray:
