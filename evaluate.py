@@ -19,7 +19,7 @@ from typing import Any
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym import cli
-from unlearn_gym.agents import load, make, resolve
+from unlearn_gym.agents import artefact, load, make, resolve
 from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings
 from unlearn_gym.evaluation.benchmark import SEED, Scale, benchmark_campaign
 from unlearn_gym.evaluation.benchmark_publish import publish_benchmark
@@ -80,10 +80,11 @@ class Options:
 
 def contestant(spec: str) -> Contestant:
     """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
-    path = Path(spec)
+    trained = artefact.find(spec)
     file = Path(spec.partition(".py:")[0] + ".py")
-    if path.is_dir():
-        return Contestant(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(path), path)
+    if trained is not None:
+        folder = trained.parent if trained.name == artefact.FILE else trained
+        return Contestant(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(trained), folder)
     if file.is_file():
         saved = [Path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
         fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())

@@ -79,7 +79,7 @@ def test_pairs_are_paired():
             "On 1 of 1 key metrics",
             "ppo against the best static agent by each metric: better on return ↑ (by",
         ),
-        ([0.0, 1.1, 2.2], "No learned agent is better", "worse on return ↑ (by 0.933 against static:0.1;"),
+        ([0.0, 1.1, 2.2], "No learned agent is better", "worse on return ↑ (by 0.900 against static:0.1;"),
         ([5.0, 1.1, 0.2], "No learned agent is better", "no difference seen on return ↑."),
     ],
 )
@@ -129,6 +129,7 @@ def test_time_is_not_compared(campaign, findings):
 def test_digits_follow_the_interval():
     assert mean_and_half(Summary((), 28.345, 1.0, (26.225, 30.465))) == "28.3 ± 2.1"
     assert mean_and_half(Summary((), -0.07102, 1.0, (-0.07176, -0.07028)), "★") == "−0.07102★ ± 0.00074"
+    assert mean_and_half(Summary((), 3e-5, 1.0, (2e-5, 4e-5))) == "3.00e−05 ± 1.00e−05"
     assert mean_and_half(Summary((), 0.5, 0.0, (0.5, 0.5))) == "0.500 ± 0.000"
     assert mean_and_half(Summary((), 0.5, None, None)) == "0.500"
 

@@ -13,10 +13,13 @@ from unlearn_gym.evaluation.figures import Look, Picture, looks, new_figure, sav
 
 STEPS = "time/total_timesteps"
 CURVES = (
-    ("rollout/ep_rew_mean", "return of the last episodes"),
-    ("rollout/ep_lambda_mean", "mean λ of the last episodes"),
+    ("rollout/return", "return of an episode"),
+    ("rollout/ep_rew_mean", "mean return of the last episodes"),
+    ("env/lambda", "mean λ"),
+    ("reward/retain", "reward a step: retain term"),
+    ("reward/forget", "reward a step: forget term"),
 )
-"""Columns of ``progress.csv`` that are drawn when they are there, with their axis labels."""
+"""Columns of ``progress.csv`` that are drawn when they are there, with their titles."""
 STATE = ("L retain", "L forget", "‖∇L retain‖", "‖∇L forget‖", "λ of the step before", "t/T")
 """Titles of the six state numbers, in the order of the observation."""
 LOG_FROM = 50.0
@@ -60,14 +63,15 @@ def learning_figure(campaign: Campaign, findings: Findings, output: Path) -> Pic
     ]
     if not curves:
         return None
-    figure = new_figure(5.0 * len(curves), 3.8)
-    for panel, (column, label) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+    figure = new_figure(1.5 + 3.3 * len(curves), 3.6)
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    for panel, (column, label) in zip(panels, curves, strict=True):
         for name, columns in logs.items():
             if STEPS in columns and column in columns:
                 look = looks(campaign)[name]
                 panel.plot(columns[STEPS], columns[column], look.line, color=look.colour, label=name)
-        panel.set(xlabel="environment steps (= gradient updates)", ylabel=label)
-        panel.legend(fontsize=8, frameon=False)
+        panel.set(xlabel="environment steps", title=label)
+    panels[0].legend(fontsize=8, frameon=False)
     caption = (
         "Training of the learned agents, from their run folders: the return should rise, then level off."
     )

@@ -23,6 +23,8 @@ def mean_and_half(summary: Summary, mark: str = "") -> str:
     if summary.ci95 is None:
         return f"{number(summary.mean)}{mark}"
     half = (summary.ci95[1] - summary.ci95[0]) / 2
+    if 0 < abs(summary.mean) < 1e-3:
+        return f"{number(summary.mean)}{mark} ± {number(half)}"
     places = min(max(1 - math.floor(math.log10(half)), 0), 5) if half > 0 else 3
     return f"{summary.mean:.{places}f}{mark} ± {half:.{places}f}".replace("-", "−")
 
