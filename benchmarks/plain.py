@@ -1,4 +1,4 @@
-"""The same update without the package's machinery: the bare update, and a step as one would first write it."""
+"""The bare update, and a step as one would first write it."""
 
 from __future__ import annotations
 

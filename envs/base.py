@@ -81,14 +81,18 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         reset of an episodic environment. Any other reset of an online environment goes on where it stands.
         """
         super().reset(seed=seed)
-        restore = bool((options or {}).get("restore", False))
-        fresh_start = self._signals is None or self._step >= self.horizon
-        if not self.online or restore or seed is not None or fresh_start:
+        if self.starts_over(seed=seed, options=options):
             self._step = 0
             self._lambda = float(np.clip(LAMBDA_0, self._low, self._high))
             self._signals = self.process.reset(self.np_random)
             self._reward.reset(self.process)
         return self._observation(), {"step": self._step, "lambda": self._lambda}
+
+    def starts_over(self, *, seed: int | None, options: dict[str, Any] | None) -> bool:
+        """Whether a ``reset`` with these arguments would go back to the original weights."""
+        restore = bool((options or {}).get("restore", False))
+        fresh_start = self._signals is None or self._step >= self.horizon
+        return not self.online or restore or seed is not None or fresh_start
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
         """Apply one update at λ = ``action``; see the class docstring of the environment.
@@ -98,8 +102,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         """
         if self._signals is None:
             raise UserError("step() was called before reset(); call reset() first.")
-        asked = self._read(action)
-        lam = min(max(asked, self._low), self._high)
+        lam, clipped = self.admit(action)
         update = self.process.update(lam)
         signals = self._signals if update.diverged else self.process.observe()
         diverged = update.diverged or not signals.finite
@@ -113,17 +116,18 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             terms["smoothness"] = -self.alpha * (lam - self._lambda) ** 2
         self._step += 1
         self._lambda = lam
-        info = self._info(update, terms, clipped=lam != asked, diverged=diverged)
+        info = self._info(update, terms, clipped=clipped, diverged=diverged)
         # T updates are the task and t/T is observed, so its end is a termination, never a truncation.
         terminated = diverged or self._step >= self.horizon
         return self._observation(), float(sum(terms.values())), terminated, False, info
 
-    @staticmethod
-    def _read(action: Any) -> float:
+    def admit(self, action: Any) -> tuple[float, bool]:
+        """Return λ inside its range, and whether the action lay outside."""
         values = np.asarray(action, dtype=np.float64).reshape(-1)
         if values.size != 1 or not np.isfinite(values[0]):
             raise UserError(f"The action {action!r} is not one finite λ; give an array of shape (1,).")
-        return float(values[0])
+        lam = min(max(float(values[0]), self._low), self._high)
+        return lam, lam != float(values[0])
 
     def _observation(self) -> np.ndarray:
         assert self._signals is not None

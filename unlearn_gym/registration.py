@@ -36,4 +36,5 @@ def register_all() -> None:
     """Register every id once; a second call changes nothing."""
     for name, entry_point, kwargs in ENVIRONMENTS:
         if f"unlearn_gym/{name}" not in registry:
-            register(id=f"unlearn_gym/{name}", entry_point=entry_point, kwargs=kwargs)
+            vector = f"unlearn_gym.envs.vector:{entry_point.split(':')[1]}"
+            register(f"unlearn_gym/{name}", entry_point, kwargs=kwargs, vector_entry_point=vector)

@@ -193,7 +193,7 @@ class GradientProcess(Process):
 
     @torch.no_grad()
     def _descend(self, direction: Gradient) -> bool:
-        """Clip, step, and go back to the last finite weights if the new ones are not; say whether they were."""
+        """Clip, step, and go back to the last weights if the new ones are not finite; say whether they are."""
         size = float(gradients.norm(direction))
         if not math.isfinite(size):
             return False

@@ -1,8 +1,9 @@
 """Row by row gradients of single layers, from what came in and the gradient of what came out.
 
-The gradient of Σ_j w_j ℓ_j in a layer's parameters is linear in the weights w. For *row-wise* parameters (biases
-and the scales of norms) one row's gradient is as small as the parameter, so all rows are kept; for *contracted*
-ones (the matrices) the sum over rows is taken anew for each w, which costs a third of a forward and backward pass.
+The gradient of Σ_j w_j ℓ_j in a layer's parameters is linear in the weights w. For *row-wise* parameters
+(biases and the scales of norms) one row's gradient is as small as the parameter, so all rows are kept; for
+*contracted* ones (the matrices) the sum over rows is taken anew for each w, which costs a third of a
+forward and backward pass.
 """
 
 from __future__ import annotations

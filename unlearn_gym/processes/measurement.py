@@ -1,9 +1,9 @@
 """Row-weighted gradients of a minibatch, each computed with as few passes as its weights allow.
 
-A minibatch is a bank of 2B latents (B retain, B forget), each with an error towards the retain target and one
-towards the forget target. ``observe`` needs the plain gradients of both sides; ``weigh`` those with the objective's
-row weights. Two banks do it, both exact: ``TapedBank`` where the network's layers are known, ``PassedBank`` for any
-network. ``banks.choose`` says which.
+A minibatch is a bank of 2B latents (B retain, B forget), each with an error towards the retain target and
+one towards the forget target. ``observe`` needs the plain gradients of both sides; ``weigh`` those with the
+objective's row weights. Two banks do it, both exact: ``TapedBank`` where the network's layers are known,
+``PassedBank`` for any network. ``banks.choose`` says which.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from unlearn_gym.processes import gradients
 from unlearn_gym.processes.gradients import Gradient
 
 Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From r row numbers of the bank to their errors towards the retain and the forget target, each of shape (r,)."""
+"""From r row numbers of the bank to their errors towards the retain and the forget target, each (r,)."""
 
 
 @dataclass

@@ -1,9 +1,9 @@
 """A bank for any network: every gradient by a pass over the rows that need it.
 
 * Rows that need one gradient are never part of a backward pass for the other.
-* The state keeps the sums over the rows that the last λ chooses apart from the sums over the rest: within such a
-  block most importance weights are one and the same number (they are *saturated*), so that the weighted gradient
-  is that number times the stored sum, and only the rows that deviate from it are passed again.
+* The state keeps the sums over the rows that the last λ chooses apart from the sums over the rest: within
+  such a block most importance weights are one and the same number (they are *saturated*), so that the
+  weighted gradient is that number times the stored sum, and only rows that deviate from it pass again.
 """
 
 from __future__ import annotations

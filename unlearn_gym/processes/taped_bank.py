@@ -18,14 +18,14 @@ from unlearn_gym.processes.tape import Tape
 class TapedBank(Bank):
     """One or two passes for the state, and for the update only rows that need an error of the other side.
 
-    An *entry* is a row together with one of its two errors: row j's error towards the retain target is entry j,
-    the one towards the forget target entry 2B + j. A tape holds a sorted selection of entries, so its retain side
-    lies before its forget side.
+    An *entry* is a row together with one of its two errors: row j's error towards the retain target is
+    entry j, the one towards the forget target entry 2B + j. A tape holds a sorted selection of entries, so
+    its retain side lies before its forget side.
 
     Args:
-        errors: see ``Bank``, and so are ``parameters`` and ``pairs``.
-        layers: the network's trained layers (``tape.trained_layers``).
-        merge: whether a pass costs more than some rows. The state then takes one pass, which also covers what the
+        errors: see ``Bank``, and so are ``parameters`` and ``pairs``. layers: the network's trained layers
+        (``tape.trained_layers``). merge: whether a pass costs more than some rows. The state then takes one
+        pass, which also covers what the
             update will probably need; else a pass for each side, each of which yields its plain sum at once.
     """
 

@@ -1,0 +1,93 @@
+"""Many environments at once: what ``gymnasium.make_vec`` makes of every registered id."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.registration import ENVIRONMENTS
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes one environment; it can be sent to another process.
+
+    Attributes:
+        entry_point: module and class of the environment.
+        kwargs: its keywords.
+    """
+
+    entry_point: str
+    kwargs: dict[str, Any]
+
+    def __call__(self) -> gym.Env:
+        """Make it; torch gets one thread in a worker process, and keeps the user's setting elsewhere."""
+        if multiprocessing.parent_process() is not None:
+            import torch
+
+            torch.set_num_threads(1)
+        return load_env_creator(self.entry_point)(**self.kwargs)
+
+
+def in_processes(maker: Maker, num_envs: int) -> VectorEnv:
+    """Step each environment in a spawned process of its own, with one thread."""
+    makers = [maker] * num_envs
+    return AsyncVectorEnv(makers, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+def in_a_loop(maker: Maker, num_envs: int) -> VectorEnv:
+    """Step the environments one after another in this process."""
+    return SyncVectorEnv([maker] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+def stacked(maker: Maker, num_envs: int) -> VectorEnv:
+    """Hold the environments' networks as one, which pays on a GPU."""
+    from unlearn_gym.envs.stacked import StackedVectorEnv
+
+    return StackedVectorEnv(maker(), num_envs)
+
+
+VECTORIZATIONS: dict[str, Callable[[Maker, int], VectorEnv]] = {
+    "processes": in_processes,
+    "loop": in_a_loop,
+    "stacked": stacked,
+}
+"""Name → function. ``auto`` is "stacked" for a diffusion environment on CUDA, "loop" for others there (each
+process would load the GPU's libraries), and "processes" on the CPU."""
+
+
+def make_vector(entry_point: str, num_envs: int, vectorization: str = "auto", **kwargs: Any) -> VectorEnv:
+    """Return ``num_envs`` environments with same-step autoreset.
+
+    Args:
+        entry_point: module and class of the environment.
+        num_envs: how many.
+        vectorization: a name in ``VECTORIZATIONS`` or "auto".
+        kwargs: keywords of the environment.
+    """
+    if num_envs < 1:
+        raise UserError(f"num_envs={num_envs} is no number of environments; give at least 1.")
+    if vectorization == "auto":
+        on_gpu = str(kwargs.get("device", "cpu")).startswith("cuda")
+        diffusion = entry_point.endswith(":DiffusionUnlearningEnv")
+        vectorization = ("stacked" if diffusion else "loop") if on_gpu else "processes"
+    if vectorization not in VECTORIZATIONS:
+        known = ", ".join(["auto", *VECTORIZATIONS])
+        raise UserError(f"vectorization={vectorization!r} is not known; choose one of {known}.")
+    return VECTORIZATIONS[vectorization](Maker(entry_point, kwargs), num_envs)
+
+
+def __getattr__(name: str) -> Callable[..., VectorEnv]:
+    """Return the vector entry point of the environment class called ``name``."""
+    for _, entry_point, _ in ENVIRONMENTS:
+        if entry_point.endswith(f":{name}"):
+            return functools.partial(make_vector, entry_point)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

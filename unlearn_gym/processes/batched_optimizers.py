@@ -1,0 +1,81 @@
+"""The registered optimizers for many networks at once, one network in each row of a matrix."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from unlearn_gym.processes.optimizers import SignSGD
+
+
+class BatchedRule(Protocol):
+    """One optimizer step of N networks; networks whose gradient is no number are passed over."""
+
+    def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
+        """Move ``weights`` (N, P) in place; ``active`` (N, 1) says which rows take part."""
+
+    def reset(self, rows: Tensor) -> None:
+        """Forget the moments of some networks."""
+
+
+class BatchedAdam:
+    """Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) where there is weight decay."""
+
+    def __init__(self, defaults: dict[str, Any], weights: Tensor) -> None:
+        self._lr, self._betas, self._eps = defaults["lr"], defaults["betas"], defaults["eps"]
+        self._decay = defaults["weight_decay"] if defaults.get("decoupled_weight_decay") else 0.0
+        self._first, self._second = torch.zeros_like(weights), torch.zeros_like(weights)
+        self._steps = weights.new_zeros(len(weights), 1)
+
+    def reset(self, rows: Tensor) -> None:
+        """See ``BatchedRule``."""
+        for state in (self._first, self._second, self._steps):
+            state[rows] = 0.0
+
+    def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
+        """See ``BatchedRule``."""
+        beta1, beta2 = self._betas
+        self._steps += active
+        self._first += active * (1 - beta1) * (gradients - self._first)
+        self._second += active * (1 - beta2) * (gradients.square() - self._second)
+        steps = self._steps.clamp(min=1)
+        first, second = self._first / (1 - beta1**steps), self._second / (1 - beta2**steps)
+        weights -= active * self._lr * (self._decay * weights + first / (second.sqrt() + self._eps))
+
+
+class BatchedDescent:
+    """Gradient descent."""
+
+    def __init__(self, defaults: dict[str, Any], weights: Tensor) -> None:
+        self._lr = defaults["lr"]
+
+    def reset(self, rows: Tensor) -> None:
+        """Nothing to forget."""
+
+    def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
+        """See ``BatchedRule``."""
+        weights -= active * self._lr * gradients
+
+
+class BatchedSign(BatchedDescent):
+    """Descent along the signs (Bernstein et al. 2018)."""
+
+    def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
+        """See ``BatchedRule``."""
+        super().step(weights, gradients.sign(), active)
+
+
+RULES: dict[type[Optimizer], type[BatchedAdam] | type[BatchedDescent]] = {
+    Adam: BatchedAdam,
+    AdamW: BatchedAdam,
+    SGD: BatchedDescent,
+    SignSGD: BatchedSign,
+}
+
+
+def batched(optimizer: Optimizer, weights: Tensor) -> BatchedRule:
+    """Return the rule of a registered optimizer, with its settings, for the rows of ``weights``."""
+    return RULES[type(optimizer)](optimizer.defaults, weights)
