@@ -101,7 +101,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `superfactor` | float | `0.5` | SISS, `coef`: s |
     | `dataset_factors` | str | `"exact"` | SISS, `coef`: `exact`, `paper` or `none` |
     | `x_from` | str | `"retain"` | SISS: draw x from the `retain` set or from `all` |
-    | `forget_cap` | float | `0.3` | forget loss at which `weighted` and `progress` saturate |
+    | `forget_cap` | float | `0.15` | forget loss at which `weighted` and `progress` saturate |
     | `retain_weight` | float | `10.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
@@ -148,7 +148,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         superfactor: float = 0.5,
         dataset_factors: str = "exact",
         x_from: str = "retain",
-        forget_cap: float = 0.3,
+        forget_cap: float = 0.15,
         retain_weight: float = 10.0,
         state: str = "fresh",
         grad_norms: bool = True,

@@ -19,7 +19,7 @@ class Weighted(Objective):
 
     def __init__(self, cap: float) -> None:
         if not cap > 0:
-            raise UserError(f"forget_cap={cap} is not positive; give a forget loss above 0, such as 0.3.")
+            raise UserError(f"forget_cap={cap} is not positive; give a forget loss above 0, such as 0.15.")
         self.cap = cap
 
     def combine(self, lam: float, parts: Parts) -> Combination:
