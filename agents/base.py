@@ -130,6 +130,11 @@ class Learner(Agent):
     def learn(self, total_timesteps: int, hooks: Hooks | None = None, progress_bar: bool = False) -> Learner:
         """Learn from the environment given to the constructor until ``total_timesteps`` steps in all."""
 
+    @property
+    @abstractmethod
+    def timesteps(self) -> int:
+        """Steps learned from so far."""
+
     @abstractmethod
     def set_logger(self, logger: Logger) -> None:
         """Record what is worth plotting in ``logger``."""

@@ -46,6 +46,11 @@ class OnlineLearner(SimpleAgent, Learner):
         self.load_state_dict(self._knowledge)
         self.rng = np.random.default_rng(seed)
 
+    @property
+    def timesteps(self) -> int:
+        """Steps learned from so far."""
+        return self._timesteps
+
     def set_logger(self, logger: Logger) -> None:
         """Nothing to record that is not in ``info`` already."""
 

@@ -66,21 +66,25 @@ class SB3Agent(Learner):
             action, state = self.model.predict(seen, state, episode_start, deterministic)
         return to_lambda(action, self.low, self.high), state
 
+    @property
+    def timesteps(self) -> int:
+        """Steps learned from so far, over all environments."""
+        return self.model.num_timesteps
+
     def set_logger(self, logger: Logger) -> None:
         """Let the algorithm record its losses in ``logger``."""
         self.model.set_logger(logger)
 
     def learn(self, total_timesteps: int, hooks: Hooks | None = None, progress_bar: bool = False) -> SB3Agent:
         """Go on until ``total_timesteps`` steps were made in all; a second call continues the first."""
-        first = self.model.num_timesteps == 0
-        remaining = total_timesteps - self.model.num_timesteps
+        remaining = total_timesteps - self.timesteps
         if remaining > 0:
             with self.randomness:
                 self.model.learn(
                     remaining,
                     callback=_Bridge(hooks or Hooks(), self),
                     log_interval=None,  # type: ignore[arg-type]
-                    reset_num_timesteps=first,
+                    reset_num_timesteps=self.timesteps == 0,
                     progress_bar=progress_bar,
                 )
         return self

@@ -91,18 +91,23 @@ class Run(Hooks):
         """Write a checkpoint when it is time."""
         every = self._config.checkpoint_every
         if every and timesteps - self._saved >= every:
-            self._saved = timesteps
-            state = {
-                "timesteps": timesteps,
-                "agent": self._agent.training_state(),
-                "logbook": self._logbook.state_dict(),
-            }
-            checkpoints.write(self._folder, timesteps, state)
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        self._saved = self._agent.timesteps
+        state = {
+            "timesteps": self._saved,
+            "agent": self._agent.training_state(),
+            "logbook": self._logbook.state_dict(),
+        }
+        checkpoints.write(self._folder, self._saved, state)
 
     def finish(self) -> None:
         """Learn to the end and write the agent."""
         try:
             self._agent.learn(self._config.total_timesteps, self, self._config.progress_bar)
+            if self._config.checkpoint_every and self._agent.timesteps > self._saved:
+                self._checkpoint()
         finally:
             self._logbook.close()
         self._agent.save(self._folder / AGENT)

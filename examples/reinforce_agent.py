@@ -7,7 +7,8 @@ Train it and evaluate it beside the others:
         --agents static:0.5 examples/reinforce_agent.py:ReinforceAgent:runs/reinforce/agent.safetensors
 
 All that the evaluation asks of an agent is a constructor that takes the environment, and ``predict``.
-``begin`` (seed your randomness, forget the last run), ``feedback`` (learn while acting) and ``load`` are optional.
+``begin`` (seed your randomness, forget the last run), ``feedback`` (learn while acting) and ``load`` are
+optional.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class ReinforceAgent:
         self.low, self.high = float(env.action_space.low[0]), float(env.action_space.high[0])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.mean = nn.Sequential(nn.Linear(env.observation_space.shape[0], 32), nn.Tanh(), nn.Linear(32, 1))
+            width = env.observation_space.shape[0]
+            self.mean = nn.Sequential(nn.Linear(width, 32), nn.Tanh(), nn.Linear(32, 1))
         self.log_std = nn.Parameter(torch.tensor(-0.5))
         self.parameters = [*self.mean.parameters(), self.log_std]
         self.optimizer = torch.optim.Adam(self.parameters, lr=learning_rate)
@@ -89,9 +91,7 @@ class ReinforceAgent:
             returns += [float(rewards.sum()) for _, _, rewards in rollouts]
         return returns
 
-    def episode(
-        self, env: gym.Env, seed: int | None
-    ) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+    def episode(self, env: gym.Env, seed: int | None) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
         """Act through one episode; returns states (T, 6), latents (T, 1) and rewards (T,)."""
         observation, _ = env.reset(seed=seed)
         states, latents, rewards, done = [], [], [], False

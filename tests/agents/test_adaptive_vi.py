@@ -32,7 +32,9 @@ def test_full_estimator_goes_to_the_prior(env):
     assert agent.predict(OBSERVATION, deterministic=True)[0][0] == pytest.approx(0.5, abs=0.02)
 
 
-@pytest.mark.parametrize(("estimator", "key"), [("weights", "dloss_dlambda"), ("variance", "dvariance_dlambda")])
+@pytest.mark.parametrize(
+    ("estimator", "key"), [("weights", "dloss_dlambda"), ("variance", "dvariance_dlambda")]
+)
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_lambda_goes_against_the_gradient(estimator, key, sign, env):
     agent = agents.make("adaptive_vi", env, estimator=estimator)

@@ -10,7 +10,10 @@ QUADRATIC = "unlearn_gym/Quadratic-v0"
 BUDGETS = {
     "ppo": (2500, {"n_steps": 100, "batch_size": 50, "learning_rate": 1e-3}),
     "ppo-gaussian": (2500, {"n_steps": 100, "batch_size": 50, "learning_rate": 1e-3, "prior": "gaussian"}),
-    "ppo-window": (1500, {"n_steps": 100, "window": 300, "n_epochs": 5, "batch_size": 50, "learning_rate": 1e-3}),
+    "ppo-window": (
+        1500,
+        {"n_steps": 100, "window": 300, "n_epochs": 5, "batch_size": 50, "learning_rate": 1e-3},
+    ),
     "sac": (700, {"batch_size": 64, "learning_rate": 2e-3}),
 }
 

@@ -34,7 +34,9 @@ def test_values_are_those_of_the_present_network_and_old_log_probabilities_stay(
     agent.learn(80)
     model = agent.model
     before = {key: value.copy() for key, value in model.recent.items()}
-    buffer = model._slide(model.rollout_buffer_class(2, model.observation_space, model.action_space, n_envs=1))
+    buffer = model._slide(
+        model.rollout_buffer_class(2, model.observation_space, model.action_space, n_envs=1)
+    )
     np.testing.assert_array_equal(buffer.log_probs[:-2], before["log_probs"][2:])
     states = torch.from_numpy(buffer.observations[:, 0])
     with torch.no_grad():
