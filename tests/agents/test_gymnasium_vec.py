@@ -4,6 +4,7 @@ import pytest
 from stable_baselines3 import PPO
 
 import unlearn_gym  # noqa: F401 (registers the ids)
+from tests.envs.small import small_kwargs
 from unlearn_gym.agents.gymnasium_vec import GymnasiumVecEnv
 from unlearn_gym.errors import UserError
 
@@ -31,7 +32,20 @@ def test_infos_and_ends_are_those_of_single_environments():
     assert [info["episode"]["l"] for info in infos] == [3, 3]
     assert [info["episode"]["r"] for info in infos] == pytest.approx(returns)
     assert envs.get_attr("horizon") == [3, 3]
-    assert len(envs.env_method("state_dict")) == 2
+
+
+def test_resumed_stack_goes_on_alike(tmp_path):
+    kwargs = {**small_kwargs("unlearn_gym/SISS-v0", tmp_path), "vectorization": "stacked"}
+    first, second = (GymnasiumVecEnv(gym.make_vec("unlearn_gym/SISS-v0", num_envs=2, **kwargs)) for _ in "ab")
+    first.seed(1)
+    first.reset()
+    actions = np.array([[0.2], [0.8]], dtype=np.float32)
+    first.step(actions)
+    for i, state in enumerate(first.env_method("state_dict")):
+        second.env_method("load_state_dict", state, indices=i)
+    for _ in range(4):  # over the end of an episode
+        for a, b in zip(first.step(actions), second.step(actions), strict=True):
+            assert str(a) == str(b)
 
 
 def test_ppo_learns_over_it():

@@ -17,7 +17,7 @@ from unlearn_gym.errors import UserError
 
 SMALL = {
     "ppo": {"n_steps": 20, "batch_size": 20, "n_epochs": 2},
-    "recurrent_ppo": {"n_steps": 20, "batch_size": 20, "n_epochs": 2, "lstm_hidden_size": 8},
+    "recurrent_ppo": {"n_steps": 24, "batch_size": 24, "n_epochs": 2, "lstm_hidden_size": 8},
     "sac": {"learning_starts": 20, "batch_size": 16, "buffer_size": 60},
     "tqc": {"learning_starts": 20, "batch_size": 16},
     "crossq": {"learning_starts": 20, "batch_size": 16},
