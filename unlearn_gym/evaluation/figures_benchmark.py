@@ -8,10 +8,10 @@ import matplotlib
 from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.benchmark import BenchmarkCampaign
-from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Findings
+from unlearn_gym.evaluation.campaign import Findings
 from unlearn_gym.evaluation.figures import REFERENCE, STYLE, Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.figures_scores import REFERENCE_LINES, REFERENCE_MARKERS
-from unlearn_gym.evaluation.published import baseline
+from unlearn_gym.evaluation.published import baseline, published
 from unlearn_gym.evaluation.results import table
 from unlearn_gym.metrics.glossary import GLOSSARY
 
@@ -31,12 +31,13 @@ def benchmark_figure(campaign: BenchmarkCampaign, findings: Findings, output: Pa
         handles, labels = forgetting.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
         seeds = len(campaign.seeds)
+        diamonds = "; hollow diamonds are published rows" if published(campaign.benchmark) else ""
         caption = (
             f"{campaign.benchmark}: means over {seeds} seed{'s' if seeds > 1 else ''}, lines are 95 % "
-            "intervals; grey are the model before unlearning and the one retrained without the class; hollow "
-            "diamonds are published rows. Left: up and to the left is better. Middle: an AUC of 0.5 gives "
-            "nothing away, one below it as much as one above it. Right: the benchmark's score, which does "
-            "not see that."
+            "intervals; in grey the model before unlearning (cross, dotted) and the one retrained without the "
+            f"class (star, dashed){diamonds}. Left: up and to the left is better. Middle: an AUC of 0.5 gives "
+            "nothing away, one below it as much as one above it. Right: the benchmark's score, which does not "
+            "see that."
         )
         return save(figure, output / "benchmark.png", caption)
 
@@ -83,4 +84,4 @@ def _bars(panel: Axes, campaign: BenchmarkCampaign, findings: Findings, look: di
     panel.set_yticks(range(len(look)), list(look))
     panel.set_ylim(len(look) - 0.5, -0.5)
     panel.set_xlim(0, 1)
-    panel.set_title(f"unlearn_score ↑ (dotted {BEFORE}, dashed {RETRAINED})")
+    panel.set_title("unlearn_score ↑")
