@@ -34,10 +34,10 @@ def benchmark_figure(campaign: BenchmarkCampaign, findings: Findings, output: Pa
         diamonds = "; hollow diamonds are published rows" if published(campaign.benchmark) else ""
         caption = (
             f"{campaign.benchmark}: means over {seeds} seed{'s' if seeds > 1 else ''}, lines are 95 % "
-            "intervals; in grey the model before unlearning (cross, dotted) and the one retrained without the "
-            f"class (star, dashed){diamonds}. Left: up and to the left is better. Middle: an AUC of 0.5 gives "
-            "nothing away, one below it as much as one above it. Right: the benchmark's score, which does not "
-            "see that."
+            "intervals; in grey the model before unlearning (cross, dotted) and the one retrained without "
+            f"the class (star, dashed){diamonds}. Left: up and to the left is better. Middle: an AUC of 0.5 "
+            "gives nothing away, one below it as much as one above it. Right: the benchmark's score, which "
+            "does not see that."
         )
         return save(figure, output / "benchmark.png", caption)
 
