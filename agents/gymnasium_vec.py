@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,23 +72,36 @@ class GymnasiumVecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return an attribute of some environments."""
-        values = self._call(attr_name)
-        return [values[i] for i in self._get_indices(indices)]
-
-    def _call(self, name: str, *args: Any, **kwargs: Any) -> Sequence[Any]:
-        if hasattr(self.envs, "call"):
-            return self.envs.call(name, *args, **kwargs)
-        found = [getattr(env, name) for env in self.envs.envs]  # type: ignore[attr-defined]
-        return [value(*args, **kwargs) if callable(value) else value for value in found]
+        return self._call(attr_name, indices)
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
         """Refuse: vector environments share their settings."""
         raise NotImplementedError("Attributes of vector environments are not set.")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        """Call a method of all environments and return some of the results."""
-        results = self._call(method_name, *args, **kwargs)
-        return [results[i] for i in self._get_indices(indices)]
+        """Call a method of some environments; a ``state_dict`` includes the episode's record."""
+        chosen = self._get_indices(indices)
+        if method_name == "load_state_dict":
+            for i in chosen:
+                self._returns[i], self._lengths[i] = args[0]["return"], args[0]["length"]
+            return self._call(method_name, indices, args[0]["env"])
+        found = self._call(method_name, indices, *args, **kwargs)
+        if method_name != "state_dict":
+            return found
+        return [
+            {"env": state, "return": float(self._returns[i]), "length": int(self._lengths[i])}
+            for i, state in zip(chosen, found, strict=True)
+        ]
+
+    def _call(self, name: str, indices: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        chosen = list(self._get_indices(indices))
+        if not hasattr(self.envs, "envs"):  # in processes: a call reaches all of them
+            if args and len(chosen) < self.num_envs:
+                raise NotImplementedError("Environments in processes are called all together.")
+            results = self.envs.call(name, *args, **kwargs)  # type: ignore[attr-defined]
+            return [results[i] for i in chosen]
+        found = [getattr(self.envs.envs[i], name) for i in chosen]
+        return [value(*args, **kwargs) if callable(value) else value for value in found]
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         """Vector environments wrap nothing."""

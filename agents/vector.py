@@ -13,6 +13,7 @@ from gymnasium.envs.registration import load_env_creator
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 import unlearn_gym
+from unlearn_gym.agents.gymnasium_vec import GymnasiumVecEnv
 from unlearn_gym.cli import one_line
 from unlearn_gym.errors import UserError
 
@@ -121,8 +122,10 @@ class Factory:
 
 
 def make_vector(env_id: str, env_kwargs: dict[str, Any], n_envs: int) -> VecEnv:
-    """Return ``n_envs`` environments: in this process if it is one, else one spawned process each."""
+    """Return ``n_envs`` environments: here if it is one or on a GPU, else one spawned process each."""
     if n_envs == 1:
         return DummyVecEnv([Factory(env_id, env_kwargs)])
+    if str(env_kwargs.get("device", "cpu")).startswith("cuda"):
+        return GymnasiumVecEnv(gym.make_vec(env_id, num_envs=n_envs, **env_kwargs))
     make_env(env_id, env_kwargs).close()  # an error is clearer here than out of a worker
     return SubprocVecEnv([Factory(env_id, env_kwargs, alone=True)] * n_envs, start_method="spawn")

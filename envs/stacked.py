@@ -46,12 +46,12 @@ class Member(Process):
         return self._stack.quality(self._copy)
 
     def state_dict(self) -> dict[str, Any]:
-        """Say that stacks are not saved."""
-        raise UserError("Stacked environments cannot be saved; use vectorization='processes' or 'loop'.")
+        """Return the copy's state."""
+        return self._stack.state_dict(self._copy)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Say that stacks are not saved."""
-        self.state_dict()
+        """Let the copy go on from ``state``."""
+        self._stack.load_state_dict(self._copy, state)
 
 
 class StackedVectorEnv(VectorEnv):

@@ -12,13 +12,16 @@ from unlearn_gym.processes.optimizers import SignSGD
 
 
 class BatchedRule(Protocol):
-    """One optimizer step of N networks; networks whose gradient is no number are passed over."""
+    """One optimizer step of N networks.
+
+    Attributes:
+        moments: what it remembers, tensors with a row for each network.
+    """
+
+    moments: list[Tensor]
 
     def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
         """Move ``weights`` (N, P) in place; ``active`` (N, 1) says which rows take part."""
-
-    def reset(self, rows: Tensor) -> None:
-        """Forget the moments of some networks."""
 
 
 class BatchedAdam:
@@ -27,23 +30,21 @@ class BatchedAdam:
     def __init__(self, defaults: dict[str, Any], weights: Tensor) -> None:
         self._lr, self._betas, self._eps = defaults["lr"], defaults["betas"], defaults["eps"]
         self._decay = defaults["weight_decay"] if defaults.get("decoupled_weight_decay") else 0.0
-        self._first, self._second = torch.zeros_like(weights), torch.zeros_like(weights)
-        self._steps = weights.new_zeros(len(weights), 1)
-
-    def reset(self, rows: Tensor) -> None:
-        """See ``BatchedRule``."""
-        for state in (self._first, self._second, self._steps):
-            state[rows] = 0.0
+        self.moments = [
+            torch.zeros_like(weights),
+            torch.zeros_like(weights),
+            weights.new_zeros(len(weights), 1),
+        ]
 
     def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
         """See ``BatchedRule``."""
-        beta1, beta2 = self._betas
-        self._steps += active
-        self._first += active * (1 - beta1) * (gradients - self._first)
-        self._second += active * (1 - beta2) * (gradients.square() - self._second)
-        steps = self._steps.clamp(min=1)
-        first, second = self._first / (1 - beta1**steps), self._second / (1 - beta2**steps)
-        weights -= active * self._lr * (self._decay * weights + first / (second.sqrt() + self._eps))
+        (beta1, beta2), (first, second, count) = self._betas, self.moments
+        count += active
+        first += active * (1 - beta1) * (gradients - first)
+        second += active * (1 - beta2) * (gradients.square() - second)
+        steps = count.clamp(min=1)
+        scale = (second / (1 - beta2**steps)).sqrt() + self._eps
+        weights -= active * self._lr * (self._decay * weights + first / (1 - beta1**steps) / scale)
 
 
 class BatchedDescent:
@@ -51,9 +52,7 @@ class BatchedDescent:
 
     def __init__(self, defaults: dict[str, Any], weights: Tensor) -> None:
         self._lr = defaults["lr"]
-
-    def reset(self, rows: Tensor) -> None:
-        """Nothing to forget."""
+        self.moments: list[Tensor] = []
 
     def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
         """See ``BatchedRule``."""

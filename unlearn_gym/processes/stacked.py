@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -83,10 +84,11 @@ class StackedDiffusion:
         self._lambdas = [LAMBDA_0] * copies
         self.signals: list[Signals] = [UNKNOWN] * copies
         self.updates: list[Update] = [Update(0.0, 0.0, 0.0)] * copies
-        self._raws: list[RawDraw] = []
+        self._raws = [self._draw(stream) for stream in self._streams]
         self._measured: Measured | None = None
         self._plain: tuple[Tensor, Tensor] | None = None
         self._qualities: list[Quality] | None = None
+        self._next()
 
     def _stream(self) -> Stream:
         generator = Generator()
@@ -99,12 +101,10 @@ class StackedDiffusion:
     @torch.no_grad()
     def restart(self, seeds: Mapping[int, int]) -> None:
         """Start some copies over, each from its own seed, and measure."""
-        if not self._raws:
-            seeds = {i: seeds.get(i, i) for i in range(self.copies)}
-            self._raws = [self._draw(stream) for stream in self._streams]
         rows = torch.tensor(list(seeds), device=self.weights.device)
         self.weights[rows] = self._last[rows] = self._original
-        self._rule.reset(rows)
+        for moment in self._rule.moments:
+            moment[rows] = 0.0
         for i, seed in seeds.items():
             stream = self._streams[i]
             stream.generator.manual_seed(seed)
@@ -257,3 +257,32 @@ class StackedDiffusion:
             losses = (found.retain[:, :PROBE_SIZE].mean(1), found.forget[:, PROBE_SIZE:].mean(1))
             self._qualities = [Quality(*row) for row in torch.stack(losses, 1).tolist()]
         return self._qualities[copy]
+
+    def state_dict(self, copy: int) -> dict[str, Any]:
+        """Return everything that one copy needs to go on after a kill."""
+        stream = self._streams[copy]
+        return {
+            "weights": self.weights[copy].detach().clone(),
+            "last": self._last[copy].clone(),
+            "moments": [moment[copy].clone() for moment in self._rule.moments],
+            "generator": stream.generator.get_state(),
+            "keep_order": stream.keep.state_dict(),
+            "forget_order": stream.forget.state_dict(),
+            "raw": dict(vars(self._raws[copy])),
+            "lambda": self._lambdas[copy],
+            "signals": dict(vars(self.signals[copy])),
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, copy: int, state: dict[str, Any]) -> None:
+        """Let one copy go on from where its ``state_dict`` was taken."""
+        rows = [(self.weights, state["weights"]), (self._last, state["last"])]
+        for whole, row in [*rows, *zip(self._rule.moments, state["moments"], strict=True)]:
+            whole[copy] = row.to(whole)
+        stream = self._streams[copy]
+        stream.generator.set_state(state["generator"])
+        stream.keep.load_state_dict(state["keep_order"])
+        stream.forget.load_state_dict(state["forget_order"])
+        self._raws[copy] = RawDraw(**state["raw"])
+        self._lambdas[copy], self.signals[copy] = state["lambda"], Signals(**state["signals"])
+        self._next()
