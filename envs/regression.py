@@ -53,7 +53,8 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     ## Starting State
     The least-squares fit to all points, a new optimizer, λ₀ = 0.5. With `online=True` an unseeded `reset()`
-    keeps weights, optimizer and step counter; a seed, `options={"restore": True}` or a finished run starts over.
+    keeps weights, optimizer and step counter; a seed, `options={"restore": True}` or a finished run
+    starts over.
 
     ## Episode End
     1. Termination: `horizon` updates were made.
@@ -100,6 +101,8 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     """  # noqa: D212 (the docstring is the page)
 
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
+
+    judge = "regression"
 
     def __init__(
         self,

@@ -127,9 +127,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Version History
     * v0: first version.
-    """  # noqa: D212, D400, D415 (the docstring is the page)
-
-    judge = "supervised"
+    """  # noqa: D212 (the docstring is the page)
 
     def __init__(
         self,
@@ -173,8 +171,6 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             )
         else:
             network, data = _own(model, retain_data, forget_data, num_classes, image_shape)
-        if not data.num_classes:  # a regression has losses, but neither accuracy nor confidence
-            self.judge = "plain"
         process = SupervisedProcess(
             network,
             data,
@@ -203,6 +199,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             render_mode=render_mode,
         )
         self.process: SupervisedProcess = process
+        self.judge = "supervised" if data.num_classes else "regression"
 
     def save(self, path: str | Path) -> None:
         """Write the weights as they are now to a .safetensors file, whole or not at all."""

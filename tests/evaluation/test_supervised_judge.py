@@ -94,7 +94,7 @@ def test_data_without_test_images():
 @pytest.mark.parametrize(
     ("classes", "labels", "metrics"),
     [
-        (0, torch.linspace(0, 1, 8)[:, None], {"retain_loss", "forget_loss"}),
+        (0, torch.linspace(0, 1, 8)[:, None], {"r2_wanted", "r2_unwanted", "r2_exp", "fair_r2"}),
         (3, torch.arange(8) % 3, {"retain_acc", "forget_acc"}),
     ],
 )

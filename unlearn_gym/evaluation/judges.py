@@ -12,6 +12,7 @@ JUDGES: dict[str, str] = {
     "plain": "unlearn_gym.evaluation.plain_judge:PlainJudge",
     "diffusion": "unlearn_gym.evaluation.diffusion_judge:DiffusionJudge",
     "supervised": "unlearn_gym.evaluation.supervised_judge:SupervisedJudge",
+    "regression": "unlearn_gym.evaluation.regression_judge:RegressionJudge",
 }
 """An environment's ``judge`` → class; a string, so that only the one in use is imported.
 

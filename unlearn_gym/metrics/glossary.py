@@ -146,6 +146,16 @@ GLOSSARY: dict[str, Metric] = {
         "averaged over the retain test images.",
     ),
     "kl_forget": Metric("lower", "nats, from 0", "The same over the forgotten class's test images."),
+    "r2_wanted": Metric("higher", "at most 1", "R² = 1 − SS_res/SS_tot on held-out wanted points."),
+    "r2_unwanted": Metric(
+        "lower", "at most 1", "The same on unwanted points; below 0 the model is worse there than their mean."
+    ),
+    "r2_exp": Metric(
+        "lower", "0 to 1", "exp(−max(SS_res/SS_tot, 0)) on unwanted points; near 1 while they are followed."
+    ),
+    "fair_r2": Metric(
+        "higher", "0 to 1", "max(R² wanted, 0)·(1 − R²_exp): wanted points followed, unwanted ones not."
+    ),
     "seconds_per_update": Metric(
         "lower", "seconds", "Median wall time of one environment step; depends on machine and load.", False
     ),
