@@ -196,7 +196,7 @@ def _check_free(folder: Path, overwrite: bool) -> None:
     if not overwrite:
         raise UserError(
             f"The output folder {folder} is not empty; continue its run with --resume {folder}, "
-            "replace it with --overwrite true, or choose another --output."
+            "replace it with --overwrite, or choose another --output."
         )
     if not (folder / CONFIG).is_file():
         raise UserError(f"{folder} holds no run ({CONFIG} is missing); delete it yourself to use it.")

@@ -22,6 +22,8 @@ class Config:
     share: ClosedUnitInterval = 0.5
     mode: Literal["fast", "slow"] = "fast"
     extra: dict[str, Any] = field(default_factory=dict)
+    force: bool = False
+    bar: bool = True
 
 
 def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path):
@@ -30,6 +32,21 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path):
     config = cli.parse(Config, ["--config", str(path), "--n-envs", "3", "--extra.y", "3e-4"])
     assert config == Config("b", 3, 1e-3, "fast", {"x": 1, "y": 3e-4})
     assert type(config.n_envs) is int and type(config.share) is float
+
+
+@pytest.mark.parametrize(
+    ("words", "force", "bar"),
+    [
+        ("", False, True),
+        ("--force", True, True),
+        ("--force --env b", True, True),
+        ("--force false --no-bar", False, False),
+        ("--force=true --bar=false", True, False),
+    ],
+)
+def test_switches(words, force, bar):
+    config = cli.parse(Config, words.split())
+    assert (config.force, config.bar) == (force, bar)
 
 
 def test_defaults_can_be_replaced():
@@ -41,7 +58,7 @@ def test_defaults_can_be_replaced():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--foo 1", "'--foo' is not known; allowed are env, n_envs, share, mode, extra."),
+        ("--foo 1", "'--foo' is not known; allowed are env, n_envs, share, mode, extra, force, bar."),
         ("--n 1", "'--n' is not known"),
         ("--n-envs 0", "n_envs: Not of type PositiveInt: 0 does not conform to restriction v>0."),
         ("--n_envs many", "n_envs: "),

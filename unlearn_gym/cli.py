@@ -41,7 +41,8 @@ def parse(
     """Read a flat dataclass from flags, ``--config FILE.yaml`` and its defaults, the flags winning.
 
     Flags are the field names, with ``-`` or ``_``; entries of a dictionary field are ``--field.key value``,
-    and the words of a list field follow its flag, as in ``--agents ppo sac``.
+    and the words of a list field follow its flag, as in ``--agents ppo sac``; a field that is true or false is
+    also a switch, ``--field`` or ``--no-field``.
     ``--help`` and ``--print_config`` print and leave.
 
     Args:
@@ -59,7 +60,7 @@ def parse(
     known = [field.name for field in dataclasses.fields(config_type)]  # type: ignore[arg-type]
     lists = [name for name, kind in get_type_hints(config_type).items() if get_origin(kind) is list]
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
-    words = _gathered(words, lists)
+    words = _gathered(_spell_switches(config_type, words), lists)
     try:
         if defaults:
             parser.set_defaults(dict(defaults))
@@ -165,3 +166,15 @@ def _gathered(words: Sequence[str], lists: Sequence[str]) -> list[str]:
             collected = []
         result.append(word)
     return result[:-1]
+
+
+def _spell_switches(config_type: type, words: Sequence[str]) -> list[str]:
+    """Write ``--field`` and ``--no_field`` of boolean fields as ``--field=true`` and ``--field=false``."""
+    fields = dataclasses.fields(config_type)
+    switches = {f"--{field.name}": field.name for field in fields if isinstance(field.default, bool)}
+    offs = {f"--no_{name}": f"--{name}=false" for name in switches.values()}
+    spelled = []
+    for word, following in zip(words, [*words, "--"][1:], strict=True):
+        alone = word in switches and following.lower() not in {"true", "false"}
+        spelled.append(f"{word}=true" if alone else offs.get(word, word))
+    return spelled
