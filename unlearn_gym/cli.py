@@ -41,8 +41,8 @@ def parse(
     """Read a flat dataclass from flags, ``--config FILE.yaml`` and its defaults, the flags winning.
 
     Flags are the field names, with ``-`` or ``_``; entries of a dictionary field are ``--field.key value``,
-    and the words of a list field follow its flag, as in ``--agents ppo sac``; a field that is true or false is
-    also a switch, ``--field`` or ``--no-field``.
+    and the words of a list field follow its flag, as in ``--agents ppo sac``; a field that is true or false
+    is also a switch, ``--field`` or ``--no-field``.
     ``--help`` and ``--print_config`` print and leave.
 
     Args:
