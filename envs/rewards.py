@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.processes.base import Process, Update
+from unlearn_gym.processes.base import Process, Quality, Update
 
 
 class Reward(Protocol):
@@ -47,17 +47,17 @@ class ProgressReward:
 
     def reset(self, process: Process) -> None:
         """Measure the original weights."""
-        self._start = process.quality().retain_loss
-        self._last = self._potential(process)
-
-    def _potential(self, process: Process) -> tuple[float, float]:
         quality = process.quality()
+        self._start = quality.retain_loss
+        self._last = self._potential(quality)
+
+    def _potential(self, quality: Quality) -> tuple[float, float]:
         forget = min(quality.forget_loss, self.forget_cap) / self.forget_cap
         return -self.retain_weight * max(0.0, quality.retain_loss - self._start), forget
 
     def terms(self, update: Update, process: Process) -> dict[str, float]:
         """Return what each side gained since the last call."""
-        before, self._last = self._last, self._potential(process)
+        before, self._last = self._last, self._potential(process.quality())
         return {"retain": self._last[0] - before[0], "forget": self._last[1] - before[1]}
 
 

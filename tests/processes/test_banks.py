@@ -1,0 +1,38 @@
+"""Which bank a network gets."""
+
+import numpy as np
+
+from tests.processes.reference import small_process
+from unlearn_gym.processes import banks
+from unlearn_gym.processes.passed_bank import PassedBank
+from unlearn_gym.processes.taped_bank import TapedBank
+
+
+def chosen(process):
+    process._new_bank = None
+    process.reset(np.random.default_rng(0))
+    return process._bank
+
+
+def test_rule_of_sizes(monkeypatch):
+    process = small_process()
+    bank = chosen(process)
+    assert isinstance(bank, TapedBank) and bank._merge
+    monkeypatch.setattr(banks, "SMALL_ROW", 10)
+    bank = chosen(process)
+    assert isinstance(bank, TapedBank) and not bank._merge
+    monkeypatch.setattr(banks, "LARGEST_TAPE", 10)
+    assert isinstance(chosen(process), PassedBank)
+
+
+def test_unknown_layers_are_passed():
+    process = small_process()
+    process.model.conv_in.padding_mode = "circular"
+    assert isinstance(chosen(process), PassedBank)
+
+
+def test_saturated_rows_need_no_second_pass():
+    process = small_process(labels="different")
+    bank = chosen(process)
+    bank.weigh(process.objective.weights(0.7, process.draw))
+    assert len(bank._tapes) == 1
