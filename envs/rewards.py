@@ -70,7 +70,7 @@ class BalanceReward(ProgressReward):
     def reset(self, process: Process) -> None:
         """Measure the original weights."""
         self._start = 0.0
-        self._last = self._potential(process)
+        self._last = self._potential(process.quality())
 
 
 REWARDS: dict[str, Callable[[float, float], Reward]] = {
