@@ -1,9 +1,12 @@
 """The supervised process: exact gradients, and running statistics that follow updates and nothing else."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import brier_score_loss
+from torch import nn
 
 from unlearn_gym.data.classes import class_unlearning
 from unlearn_gym.errors import UserError
@@ -67,6 +70,32 @@ def test_an_update_is_one_plain_step(objective, changes):
         torch.testing.assert_close(new.detach(), old - 0.1 * g)
     for found, expected in zip(made.model.buffers(), buffers, strict=True):
         torch.testing.assert_close(found, expected)
+
+
+def test_without_batch_norm_both_sides_share_a_pass_and_the_update_is_the_same():
+    with torch.random.fork_rng(devices=[]):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).double()
+    settings = {"batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1, "max_grad_norm": 1e9}
+    for state, grad_norms in (("fresh", True), ("fresh", False), ("lagged", True)):
+        copied = copy.deepcopy(model)
+        made = SupervisedProcess(
+            copied,
+            DATA,
+            objective=make_supervised_objective("likelihood", SupervisedSettings(0.5, 0.9)),
+            state=state,
+            grad_norms=grad_norms,
+            device=torch.device("cpu"),
+            dtype=torch.float64,
+            **settings,
+        )
+        made.reset(np.random.default_rng(0))
+        retain, forget = made._batch
+        unwanted = torch.log(1 - 0.9 * torch.exp(-brier_error(model(forget.inputs), forget.labels) / 0.5))
+        loss = brier_error(model(retain.inputs), retain.labels).mean() - 0.4 * unwanted.mean()
+        gradient = torch.autograd.grad(loss, list(model.parameters()))
+        assert made.update(0.4).loss == pytest.approx(float(loss.detach()))
+        for old, new, g in zip(model.parameters(), copied.parameters(), gradient, strict=True):
+            torch.testing.assert_close(new.detach(), old.detach() - 0.1 * g)
 
 
 def test_signals_are_losses_and_norms_of_the_next_batch():

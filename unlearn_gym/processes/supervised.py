@@ -38,9 +38,9 @@ class SupervisedProcess(GradientProcess):
     """θ, the squared errors of B retain and B forget examples, and one of the forms of EMSE.
 
     The error is the Brier score for a classifier (``data.num_classes > 0``), else the mean squared error
-    over the outputs. The two sides never share a forward pass, and the rows of one side are never split:
-    BatchNorm normalises each side by its own batch, as it does in the benchmark's training steps. Dropout
-    is off.
+    over the outputs. In networks with BatchNorm the two sides never share a forward pass, and the rows of one
+    side are never split: each side is normalised by its own batch, as in the benchmark's training steps.
+    Dropout is off.
 
     BatchNorm's running statistics belong to the state. Each update moves them twice, once by its retain
     batch and then once by its forget batch: by the forward passes whose gradients it used. Observing moves
@@ -69,7 +69,8 @@ class SupervisedProcess(GradientProcess):
     ) -> None:
         super().__init__(model, **settings)
         self._pad, self._mirror = pad, mirror
-        if self.pairs < 2 and has_batch_norm(self.model):
+        self._coupled = has_batch_norm(self.model)
+        if self.pairs < 2 and self._coupled:
             raise UserError(
                 "BatchNorm has no statistics of a single example; give a batch_size of at least 4."
             )
@@ -112,8 +113,15 @@ class SupervisedProcess(GradientProcess):
         return LabelledSet(inputs, part.labels[rows])
 
     def _open_bank(self) -> Bank:
-        normalise_by_batch(self.model)
+        self._set_modes()
         return super()._open_bank()
+
+    def _set_modes(self) -> None:
+        """Undo what others did to the modes of the layers since the last pass."""
+        if self._coupled:
+            normalise_by_batch(self.model)
+        elif self.model.training:
+            self.model.eval()
 
     @property
     def draw(self) -> Draw:
@@ -122,9 +130,13 @@ class SupervisedProcess(GradientProcess):
     def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return each row's own error twice; a row's error towards the other side's target is never used."""
         assert self._batch is not None
+        self._set_modes()
+        if not self._coupled:
+            inputs, labels = (torch.cat(parts)[rows] for parts in zip(*map(_pair, self._batch), strict=True))
+            error = self._error(self.model(inputs), labels)
+            return error, self.objective.forget_error(error)
         is_forget = rows >= self.pairs
         error = torch.zeros(len(rows), device=self.device, dtype=self.dtype)
-        normalise_by_batch(self.model)
         for part, first, mask in zip(self._batch, (0, self.pairs), (~is_forget, is_forget), strict=True):
             if bool(mask.any()):
                 numbers = rows[mask] - first
@@ -150,10 +162,9 @@ class SupervisedProcess(GradientProcess):
     def quality(self) -> Quality:
         """Return the mean squared errors of up to 128 retain and forget examples each, in eval mode."""
         self.model.eval()
-        retain, forget = (
-            float(self._error(self.model(probe.inputs), probe.labels).mean()) for probe in self._probe
-        )
-        return Quality(retain, forget)
+        inputs, labels = (torch.cat(parts) for parts in zip(*map(_pair, self._probe), strict=True))
+        errors = self._error(self.model(inputs), labels).split([len(probe) for probe in self._probe])
+        return Quality(*torch.stack([side.mean() for side in errors]).tolist())
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -171,6 +182,10 @@ class SupervisedProcess(GradientProcess):
         self._batch = None
         if state["batch"] is not None:
             self._batch = tuple(self._move(LabelledSet(*tensors)) for tensors in state["batch"])
+
+
+def _pair(part: LabelledSet) -> tuple[Tensor, Tensor]:
+    return part.inputs, part.labels
 
 
 def _probe(part: LabelledSet) -> LabelledSet:
