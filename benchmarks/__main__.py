@@ -26,7 +26,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     chosen.output.mkdir(parents=True, exist_ok=True)
     settings = Settings(
-        chosen.device, 8 if chosen.quick else 60, 100 if chosen.quick else 2000, chosen.output
+        chosen.device, 9 if chosen.quick else 60, 100 if chosen.quick else 2000, chosen.output
     )
     rows = []
     for name in chosen.only:

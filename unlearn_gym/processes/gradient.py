@@ -143,7 +143,8 @@ class GradientProcess(Process):
             sides = bank.weigh(weights)
             parts = self._parts(lam, bank, weights, sides)
             found = self.objective.combine(lam, parts)
-            direction = gradients.scaled(sides.retain, found.c_retain / self.pairs)
+            direction = sides.retain  # the bank is not asked again
+            torch._foreach_mul_(direction, found.c_retain / self.pairs)
             gradients.add_(direction, sides.forget, found.c_forget / self.pairs)
         else:
             direction, parts, found = self._descent(lam, bank, weights)

@@ -18,12 +18,12 @@ def zeros_like(parameters: Sequence[Tensor]) -> Gradient:
 
 def norm(gradient: Gradient) -> Tensor:
     """Return the L2 norm over all entries, a scalar tensor."""
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradient)))
+    return _flat(gradient).norm()
 
 
 def dot(a: Gradient, b: Gradient) -> Tensor:
     """Return the inner product over all entries, a scalar tensor."""
-    return torch.stack([product.sum() for product in torch._foreach_mul(a, b)]).sum()
+    return torch.dot(_flat(a), _flat(b))
 
 
 def add_(gradient: Gradient, other: Gradient, scale: float = 1.0) -> Gradient:
@@ -35,3 +35,8 @@ def add_(gradient: Gradient, other: Gradient, scale: float = 1.0) -> Gradient:
 def scaled(gradient: Gradient, scale: float) -> Gradient:
     """Return ``scale``·``gradient`` as new tensors."""
     return list(torch._foreach_mul(gradient, scale))
+
+
+def _flat(gradient: Gradient) -> Tensor:
+    """Copy into one vector: cheaper than an operation for each of many small tensors."""
+    return torch.cat([g.flatten() for g in gradient])

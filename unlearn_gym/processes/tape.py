@@ -102,19 +102,17 @@ class Tape:
     @torch.no_grad()
     def gradient(self, part: slice, weights: Tensor | None = None) -> Gradient:
         """Return Σ_j w_j ∇ℓ_j over a part of the rows; all weights are 1 if none are given."""
-        rows = torch.arange(len(self.losses), device=self.losses.device)[part]
-        if weights is None:
-            weights = self.losses.new_ones(len(rows))
         chosen: slice | Tensor = part
-        if not weights.all():
+        if weights is not None and not weights.all():
+            rows = torch.arange(len(self.losses), device=weights.device)[part]
             chosen, weights = rows[weights != 0], weights[weights != 0]
         sums: dict[Tensor, Tensor] = {}
         for layer, x, g in self._calls:
             if type(layer) in CONTRACTED:
-                g = g[chosen] * weights.view(-1, *[1] * (g.ndim - 1))
-                _add(sums, cast(Tensor, layer.weight), CONTRACTED[type(layer)](layer, x[chosen], g))
+                scaled = g[chosen] if weights is None else g[chosen] * weights.view(-1, *[1] * (g.ndim - 1))
+                _add(sums, cast(Tensor, layer.weight), CONTRACTED[type(layer)](layer, x[chosen], scaled))
         parameters, gradients = self._rowwise
-        flat = weights @ gradients[chosen]
+        flat = gradients[chosen].sum(0) if weights is None else weights @ gradients[chosen]
         for parameter, g in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             _add(sums, parameter, g)
         return [sums[p] if p in sums else torch.zeros_like(p) for p in self._parameters]
