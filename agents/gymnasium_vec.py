@@ -35,7 +35,7 @@ class GymnasiumVecEnv(VecEnv):
         """Reset all, with the seeds and options that were set."""
         seeds = list(self._seeds) if any(s is not None for s in self._seeds) else None
         options = self._options[0] or None
-        observations, infos = self.envs.reset(seed=seeds, options=options)
+        observations, infos = self.envs.reset(seed=seeds, options=options)  # type: ignore[arg-type]
         self.reset_infos = [one_info(infos, i) for i in range(self.num_envs)]
         self._reset_seeds()
         self._reset_options()

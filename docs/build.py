@@ -42,8 +42,9 @@ def metrics_page() -> str:
         f"| `{name}` | {metric.arrow} | {metric.unit} | {escaped(metric.definition)} |"
         for name, metric in GLOSSARY.items()
     ]
-    head = "# Metrics\n\n↑ means that higher is better.\n\n| metric | | unit or range | definition |\n|---|---|---|---|\n"
-    return MADE + head + "\n".join(rows) + "\n"
+    head = "# Metrics\n\n↑ means that higher is better.\n\n"
+    columns = "| metric | | unit or range | definition |\n|---|---|---|---|\n"
+    return MADE + head + columns + "\n".join(rows) + "\n"
 
 
 PAGES = {"environments.md": environments_page, "metrics.md": metrics_page}

@@ -121,7 +121,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Version History
     * v0: first version.
-    """  # noqa: D212, D400, D415 (the docstring is the page)
+    """  # noqa: D212 (the docstring is the page)
 
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
     judge = "diffusion"
@@ -159,7 +159,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ) -> None:
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         if len(lambda_range) != 2 or lambda_range[1] > 1.0:
-            raise UserError(f"lambda_range={lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9.")
+            raise UserError(
+                f"lambda_range={lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
+            )
         self.task: Task | None = get_task(task, **(task_kwargs or {})) if task else None
         original, data = self._load(model, retain_data, forget_data)
         settings = DiffusionSettings(
@@ -220,11 +222,11 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         classes = max(self.process.data.num_classes, 1)
         shape = (classes * GRID_COLUMNS, *self.process.data.retain.inputs.shape[1:])
         noise = torch.randn(shape, generator=Generator().manual_seed(GRID_SEED))
-        labels = torch.arange(classes).repeat_interleave(GRID_COLUMNS) if self.process.data.num_classes else None
-        where = {"device": self.process.device}
-        images = self.sample(
-            None if labels is None else labels.to(**where), noise.to(dtype=self.process.dtype, **where)
+        labels = (
+            torch.arange(classes).repeat_interleave(GRID_COLUMNS) if self.process.data.num_classes else None
         )
+        device, dtype = self.process.device, self.process.dtype
+        images = self.sample(None if labels is None else labels.to(device), noise.to(device, dtype))
         return image_grid(images, GRID_COLUMNS)
 
     def save_pretrained(self, path: str | Path) -> None:

@@ -22,4 +22,6 @@ def as_device(name: str) -> torch.device:
         torch.empty(0, device=name)
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu.") from error
+        raise UserError(
+            f"device={name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu."
+        ) from error

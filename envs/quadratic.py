@@ -50,7 +50,7 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
 
     ## Version History
     * v0: first version.
-    """  # noqa: D212, D400, D415 (the docstring is the page)
+    """  # noqa: D212 (the docstring is the page)
 
     def __init__(
         self,

@@ -82,7 +82,7 @@ class StackedVectorEnv(VectorEnv):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Reset all; an integer seed s becomes s, s + 1, …"""
+        """Reset all; an integer seed s becomes s, s + 1 and so on."""
         if seed is None or isinstance(seed, int):
             seeds: list[int | None] = [None if seed is None else seed + i for i in range(self.num_envs)]
         else:
@@ -116,7 +116,8 @@ class StackedVectorEnv(VectorEnv):
             i: None for i, (_, _, terminated, truncated, _) in enumerate(results) if terminated or truncated
         }
         self._restart(dict(ended))
-        observations, infos = [], {}
+        observations: list[np.ndarray] = []
+        infos: dict[str, Any] = {}
         for i, (observation, _, _, _, info) in enumerate(results):
             if i in ended:
                 infos = self._add_info(infos, {"final_obs": observation, "final_info": info}, i)

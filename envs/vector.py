@@ -6,7 +6,7 @@ import functools
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
@@ -34,7 +34,7 @@ class Maker:
             import torch
 
             torch.set_num_threads(1)
-        return load_env_creator(self.entry_point)(**self.kwargs)
+        return cast(gym.Env, load_env_creator(self.entry_point)(**self.kwargs))
 
 
 def in_processes(maker: Maker, num_envs: int) -> VectorEnv:

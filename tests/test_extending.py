@@ -44,7 +44,12 @@ def test_there_are_five_examples_of_at_most_twenty_lines():
 
 def test_the_new_parts_work_together(names, tmp_path):
     env = gym.make(
-        "unlearn_gym/SISS-Digits-v0", task="tiny", objective="ascent", reward="bounded", horizon=3, batch_size=8
+        "unlearn_gym/SISS-Digits-v0",
+        task="tiny",
+        objective="ascent",
+        reward="bounded",
+        horizon=3,
+        batch_size=8,
     )
     run = rollout(env, names["Thermostat"](env), seed=0)
     assert len(run.lambdas) == 3 and all(math.isfinite(reward) for reward in run.rewards)

@@ -28,7 +28,17 @@ def test_wheel_holds_configs_and_assets(tmp_path):
     import subprocess
     import sys
 
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert "unlearn_gym/configs/ppo.yaml" in names and "unlearn_gym/envs/diffusion.py" in names

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from tests.envs.small import IDS, small_kwargs
 from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
+from tests.envs.small import IDS, small_kwargs
 from unlearn_gym.errors import UserError
 
 ADVICE = "symmetric and normalized"
@@ -19,7 +19,9 @@ ADVICE = "symmetric and normalized"
 
 @pytest.fixture(params=IDS)
 def make(request, tmp_path):
-    return lambda **kwargs: gym.make(request.param, **{**small_kwargs(request.param, tmp_path), **kwargs}).unwrapped
+    return lambda **kwargs: (
+        gym.make(request.param, **{**small_kwargs(request.param, tmp_path), **kwargs}).unwrapped
+    )
 
 
 def rollout(env, actions, **reset):
@@ -74,7 +76,9 @@ def test_global_random_state_is_left_alone(make):
 def test_pickled_copy_behaves_the_same(make):
     env = make()
     copy = pickle.loads(pickle.dumps(env))
-    for x, y in zip(rollout(env, actions_of(env), seed=1), rollout(copy, actions_of(env), seed=1), strict=True):
+    for x, y in zip(
+        rollout(env, actions_of(env), seed=1), rollout(copy, actions_of(env), seed=1), strict=True
+    ):
         np.testing.assert_array_equal(x, y)
 
 

@@ -21,7 +21,11 @@ def pairs_at_every_timestep(side, seed=0):
     """One pair of 8x8 images per timestep: float64 latents with their log-densities, and delta in float32."""
     rng = np.random.default_rng(seed)
     gamma, sigma = schedule()
-    x, a, eps = rng.uniform(-1, 1, (1000, 64)), rng.uniform(-1, 1, (1000, 64)), rng.standard_normal((1000, 64))
+    x, a, eps = (
+        rng.uniform(-1, 1, (1000, 64)),
+        rng.uniform(-1, 1, (1000, 64)),
+        rng.standard_normal((1000, 64)),
+    )
     m = gamma[:, None] * (a if side > 0 else x) + sigma[:, None] * eps
     log_x, log_a = (-((m - gamma[:, None] * y) ** 2).sum(1) / (2 * sigma**2) for y in (x, a))
     f32 = lambda v: torch.tensor(v, dtype=torch.float32)  # noqa: E731
@@ -57,7 +61,9 @@ def test_derivatives_match_finite_differences(lam):
     h = 1e-6
     for index, sign in ((0, -1.0), (1, -1.0)):
         w = importance_weights(lam, delta)
-        numeric = (importance_weights(lam + h, delta)[index] - importance_weights(lam - h, delta)[index]) / (2 * h)
+        numeric = (importance_weights(lam + h, delta)[index] - importance_weights(lam - h, delta)[index]) / (
+            2 * h
+        )
         torch.testing.assert_close(sign * w[index] * (w[1] - w[0]), numeric, rtol=1e-5, atol=1e-7)
 
 
@@ -89,7 +95,10 @@ def test_the_expected_loss_is_the_same_for_every_lambda(lam):
     for side, u in ((-1, 0.999999), (1, 0.0)):
         m = (a if side > 0 else x) + eps
         delta = log_ratio(
-            side, torch.tensor(eps * (x - a)), torch.full((len(eps),), gap**2), *[torch.tensor(gamma_sigma)] * 2
+            side,
+            torch.tensor(eps * (x - a)),
+            torch.full((len(eps),), gap**2),
+            *[torch.tensor(gamma_sigma)] * 2,
         ).double()
         uniform = torch.full((len(eps),), u, dtype=torch.float64)
         weights = objective.weights(lam, Draw(uniform, delta, delta))
@@ -124,10 +133,20 @@ def test_lambda_derivative_of_the_loss_matches_finite_differences():
         chosen = torch.where(uniform < mask_lam, delta + 1, delta - 1)
         w_x, w_a = importance_weights(lam, chosen)
         return Parts(
-            float((w_x * l_x).mean()), float((w_a * l_a).mean()), 1.0, 1.0, 0.0, w_x * l_x, w_a * l_a, w_a - w_x
+            float((w_x * l_x).mean()),
+            float((w_a * l_a).mean()),
+            1.0,
+            1.0,
+            0.0,
+            w_x * l_x,
+            w_a * l_a,
+            w_a - w_x,
         )
 
-    loss = lambda lam: sum(vars(objective.combine(lam, parts(lam)))[t] for t in ("retain_term", "forget_term"))  # noqa: E731
+    def loss(lam):
+        found = objective.combine(lam, parts(lam))
+        return found.retain_term + found.forget_term
+
     numeric = (loss(0.4 + 1e-6) - loss(0.4 - 1e-6)) / 2e-6
     assert objective.combine(0.4, parts(0.4)).dloss_dlambda == pytest.approx(numeric, rel=1e-5)
 

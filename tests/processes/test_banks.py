@@ -21,6 +21,10 @@ def test_rule_of_sizes(monkeypatch):
     monkeypatch.setattr(banks, "SMALL_ROW", 10)
     bank = chosen(process)
     assert isinstance(bank, TapedBank) and not bank._merge
+    process.fresh = False
+    chosen(process)
+    assert isinstance(process._open_bank(), PassedBank)
+    process.fresh = True
     monkeypatch.setattr(banks, "LARGEST_TAPE", 10)
     assert isinstance(chosen(process), PassedBank)
 

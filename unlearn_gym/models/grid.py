@@ -19,7 +19,7 @@ def image_grid(images: Tensor, columns: int) -> np.ndarray:
         uint8 array (rows·height, columns·width, 3), small images enlarged to at least 32 pixels, with a dark line
         between neighbours.
     """
-    n, channels, height, width = images.shape
+    n, channels, height, _ = images.shape
     scale = max(1, -(-TILE // height))
     pixels = ((images.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
     pixels = pixels.repeat(scale, axis=2).repeat(scale, axis=3)

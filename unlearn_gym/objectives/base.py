@@ -1,7 +1,8 @@
 """What an unlearning objective is: row weights for two gradients, and the way the two are combined.
 
 An objective sees no model and no optimizer. A minibatch holds B pairs, a *retain latent* and a *forget latent*
-each. Every latent has an error towards the retain target and one towards the forget target. The objective (1) weighs these errors row by row, which defines the two gradients
+each. Every latent has an error towards the retain target and one towards the forget target. The objective (1)
+weighs these errors row by row, which defines the two gradients
 
     g_retain = ∇ (1/B) Σ_j w^retain_j ℓ^retain_j,    g_forget = ∇ (1/B) Σ_j w^forget_j ℓ^forget_j,    j = 1 … 2B,
 

@@ -1,0 +1,1 @@
+"""Unlearning processes: weights, an optimizer, a stream of minibatches and an objective."""

@@ -20,16 +20,24 @@ LARGEST_TAPE = 2**27
 """Numbers that the layers may put out for a whole minibatch before tapes would take too much memory."""
 
 
-def choose(model: nn.Module, errors: Errors, parameters: Sequence[Tensor], pairs: int) -> Callable[[], Bank]:
+def choose(
+    model: nn.Module, errors: Errors, parameters: Sequence[Tensor], pairs: int, *, observed: bool
+) -> Callable[[], Bank]:
     """Return what makes a bank of the next minibatch.
 
     Args:
         model: the network.
-        errors: see ``Bank``, and so are ``parameters`` and ``pairs``.
+        errors: see ``Bank``.
+        parameters: see ``Bank``.
+        pairs: see ``Bank``.
+        observed: whether banks are observed before they are weighed. If not, large networks need no tape: each
+            of their gradients is asked for once.
     """
     ends = torch.tensor([0, 2 * pairs - 1], device=parameters[0].device)
     size = tape.row_size(model, errors, ends)
     if size is None or size * 2 * pairs > LARGEST_TAPE:
         return partial(PassedBank, errors, parameters, pairs)
-    layers = tape.trained_layers(model)
-    return partial(TapedBank, errors, parameters, pairs, layers, merge=size <= SMALL_ROW)
+    small = size <= SMALL_ROW
+    if not (small or observed):
+        return partial(PassedBank, errors, parameters, pairs)
+    return partial(TapedBank, errors, parameters, pairs, tape.trained_layers(model), merge=small)

@@ -100,6 +100,7 @@ class GradientProcess(Process):
         """Return the errors of the given latents towards the retain and the forget target, each (r,)."""
 
     def reset(self, rng: np.random.Generator) -> Signals:
+        """See ``Process.reset``."""
         with torch.no_grad():
             torch._foreach_copy_(self._tensors, self._original)
             torch._foreach_copy_(self._last, self._parameters)
@@ -116,10 +117,13 @@ class GradientProcess(Process):
 
     def _open_bank(self) -> Bank:
         if self._new_bank is None:
-            self._new_bank = choose(self.model, self.errors, self._parameters, self.pairs)
+            self._new_bank = choose(
+                self.model, self.errors, self._parameters, self.pairs, observed=self.fresh
+            )
         return self._new_bank()
 
     def observe(self) -> Signals:
+        """See ``Process.observe``."""
         if self.fresh and self._bank is None:
             self._bank = self._open_bank()
             self._signals = self._measure(self._bank)
@@ -136,6 +140,7 @@ class GradientProcess(Process):
         return Signals(*_numbers(retain, forget, *norms))
 
     def update(self, lam: float) -> Update:
+        """See ``Process.update``."""
         self.observe()
         bank = self._bank or self._open_bank()
         weights = self.objective.weights(lam, self.draw)
@@ -210,10 +215,12 @@ class GradientProcess(Process):
 
     @torch.no_grad()
     def undo(self) -> None:
+        """See ``Process.undo``."""
         torch._foreach_copy_(self._parameters, self._last)
         self._bank = None
 
     def state_dict(self) -> dict[str, Any]:
+        """See ``Process.state_dict``."""
         return {
             "tensors": [t.detach().clone() for t in self._tensors],
             "last": [t.clone() for t in self._last],
@@ -224,6 +231,7 @@ class GradientProcess(Process):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``Process.load_state_dict``."""
         with torch.no_grad():
             torch._foreach_copy_(self._tensors, [t.to(self.device) for t in state["tensors"]])
             torch._foreach_copy_(self._last, [t.to(self.device) for t in state["last"]])

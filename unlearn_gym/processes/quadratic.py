@@ -35,15 +35,18 @@ class QuadraticProcess(Process):
         return (1.0 + 1.0 / best_lambda) / QuadraticProcess.cap
 
     def reset(self, rng: np.random.Generator) -> Signals:
+        """See ``Process.reset``."""
         self.theta = self._previous = 0.0
         self._rng = np.random.default_rng(rng.integers(2**63))
         return self.observe()
 
     def observe(self) -> Signals:
+        """See ``Process.observe``."""
         quality = self.quality()
         return Signals(quality.retain_loss, quality.forget_loss, abs(self.theta), abs(self.theta + 1.0))
 
     def update(self, lam: float) -> Update:
+        """See ``Process.update``."""
         retain, relabel = 0.5 * self.theta**2, 0.5 * (self.theta - 1.0) ** 2
         self._previous = self.theta
         self.theta = lam + self.noise * float(self._rng.standard_normal())
@@ -51,14 +54,18 @@ class QuadraticProcess(Process):
         return Update(retain_term + forget_term, retain_term, forget_term, dloss_dlambda=relabel - retain)
 
     def undo(self) -> None:
+        """See ``Process.undo``."""
         self.theta = self._previous
 
     def quality(self) -> Quality:
+        """See ``Process.quality``."""
         return Quality(0.5 * self.theta**2, 0.5 * (self.theta + 1.0) ** 2)
 
     def state_dict(self) -> dict[str, Any]:
+        """See ``Process.state_dict``."""
         return {"theta": self.theta, "previous": self._previous, "rng": self._rng.bit_generator.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``Process.load_state_dict``."""
         self.theta, self._previous = state["theta"], state["previous"]
         self._rng.bit_generator.state = state["rng"]

@@ -44,6 +44,7 @@ class RegressionProcess(SupervisedProcess):
         super().__init__(fit_all(data, curves.degree), data, **settings)
 
     def reset(self, rng: np.random.Generator) -> Signals:
+        """See ``Process.reset``."""
         if self._fixed is None:
             self._go_to(int(rng.integers(2**31)))
         return super().reset(rng)
@@ -55,9 +56,11 @@ class RegressionProcess(SupervisedProcess):
         self._original = [p.detach().to(self.device, self.dtype) for p in fitted.parameters()]
 
     def state_dict(self) -> dict[str, Any]:
+        """See ``Process.state_dict``."""
         return {**super().state_dict(), "number": self._number}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``Process.load_state_dict``."""
         if state["number"] != self._number:
             self._go_to(state["number"])
         super().load_state_dict(state)

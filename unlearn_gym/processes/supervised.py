@@ -95,11 +95,13 @@ class SupervisedProcess(GradientProcess):
         return LabelledSet(part.inputs.to(self.device, self.dtype), labels)
 
     def reset_stream(self) -> None:
+        """See ``GradientProcess.reset_stream``."""
         self.statistics.mark()
         for order in self._orders:
             order.reset()
 
     def draw_batch(self) -> None:
+        """See ``GradientProcess.draw_batch``."""
         self.statistics.discard()
         self._batch = tuple(
             self._pick(part, order) for part, order in zip(self._sets, self._orders, strict=True)
@@ -125,6 +127,7 @@ class SupervisedProcess(GradientProcess):
 
     @property
     def draw(self) -> Draw:
+        """See ``GradientProcess.draw``."""
         return self._draw
 
     def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,6 +158,7 @@ class SupervisedProcess(GradientProcess):
         return good
 
     def undo(self) -> None:
+        """See ``Process.undo``."""
         super().undo()
         self.statistics.undo()
 
@@ -167,6 +171,7 @@ class SupervisedProcess(GradientProcess):
         return Quality(*torch.stack([side.mean() for side in errors]).tolist())
 
     def state_dict(self) -> dict[str, Any]:
+        """See ``Process.state_dict``."""
         return {
             **super().state_dict(),
             "statistics": self.statistics.state_dict(),
@@ -175,6 +180,7 @@ class SupervisedProcess(GradientProcess):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``Process.load_state_dict``."""
         super().load_state_dict(state)
         self.statistics.load_state_dict(state["statistics"])
         for order, left in zip(self._orders, state["orders"], strict=True):

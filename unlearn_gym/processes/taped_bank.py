@@ -23,10 +23,12 @@ class TapedBank(Bank):
     its retain side lies before its forget side.
 
     Args:
-        errors: see ``Bank``, and so are ``parameters`` and ``pairs``. layers: the network's trained layers
-        (``tape.trained_layers``). merge: whether a pass costs more than some rows. The state then takes one
-        pass, which also covers what the
-            update will probably need; else a pass for each side, each of which yields its plain sum at once.
+        errors: see ``Bank``.
+        parameters: see ``Bank``.
+        pairs: see ``Bank``.
+        layers: the network's trained layers (``tape.trained_layers``).
+        merge: whether a pass costs more than some rows. The state then takes one pass, which also covers what
+            the update will probably need; else a pass for each side, each of which yields its plain sum at once.
     """
 
     def __init__(
