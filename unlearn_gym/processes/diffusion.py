@@ -104,7 +104,12 @@ class DiffusionProcess(GradientProcess):
         return LabelledSet(part.inputs.to(self.device, self.dtype), part.labels.to(self.device))
 
     def _draw_raw(
-        self, generator: Generator, keep: Shuffled, forget: Shuffled, pairs: int, timesteps: Tensor | None = None
+        self,
+        generator: Generator,
+        keep: Shuffled,
+        forget: Shuffled,
+        pairs: int,
+        timesteps: Tensor | None = None,
     ) -> RawDraw:
         shape = (pairs, *self._forget.inputs.shape[1:])
         steps = len(self._gamma)
@@ -124,27 +129,28 @@ class DiffusionProcess(GradientProcess):
     def _draw_probe(self) -> Latents:
         """Draw a fixed batch with timesteps spread evenly over the schedule."""
         generator = Generator().manual_seed(PROBE_SEED)
-        orders = [Shuffled(len(part), generator) for part in (self._keep, self._forget)]
+        keep, forget = (Shuffled(len(part), generator) for part in (self._keep, self._forget))
         steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
-        return self._noise(self._draw_raw(generator, *orders, PROBE_SIZE, steps))
+        return self._noise(self._draw_raw(generator, keep, forget, PROBE_SIZE, steps))
 
     def draw_batch(self) -> None:
+        """See ``GradientProcess.draw_batch``."""
         self._raw = self._draw_raw(self.generator, self._keep_order, self._forget_order, self.pairs)
         self._latents = self._noise(self._raw)
 
     def reset_stream(self) -> None:
+        """See ``GradientProcess.reset_stream``."""
         self._keep_order.reset()
         self._forget_order.reset()
 
     def _noise(self, raw: RawDraw) -> Latents:
         """Make the latents γx + σε and γa + σε, their targets (m − γx)/σ and (m − γa)/σ, and δ."""
-        move = {"device": self.device, "dtype": self.dtype}
         x, a = self._keep.inputs[raw.retain], self._forget.inputs[raw.forget]
-        noise, timesteps = raw.noise.to(**move), raw.timesteps.to(self.device)
+        noise, timesteps = raw.noise.to(self.device, self.dtype), raw.timesteps.to(self.device)
         gamma, sigma = self._gamma[timesteps], self._sigma[timesteps]
         wide = (-1, *[1] * (x.ndim - 1))
         shift = (gamma / sigma).view(wide) * (x - a)
-        forget_noise = raw.target.to(**move) if len(raw.target) else noise
+        forget_noise = raw.target.to(self.device, self.dtype) if len(raw.target) else noise
         x_labels, a_labels = self._keep.labels[raw.retain], self._forget.labels[raw.forget]
         return Latents(
             noisy=torch.cat([y * gamma.view(wide) + noise * sigma.view(wide) for y in (x, a)]),
@@ -168,10 +174,12 @@ class DiffusionProcess(GradientProcess):
 
     @property
     def draw(self) -> Draw:
+        """See ``GradientProcess.draw``."""
         assert self._latents is not None
         return self._latents.draw
 
     def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``GradientProcess.errors``."""
         assert self._latents is not None
         return self._errors_of(self._latents, rows)
 
@@ -190,6 +198,7 @@ class DiffusionProcess(GradientProcess):
         return Quality(float(retain[:PROBE_SIZE].mean()), float(forget[PROBE_SIZE:].mean()))
 
     def state_dict(self) -> dict[str, Any]:
+        """See ``Process.state_dict``."""
         return {
             **super().state_dict(),
             "keep_order": self._keep_order.state_dict(),
@@ -198,6 +207,7 @@ class DiffusionProcess(GradientProcess):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``Process.load_state_dict``."""
         super().load_state_dict(state)
         self._keep_order.load_state_dict(state["keep_order"])
         self._forget_order.load_state_dict(state["forget_order"])
@@ -207,5 +217,3 @@ class DiffusionProcess(GradientProcess):
 
 def _joined(a: LabelledSet, b: LabelledSet) -> LabelledSet:
     return LabelledSet(torch.cat([a.inputs, b.inputs]), torch.cat([a.labels, b.labels]))
-
-
