@@ -58,7 +58,7 @@ def _lifts(study: Study, output: Path) -> Picture:
 
 def _dependence(study: Study, output: Path) -> Picture:
     x = study.settings.correlations
-    label = "correlation ρ of wanted and unwanted curve and noise"
+    label = "correlation ρ of the two curves"
     return _scores_by(study, by_correlation(study.settings), x, label, output / "dependence.png", (
         "The more alike the two curves are, the less there is to gain, and the less an unwanted point can be "
         f"missed: mean of {study.settings.draws} draws with 95 % intervals, "

@@ -10,8 +10,9 @@ from unlearn_gym.evaluation.figures import Picture
 from unlearn_gym.evaluation.regression_figures import NAMES
 from unlearn_gym.evaluation.regression_study import REAL, SCORES, Problem, Study, by_correlation, by_share
 from unlearn_gym.evaluation.results import versions
-from unlearn_gym.evaluation.statistics import Summary
+from unlearn_gym.evaluation.statistics import Summary, paired_difference
 from unlearn_gym.evaluation.tables import Grid
+from unlearn_gym.evaluation.wording import interval, number
 from unlearn_gym.files import write_text
 
 LOW, HIGH = 0.45, 0.95
@@ -74,6 +75,24 @@ def findings(study: Study) -> list[str]:
         sentences.append(
             f"{method}: wanted R² rises from below {LOW} to above {HIGH} on {len(big)} of {len(problems)} "
             f"problems" + (f" ({listed})." if big else ".")
+        )
+    return [*sentences, *_against_fine_tuning(study)]
+
+
+def _against_fine_tuning(study: Study) -> list[str]:
+    """Say what the unwanted points add to plain fine-tuning on the wanted ones (λ = 0)."""
+    if 0.0 not in study.settings.lambdas:
+        return []
+    sentences = []
+    for objective, best in study.best.items():
+        fair = {
+            lam: [r.scores.fair_r2 for r in study.sweep if (r.method, r.lam) == (f"EMSE {objective}", lam)]
+            for lam in (0.0, best)
+        }
+        gain = paired_difference(fair[best], fair[0.0])
+        sentences.append(
+            f"EMSE {objective}: over plain fine-tuning on wanted points (λ = 0) the static λ = {best:g} gains "
+            f"{number(gain.mean)} Fair R² ({interval(gain.ci95)}) at {study.settings.middle_share:.0%} unwanted."
         )
     return sentences
 
