@@ -64,7 +64,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ## Rewards
     - `loss` (the paper's): −L_t(λ_t). For `siss` it has no ceiling where the model is wrecked.
     - `progress`: φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch, with
-      φ = min(L_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, L_retain − L_retain(θ₀)).
+      φ = min(L_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, L_retain − L_retain(θ₀)); half of
+      its retain images have the label under which the forget set was learned, where damage shows first.
 
     Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
     `smoothness`, or `divergence`); they sum to the reward.
@@ -102,7 +103,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `dataset_factors` | str | `"exact"` | SISS, `coef`: `exact`, `paper` or `none` |
     | `x_from` | str | `"retain"` | SISS: draw x from the `retain` set or from `all` |
     | `forget_cap` | float | `0.15` | forget loss at which `weighted` and `progress` saturate |
-    | `retain_weight` | float | `10.0` | `progress`: price of lost retain quality |
+    | `retain_weight` | float | `50.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
@@ -149,7 +150,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         dataset_factors: str = "exact",
         x_from: str = "retain",
         forget_cap: float = 0.15,
-        retain_weight: float = 10.0,
+        retain_weight: float = 50.0,
         state: str = "fresh",
         grad_norms: bool = True,
         divergence_penalty: float = 1.0,

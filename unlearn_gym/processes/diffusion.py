@@ -127,11 +127,19 @@ class DiffusionProcess(GradientProcess):
         return raw
 
     def _draw_probe(self) -> Latents:
-        """Draw a fixed batch with timesteps spread evenly over the schedule."""
+        """Draw a fixed batch with timesteps spread evenly over the schedule.
+
+        Every second retain image has the label under which the forget set was learned, if there is one: the
+        damage of forgetting shows there first.
+        """
         generator = Generator().manual_seed(PROBE_SEED)
-        keep, forget = (Shuffled(len(part), generator) for part in (self._keep, self._forget))
+        keep, forget = (Shuffled(len(part), generator) for part in (self.data.retain, self.data.forget))
         steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
-        return self._noise(self._draw_raw(generator, keep, forget, PROBE_SIZE, steps))
+        raw = self._draw_raw(generator, keep, forget, PROBE_SIZE, steps)
+        near = (self.data.retain.labels == self.data.forget_label).nonzero().squeeze(-1)
+        if self._conditional and self.data.forget_label is not None and len(near):
+            raw.retain[::2] = near[Shuffled(len(near), generator).take(PROBE_SIZE // 2)]
+        return self._noise(raw)
 
     def draw_batch(self) -> None:
         """See ``GradientProcess.draw_batch``."""
@@ -192,7 +200,7 @@ class DiffusionProcess(GradientProcess):
 
     @torch.no_grad()
     def quality(self) -> Quality:
-        """Return the denoising losses of 32 retain and 32 forget images at evenly spread timesteps."""
+        """Return the denoising losses of 32 retain and 32 forget images; see ``_draw_probe``."""
         rows = torch.arange(2 * PROBE_SIZE, device=self.device)
         retain, forget = self._errors_of(self._probe, rows)
         return Quality(float(retain[:PROBE_SIZE].mean()), float(forget[PROBE_SIZE:].mean()))
