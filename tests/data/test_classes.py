@@ -9,8 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from unlearn_gym.data import parquet
 from unlearn_gym.data.augment import augment
 from unlearn_gym.data.classes import LabelledImages, class_unlearning, share_of, split_request
+from unlearn_gym.data.hub import find_dataset
+from unlearn_gym.data.pixels import PixelFormat, decode
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 
@@ -70,13 +73,66 @@ def test_cifar100_layout_from_the_local_folder(tmp_path, monkeypatch):
     assert len(data.forget) == 2 and len(data.forget_holdout) == 1
 
 
+@pytest.fixture
+def small_cifar(tmp_path, monkeypatch):
+    """Two training files and one test file in the local folder; returns the images that were decoded."""
+    monkeypatch.setenv("UNLEARN_GYM_DATA", str(tmp_path))
+    labels = [0, 1] * 8
+    write_split(tmp_path / "cifar100" / "b", "train", labels, size=32, channels=3, image="img")
+    write_split(tmp_path / "cifar100" / "a", "train", labels[:10], size=32, channels=3, image="img")
+    write_split(tmp_path / "cifar100", "test", labels[:4], size=32, channels=3, image="img")
+    decoded = []
+
+    def count(files, form, source):
+        files = list(files)
+        decoded.extend(name for _, name in files)
+        return decode(files, form, source)
+
+    monkeypatch.setattr(parquet, "decode", count)
+    return decoded
+
+
+def test_only_the_share_is_decoded_and_it_is_the_same_share(small_cifar):
+    form = PixelFormat(3, 32, 32)
+    whole, _ = parquet.read_parquet(find_dataset("cifar100", "train"), form)
+    small_cifar.clear()
+    data = class_unlearning("cifar100", fraction=0.25)
+    assert len(small_cifar) == 6 + 2
+    expected = share_of(whole, 0.25)
+    assert torch.equal(data.forget.inputs, expected.inputs[expected.labels == 0])
+    assert torch.equal(data.retain.inputs, expected.inputs[expected.labels == 1])
+
+
+def test_another_request_to_the_same_files_decodes_nothing(small_cifar, tmp_path):
+    class_unlearning("cifar100", fraction=0.5)
+    small_cifar.clear()
+    again = class_unlearning("cifar100", forget_class=1, fraction=0.5)
+    assert not small_cifar and again.forget_label == 1
+    write_split(tmp_path / "cifar100", "test", [0, 1, 0], size=32, channels=3, image="img")
+    class_unlearning("cifar100", fraction=0.5)
+    assert small_cifar
+
+
+def test_a_local_folder_without_test_images_is_not_mixed_with_the_hub(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNLEARN_GYM_DATA", str(tmp_path / "local"))
+    for folder, labels in (("local/fashion_mnist_sample", [0, 1]), ("hub", [0, 1, 1, 1])):
+        write_split(tmp_path / folder, "train", labels, size=28, channels=1)
+    write_split(tmp_path / "hub", "test", [0, 1], size=28, channels=1)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
+    assert len(class_unlearning("fashion_mnist").retain) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"forget_class": 10}, "forget_class=10 is not in 'digits'; choose one of 0, 1"),
+        ({"forget_class": "0"}, "forget_class='0' is not in 'digits'"),
         ({"forget_indices": []}, "empty"),
+        ({"forget_indices": 3}, "no list"),
+        ({"forget_indices": [1.5]}, "1.5"),
         ({"forget_indices": [99999]}, "99999"),
         ({"fraction": 0.0}, "fraction=0.0"),
+        ({"fraction": "all"}, "fraction='all'"),
     ],
 )
 def test_bad_requests(options, message):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Integral
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from unlearn_gym.data.digits import digit_images, stratified_holdout
-from unlearn_gym.data.hub import find_dataset
+from unlearn_gym.data.hub import find_splits
 from unlearn_gym.data.parquet import read_parquet
 from unlearn_gym.data.pixels import PixelFormat
 from unlearn_gym.data.split import LabelledSet, UnlearningData
@@ -50,35 +53,53 @@ class HubImages:
     size: int
     num_classes: int
 
-    def read(self, name: str) -> LabelledImages:
-        """Read both splits."""
-        form = PixelFormat(self.channels, self.size, self.size)
-        train, test = (_labelled(name, split, form) for split in ("train", "test"))
-        return LabelledImages(name, train, test, self.num_classes)
+    def read(self, name: str, fraction: float) -> LabelledImages:
+        """Read both splits, and keep in memory what was read last."""
+        files = [tuple((file, *_stamp(file)) for file in found) for found in find_splits(name).values()]
+        return _read(name, self, fraction, *files)
 
 
-def _labelled(name: str, split: str, form: PixelFormat) -> LabelledSet:
-    examples, labelled = read_parquet(find_dataset(name, split), form)
-    if not labelled:
-        raise UserError(f"The {split} split of {name!r} has no labels; it needs 'label' or 'fine_label'.")
-    return examples
+File = tuple[Path, int, int]
+"""A file with its size and time of change: another content is read anew."""
 
 
-def _digits(name: str) -> LabelledImages:
+def _stamp(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def _read(
+    name: str, images: HubImages, fraction: float, train: tuple[File, ...], test: tuple[File, ...]
+) -> LabelledImages:
+    form = PixelFormat(images.channels, images.size, images.size)
+    sets = []
+    for split, files in (("train", train), ("test", test)):
+        found, labelled = read_parquet(
+            [file for file, *_ in files], form, lambda labels: share_rows(labels, fraction)
+        )
+        if not labelled:
+            raise UserError(f"The {split} split of {name!r} has no labels; it needs 'label' or 'fine_label'.")
+        sets.append(found)
+    return LabelledImages(name, sets[0], sets[1], images.num_classes)
+
+
+def _digits(name: str, fraction: float) -> LabelledImages:
     """Scikit-learn's 8×8 digits, 30 % of each class held out as test images."""
     digits = digit_images()
     held = stratified_holdout(digits.labels, DIGITS_HOLDOUT)
-    return LabelledImages(name, _select(digits, ~held), _select(digits, held), 10)
+    train, test = (share_of(_select(digits, part), fraction) for part in (~held, held))
+    return LabelledImages(name, train, test, 10)
 
 
-LABELLED_IMAGES: dict[str, Callable[[str], LabelledImages]] = {
+LABELLED_IMAGES: dict[str, Callable[[str, float], LabelledImages]] = {
     "digits": _digits,
     "mnist": HubImages(1, 28, 10).read,
     "fashion_mnist": HubImages(1, 28, 10).read,
     "cifar10": HubImages(3, 32, 10).read,
     "cifar100": HubImages(3, 32, 100).read,
 }
-"""Name → function of the name that reads the data set."""
+"""Name → function of the name, and of the share of each class wanted, that reads the data set."""
 
 
 def class_unlearning(
@@ -98,11 +119,9 @@ def class_unlearning(
     """
     if name not in LABELLED_IMAGES:
         raise UserError(f"There is no data set {name!r}; choose one of {', '.join(sorted(LABELLED_IMAGES))}.")
-    if not 0 < fraction <= 1:
-        raise UserError(f"fraction={fraction} was given; choose a share above 0 and up to 1.")
-    images = LABELLED_IMAGES[name](name)
-    train, test = (share_of(part, fraction) for part in (images.train, images.test))
-    return split_request(LabelledImages(name, train, test, images.num_classes), forget_class, forget_indices)
+    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+        raise UserError(f"fraction={fraction!r} was given; choose a share above 0 and up to 1.")
+    return split_request(LABELLED_IMAGES[name](name, fraction), forget_class, forget_indices)
 
 
 def split_request(
@@ -112,11 +131,12 @@ def split_request(
     for part, split in ((images.train, "training"), (images.test, "test")):
         _check_labels(part.labels, images.num_classes, f"The {split} set of {images.name!r}")
     if forget_indices is None:
-        chosen, held = images.train.labels == forget_class, images.test.labels == forget_class
+        wanted = torch.tensor(forget_class if _whole(forget_class) else -1)
+        chosen, held = images.train.labels == wanted, images.test.labels == wanted
         if not bool(chosen.any()):
             present = ", ".join(str(int(label)) for label in images.train.labels.unique())
             raise UserError(
-                f"forget_class={forget_class} is not in {images.name!r}; choose one of {present}."
+                f"forget_class={forget_class!r} is not in {images.name!r}; choose one of {present}."
             )
     else:
         chosen = _mask(forget_indices, len(images.train))
@@ -135,15 +155,20 @@ def split_request(
 
 def share_of(examples: LabelledSet, fraction: float) -> LabelledSet:
     """Return the same random ``fraction`` of each class (at least one image), in the original order."""
-    if fraction == 1 or not len(examples):
-        return examples
+    return _select(examples, share_rows(examples.labels, fraction))
+
+
+def share_rows(labels: Tensor, fraction: float) -> Tensor:
+    """Return the numbers of the examples that ``share_of`` keeps, in increasing order."""
+    if fraction == 1:
+        return torch.arange(len(labels))
     generator = torch.Generator().manual_seed(SHARE_SEED)
-    rows = []
-    for label in examples.labels.unique():
-        members = (examples.labels == label).nonzero().squeeze(1)
+    rows = [torch.empty(0, dtype=torch.int64)]
+    for label in labels.unique():
+        members = (labels == label).nonzero().squeeze(1)
         order = torch.randperm(len(members), generator=generator)
         rows.append(members[order[: max(1, round(fraction * len(members)))]])
-    return _select(examples, torch.cat(rows).sort().values)
+    return torch.cat(rows).sort().values
 
 
 def _select(examples: LabelledSet, rows: Tensor) -> LabelledSet:
@@ -151,14 +176,21 @@ def _select(examples: LabelledSet, rows: Tensor) -> LabelledSet:
 
 
 def _mask(indices: Sequence[int], size: int) -> Tensor:
-    if not len(indices):
-        raise UserError("forget_indices is empty; give the numbers of the training images to forget.")
-    wrong = [index for index in indices if not 0 <= int(index) < size]
+    if not isinstance(indices, Iterable) or isinstance(indices, str) or not len(list(indices)):
+        raise UserError(
+            f"forget_indices={indices!r} is empty or no list; give the numbers of the training images to forget."
+        )
+    wrong = [index for index in indices if not _whole(index) or not 0 <= index < size]
     if wrong:
-        raise UserError(f"forget_indices has {wrong[0]}; there are training images 0 to {size - 1}.")
+        raise UserError(f"forget_indices has {wrong[0]!r}; there are training images 0 to {size - 1}.")
     mask = torch.zeros(size, dtype=torch.bool)
     mask[torch.as_tensor(list(indices), dtype=torch.int64)] = True
     return mask
+
+
+def _whole(number: object) -> bool:
+    """Whether something is an integer, of Python or NumPy, and no truth value."""
+    return isinstance(number, Integral) and not isinstance(number, bool)
 
 
 def _check_labels(labels: Tensor, num_classes: int, what: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from unlearn_gym.errors import UserError
 
 DATA_VARIABLE = "UNLEARN_GYM_DATA"
+SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,37 @@ def find_dataset(name: str, split: str) -> list[Path]:
     Raises:
         UserError: for an unknown name, or when neither the local folder nor the hub has the split.
     """
+    dataset = _known(name)
+    return _local(dataset, split) or _downloaded(name, dataset, split)
+
+
+def find_splits(name: str) -> dict[str, list[Path]]:
+    """Return the parquet files of both splits, train and test, from one and the same source.
+
+    A local folder that lacks one of them is not used: the training images of one source and the test images
+    of another may overlap.
+
+    Raises:
+        UserError: for an unknown name, or when neither the local folder nor the hub has both.
+    """
+    dataset = _known(name)
+    local = {split: _local(dataset, split) for split in SPLITS}
+    if all(local.values()):
+        return local
+    missing_first = sorted(SPLITS, key=lambda split: bool(local[split]))  # the message names what is missing
+    found = {split: _downloaded(name, dataset, split) for split in missing_first}
+    return {split: found[split] for split in SPLITS}
+
+
+def is_local(name: str) -> bool:
+    """Say whether ``find_splits`` takes a data set from the local folder."""
+    return all(_local(_known(name), split) for split in SPLITS)
+
+
+def _known(name: str) -> HubDataset:
     if name not in HUB:
         raise UserError(f"There is no data set {name!r}; choose one of {', '.join(sorted(HUB))}.")
-    return _local(HUB[name], split) or _downloaded(name, HUB[name], split)
+    return HUB[name]
 
 
 def _local(dataset: HubDataset, split: str) -> list[Path]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
 from unlearn_gym.data.pixels import PixelFormat, decode
 from unlearn_gym.data.split import LabelledSet
@@ -22,8 +23,15 @@ def parquet_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.parquet"))
 
 
-def read_parquet(files: list[Path], form: PixelFormat) -> tuple[LabelledSet, bool]:
+def read_parquet(
+    files: list[Path], form: PixelFormat, choose: Callable[[Tensor], Tensor] | None = None
+) -> tuple[LabelledSet, bool]:
     """Read images (struct of encoded ``bytes`` and ``path``) and integer labels from parquet files.
+
+    Args:
+        files: read in this order.
+        form: of the decoded images.
+        choose: from all labels (n,) to the increasing numbers of the images wanted; only these are decoded.
 
     Returns:
         The images, and whether the files have labels (else they are 0).
@@ -31,12 +39,20 @@ def read_parquet(files: list[Path], form: PixelFormat) -> tuple[LabelledSet, boo
     Raises:
         UserError: when a file is unreadable or empty, or lacks an image column of that kind.
     """
-    parts, labelled = zip(*(_read(file, form) for file in files), strict=True)
-    labels = torch.cat([part.labels for part in parts])
-    return LabelledSet(torch.cat([part.inputs for part in parts]), labels), all(labelled)
+    columns, parts, labelled = zip(*(_read(file) for file in files), strict=True)
+    labels = torch.cat(parts)
+    wanted = torch.arange(len(labels)) if choose is None else choose(labels)
+    inputs, first = [], 0
+    for file, images in zip(files, columns, strict=True):
+        rows = wanted[(wanted >= first) & (wanted < first + len(images))] - first
+        if len(rows):
+            inputs.append(decode(_encoded(images, rows.tolist(), file), form, str(file)))
+        first += len(images)
+    return LabelledSet(torch.cat(inputs), labels[wanted]), all(labelled)
 
 
-def _read(file: Path, form: PixelFormat) -> tuple[LabelledSet, bool]:
+def _read(file: Path) -> tuple[pa.ChunkedArray, Tensor, bool]:
+    """Return the encoded images of one file, their labels, and whether it has any."""
     try:
         names = pq.read_schema(file).names
         table = pq.read_table(file, columns=[n for n in names if n in IMAGE_COLUMNS + LABEL_COLUMNS])
@@ -49,17 +65,15 @@ def _read(file: Path, form: PixelFormat) -> tuple[LabelledSet, bool]:
         )
     if len(images) == 0:
         raise UserError(f"{file} has no rows; give a file with at least one image.")
-    inputs = decode(_encoded(images, file), form, str(file))
     labels = next((table[name] for name in LABEL_COLUMNS if name in table.column_names), None)
     values = [0] * len(images) if labels is None else labels.to_pylist()
     if not all(isinstance(value, int) for value in values):
         raise UserError(f"{file} has labels that are not whole numbers; give integer classes without gaps.")
-    return LabelledSet(inputs, torch.tensor(values, dtype=torch.int64)), labels is not None
+    return images, torch.tensor(values, dtype=torch.int64), labels is not None
 
 
-def _encoded(images: pa.ChunkedArray, file: Path) -> Iterator[tuple[bytes, str]]:
-    row = 0
-    for chunk in images.chunks:
-        for encoded in chunk.field("bytes"):
-            yield encoded.as_py() or b"", f"row {row} of {file}"
-            row += 1
+def _encoded(images: pa.ChunkedArray, rows: list[int], file: Path) -> Iterator[tuple[bytes, str]]:
+    wanted = images.take(pa.array(rows, pa.int64()))
+    encoded = (one for chunk in wanted.chunks for one in chunk.field("bytes"))
+    for row, one in zip(rows, encoded, strict=True):
+        yield one.as_py() or b"", f"row {row} of {file}"
