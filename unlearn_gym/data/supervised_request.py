@@ -57,7 +57,10 @@ def _read(
             f"{name} is no pair (inputs, labels) of arrays; give one, or image_shape=(channels, height, "
             "width) with an image folder, parquet or array file."
         )
-    inputs, labels = (torch.as_tensor(part).detach().cpu() for part in source)
+    try:
+        inputs, labels = (torch.as_tensor(part).detach().cpu() for part in source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{name} holds no arrays of numbers ({error}); give inputs and labels.") from error
     if not len(inputs) or not bool(torch.isfinite(inputs).all()):
         raise UserError(f"{name} is empty or has inputs that are not finite; give at least one example.")
     return LabelledSet(inputs.float(), _labels(labels, name, num_classes))
@@ -65,6 +68,8 @@ def _read(
 
 def _labels(labels: torch.Tensor, name: str, num_classes: int) -> torch.Tensor:
     if not num_classes:
+        if not bool(torch.isfinite(labels).all()):
+            raise UserError(f"{name} has targets that are not finite; leave those examples out.")
         return (labels[:, None] if labels.ndim == 1 else labels).float()
     if labels.is_floating_point() or labels.ndim != 1:
         raise UserError(

@@ -147,8 +147,8 @@ def get_supervised_task(name: str, **options: Any) -> SupervisedTask:
         raise UserError(f"{unknown[0]!r} is no keyword of a task; allowed are {', '.join(allowed)}.")
     chosen, kind = TaskOptions(**options), SUPERVISED_TASKS[name]
     epochs = kind.recipe.epochs if chosen.pretrain_epochs is None else chosen.pretrain_epochs
-    if epochs < 1:
-        raise UserError(f"pretrain_epochs={epochs} trains nothing; give at least 1.")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise UserError(f"pretrain_epochs={epochs!r} is no number of epochs; give a whole number from 1 on.")
     data = class_unlearning(kind.data, chosen.forget_class, chosen.forget_indices, chosen.fraction)
     recipe = replace(kind.recipe, epochs=epochs, seed=chosen.seed)
     return SupervisedTask(name, data, recipe, _scaled(chosen, kind.recipe.epochs, epochs))
