@@ -136,9 +136,11 @@ class DiffusionProcess(GradientProcess):
         keep, forget = (Shuffled(len(part), generator) for part in (self.data.retain, self.data.forget))
         steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
         raw = self._draw_raw(generator, keep, forget, PROBE_SIZE, steps)
-        near = (self.data.retain.labels == self.data.forget_label).nonzero().squeeze(-1)
-        if self._conditional and self.data.forget_label is not None and len(near):
-            raw.retain[::2] = near[Shuffled(len(near), generator).take(PROBE_SIZE // 2)]
+        label = self.data.forget_label
+        if self._conditional and label is not None:
+            near = (self.data.retain.labels == label).nonzero().squeeze(-1)
+            if len(near):
+                raw.retain[::2] = near[Shuffled(len(near), generator).take(PROBE_SIZE // 2)]
         return self._noise(raw)
 
     def draw_batch(self) -> None:
