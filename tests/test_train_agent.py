@@ -58,6 +58,7 @@ def test_print_config(tmp_path):
         (["--agnt", "ppo"], "'--agnt' is not known; allowed are env, agent"),
         (["--total-timesteps", "-3"], "total_timesteps"),
         (["--env", "unlearn_gym/Quadratic-v0", "--hyperparameters.gamma", "2"], "gamma"),
+        (["--env", "Quadratic-v0", "--output", "/dev/null/x"], "/dev/null/x"),
         (["--resume", "nowhere"], "nowhere holds no run"),
     ],
 )

@@ -19,11 +19,14 @@ ConfigType = TypeVar("ConfigType")
 
 
 def run(main: Callable[[], object]) -> NoReturn:
-    """Call ``main`` and leave the process: status 0, 2 after bad input (one sentence), 130 after ^C."""
+    """Call ``main`` and leave the process: status 0, 2 after bad input or a bad path (one sentence), 130 after ^C."""
     try:
         main()
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # a folder that cannot be written, a full disk
+        print(f"error: {one_line(error)}; give a path that can be read and written.", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
