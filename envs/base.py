@@ -127,7 +127,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         if values.size != 1 or not np.isfinite(values[0]):
             raise UserError(f"The action {action!r} is not one finite λ; give an array of shape (1,).")
         lam = min(max(float(values[0]), self._low), self._high)
-        return lam, lam != float(values[0])
+        # the ends of the action space are float32, so they may lie a rounding outside
+        return lam, abs(lam - float(values[0])) > 1e-6
 
     def _observation(self) -> np.ndarray:
         assert self._signals is not None

@@ -41,6 +41,10 @@ class ProgressReward:
     """
 
     def __init__(self, forget_cap: float, retain_weight: float) -> None:
+        if not forget_cap > 0:
+            raise UserError(
+                f"forget_cap={forget_cap} is not positive; give a forget loss above 0, such as 0.15."
+            )
         self.forget_cap, self.retain_weight = forget_cap, retain_weight
         self._start = 0.0
         self._last = (0.0, 0.0)

@@ -112,6 +112,13 @@ def test_reward_terms_sum_to_the_reward_and_the_end_is_a_termination(make):
         assert terminated == (step == 3) and not truncated
 
 
+def test_the_ends_of_the_action_space_are_not_outside():
+    env = gym.make("unlearn_gym/Quadratic-v0", lambda_range=(0.3, 0.8))  # neither is a float32
+    env.reset(seed=0)
+    ends = (env.action_space.low, env.action_space.high)
+    assert not any(env.step(end)[4]["clipped"] for end in ends)
+
+
 def test_actions_outside_are_clipped_and_said_so(make):
     env = make()
     env.reset(seed=0)
