@@ -20,6 +20,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym import cli
 from unlearn_gym.agents import artefact, load, make, resolve
+from unlearn_gym.envs.making import full_id
 from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings
 from unlearn_gym.evaluation.benchmark import SEED, Scale, benchmark_campaign
 from unlearn_gym.evaluation.benchmark_publish import publish_benchmark
@@ -119,7 +120,7 @@ def main() -> None:
         run_benchmark(options, options.benchmark, command)
         return
     campaign = Campaign(
-        options.env if "/" in options.env or ":" in options.env else f"unlearn_gym/{options.env}",
+        full_id(options.env),
         tuple(contestant(spec) for spec in options.agents),
         seeds(options, 1000),
         options.env_kwargs,

@@ -51,7 +51,7 @@ def make(name: str, env: Any, **kwargs: Any) -> Agent:
         name: a registered name; words after colons fill its first settings, as in ``static:0.5``,
             ``schedule:linear:0.9:0.1`` or ``adaptive_vi:variance``.
         env: the environment it will act in (Gymnasium's, or a Stable-Baselines3 vector environment).
-        **kwargs: settings of the agent, and ``seed``.
+        **kwargs: settings of the agent, and ``seed``; the words of ``name`` win over them.
 
     Raises:
         UserError: on an unknown name or setting, a wrong type or a value out of range.
@@ -62,7 +62,7 @@ def make(name: str, env: Any, **kwargs: Any) -> Agent:
         allowed = ":".join([plain, *(f"<{argument}>" for argument in kind.arguments)])
         raise UserError(f"{name!r} has too many arguments; the most there can be is {allowed}.")
     settings: dict[str, Any] = dict(zip(kind.arguments, words, strict=False))
-    return kind(env, **settings, **kwargs)
+    return kind(env, **{**kwargs, **settings})
 
 
 def load(path: str | Path, env: Any) -> Agent:

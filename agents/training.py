@@ -19,6 +19,8 @@ from unlearn_gym.agents.artefact import FILE as AGENT
 from unlearn_gym.agents.base import Hooks, Learner
 from unlearn_gym.agents.logs import Logbook
 from unlearn_gym.agents.vector import Factory, make_vector
+from unlearn_gym.envs.making import full_id
+from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import temporary_prefix, write_text
 from unlearn_gym.models.threads import one_thread
@@ -33,7 +35,7 @@ class TrainConfig:
     """What a training run is.
 
     Args:
-        env: id of the environment.
+        env: id of the environment; the prefix ``unlearn_gym/`` may be left out.
         agent: name of a learning agent.
         total_timesteps: environment steps in all; an agent may finish the rollout it is in.
         seed: seed of weights, exploration and environments.
@@ -63,6 +65,9 @@ class TrainConfig:
     progress_bar: bool = True
     overwrite: bool = False
     resume: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "env", full_id(self.env))
 
 
 class Run(Hooks):
@@ -174,6 +179,7 @@ def _build(config: TrainConfig) -> tuple[Learner, Any]:
         raise UserError(f"The agent {name!r} has nothing to learn; train one of {', '.join(learners)}.")
     if config.n_envs > 1 and not kind.vectorised:
         raise UserError(f"n_envs={config.n_envs}: {name} learns from one environment; give n_envs=1.")
+    as_device(config.device)  # refuse it before anything is started
     keywords = {**configs.hyperparameters(name, config.env), **config.hyperparameters}
     keywords["device"], keywords["seed"] = config.device, config.seed
     if kind.vectorised:

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
 import torch
-from gymnasium.envs.registration import load_env_creator
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-import unlearn_gym
 from unlearn_gym.agents.gymnasium_vec import GymnasiumVecEnv
-from unlearn_gym.cli import one_line
+from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
-
-
-def make_env(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> gym.Env:
-    """Call ``gymnasium.make`` with errors that a user can act on.
-
-    Args:
-        env_id: a registered id.
-        env_kwargs: keywords of the environment.
-
-    Raises:
-        UserError: on an unknown id or keyword, or a value that the environment refuses.
-    """
-    unlearn_gym.register_all()
-    try:
-        spec = gym.spec(env_id)
-    except gym.error.Error as error:
-        ids = ", ".join(sorted(name for name in gym.registry if name.startswith("unlearn_gym/")))
-        raise UserError(f"The environment {env_id!r} is not known; choose one of {ids}.") from error
-    keywords = dict(env_kwargs or {})
-    _check_keywords(spec, keywords)
-    try:
-        return gym.make(env_id, **keywords)
-    except UserError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{env_id} cannot be made with {keywords}: {one_line(error)}.") from error
-
-
-def _check_keywords(spec: Any, keywords: dict[str, Any]) -> None:
-    creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
-    parameters = inspect.signature(creator).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    unknown = sorted(set(keywords) - set(parameters))
-    if unknown:
-        raise UserError(f"{spec.id} has no keyword {unknown[0]!r}; allowed are {', '.join(parameters)}.")
 
 
 class EpisodeRecord(gym.Wrapper):

@@ -192,6 +192,8 @@ def test_output_with_something_in_it_is_kept(tmp_path):
         ({"env": "unlearn_gym/Nothing-v0"}, "unlearn_gym/Quadratic-v0"),
         ({"env_kwargs": {"horizont": 3}}, "'horizont'; allowed are best_lambda"),
         ({"env_kwargs": {"horizon": 0}}, "horizon=0"),
+        ({"env": "no_such_module:X-v0"}, "is not known"),
+        ({"device": "abacus"}, "device='abacus'"),
         ({"hyperparameters": {"gama": 1}}, "'gama' is not known; allowed are learning_rate"),
         ({"hyperparameters": {"gamma": 1.5}}, "gamma"),
         ({"hyperparameters": {"prior": "beta"}}, "prior: expected one of"),
@@ -201,6 +203,19 @@ def test_bad_input_is_one_sentence_and_writes_nothing(changes, message, tmp_path
     with pytest.raises(UserError, match=message):
         train(quadratic(tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_words_after_the_colon_win_over_the_agents_file(tmp_path):
+    config = TrainConfig(
+        env="Quadratic-v0",  # the prefix may be left out
+        agent="adaptive_vi:variance",
+        total_timesteps=5,
+        output=str(tmp_path / "run"),
+        progress_bar=False,
+    )
+    assert config.env == "unlearn_gym/Quadratic-v0"
+    stored = training.stored_config(str(train(config)))
+    assert stored["hyperparameters"]["estimator"] == "variance" and stored["env"] == config.env
 
 
 def test_agents_that_cannot_be_trained_are_named(tmp_path):

@@ -23,6 +23,17 @@ def test_rows_and_values(campaign, tmp_path):
     assert [record.values["forget_loss"] for record in findings.of("before")] == [0.5] * 4
 
 
+def test_a_changed_file_of_the_user_is_another_run(campaign, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_text("one")
+    mine = replace(campaign, env_kwargs={"model": str(model), "objective": "siss"})
+    before = mine.key("noisy", 0)
+    assert before == mine.key("noisy", 0)
+    (model / "weights").write_text("other")
+    assert mine.key("noisy", 0) != before
+
+
 def test_finished_runs_are_not_made_again(campaign, tmp_path):
     evaluate(replace(campaign, seeds=(1000,)), tmp_path, progress=False)
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
@@ -96,8 +107,8 @@ def test_bad_campaigns(campaign, change, sentence):
     ("change", "sentence"),
     [
         ({"env_id": "unlearn_gym/Nothing-v0"}, "choose one of .*Quadratic-v0"),
-        ({"env_id": "no_such_module:X-v0"}, "There is no environment"),
-        ({"env_kwargs": {"colour": 1}}, "does not take .*colour"),
+        ({"env_id": "no_such_module:X-v0"}, "no_such_module:X-v0' is not known"),
+        ({"env_kwargs": {"colour": 1}}, "no keyword 'colour'; allowed are best_lambda"),
         ({"metrics": ("fid_forget",)}, "does not measure 'fid_forget'"),
         ({"metrics": ("fud",)}, "no metric 'fud'"),
         ({"contestants": (Contestant("mute", lambda env: object()),)}, "no predict"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gymnasium as gym
-
+from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Contestant
 from unlearn_gym.evaluation.judges import make_judge
@@ -12,30 +11,12 @@ from unlearn_gym.evaluation.run import RUN_METRICS, rollout
 from unlearn_gym.metrics.glossary import look_up
 
 
-def make_env(campaign: Campaign) -> gym.Env:
-    """Build the environment of a campaign.
-
-    Raises:
-        UserError: for an id or a keyword that is not known.
-    """
-    try:
-        return gym.make(campaign.env_id, **campaign.env_kwargs)
-    except (gym.error.Error, ModuleNotFoundError) as error:
-        known = ", ".join(sorted(name for name in gym.registry if name.startswith("unlearn_gym/")))
-        raise UserError(f"There is no environment {campaign.env_id!r}; choose one of {known}.") from error
-    except TypeError as error:
-        raise UserError(
-            f"{campaign.env_id} does not take env_kwargs={campaign.env_kwargs} ({error}); its class "
-            "docstring lists its keywords."
-        ) from error
-
-
 class Bench:
     """One process's environment and judge, built once and used for many runs."""
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
-        self.env = make_env(campaign)
+        self.env = make_env(campaign.env_id, campaign.env_kwargs)
         self.judge = make_judge(self.env.unwrapped, campaign.judge)  # type: ignore[arg-type]
 
     def rows(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import torch
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.judge import JudgeSettings
-from unlearn_gym.evaluation.records import Record, digest
+from unlearn_gym.evaluation.records import Record, digest, stamps
 from unlearn_gym.evaluation.run import Run
 
 BEFORE, RETRAINED = "before", "retrained"
@@ -86,7 +86,7 @@ class Campaign:
             "deterministic": self.deterministic,
             "torch": torch.__version__,
         }
-        return digest(settings)
+        return digest(settings | stamps(self.env_kwargs))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import math
+import os
 import re
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -55,6 +56,17 @@ def file_digest(path: Path) -> str:
             result.update(str(file.relative_to(path) if path.is_dir() else file.name).encode())
             result.update(file.read_bytes())
     return result.hexdigest()
+
+
+def stamps(env_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return name, size and time of every file that a keyword names, so that a changed model is run anew."""
+    texts = [str(value) for value in env_kwargs.values() if isinstance(value, str | os.PathLike)]
+    named = [Path(text).expanduser() for text in texts if text]
+    files = sorted(
+        file for path in named for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()
+    )
+    found = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return {"files": found} if found else {}
 
 
 def record_path(folder: Path, name: str, seed: int, key: str) -> Path:
