@@ -47,6 +47,7 @@ def test_a_benchmark_file_runs_unchanged(tmp_path, model, batches):
             "class UnlearningMethod:\n    def __init__(self, a): pass\n    def unlearn_step(self): pass\n",
             "without arguments",
         ),
+        ("class UnlearningMethod:\n    def unlearn_step(self, model): pass\n", "six arguments"),
         ("import nowhere_to_be_found\n", "cannot be imported"),
     ],
 )
@@ -69,7 +70,9 @@ def test_unknown_names_list_the_known():
     assert all(name in str(error.value) for name in METHODS)
 
 
-@pytest.mark.parametrize("spec", ["emse:much", "emse:0.1:0.2", "retain_finetune:1", "emse:nan"])
+@pytest.mark.parametrize(
+    "spec", ["emse:much", "emse:0.1:0.2", "retain_finetune:1", "emse:nan", "salun:7", "scrub:0.01:0.99:0"]
+)
 def test_bad_numbers(spec):
     with pytest.raises(UserError, match=spec.split(":")[0]):
         make_method(spec)

@@ -72,12 +72,19 @@ def load_method(path: str | Path) -> Any:
     if not callable(getattr(kind, "unlearn_step", None)):
         raise UserError(f"UnlearningMethod in {path} has no unlearn_step; it needs a {CONTRACT}.")
     try:
-        return kind()
+        method = kind()
     except Exception as error:  # the user's own code
         raise UserError(
             f"UnlearningMethod in {path} cannot be built without arguments ({type(error).__name__}: "
             f"{error}); it needs a {CONTRACT}."
         ) from error
+    try:
+        inspect.signature(method.unlearn_step).bind(*range(6))
+    except TypeError as error:
+        raise UserError(
+            f"unlearn_step in {path} does not take six arguments ({error}); it needs a {CONTRACT}."
+        ) from error
+    return method
 
 
 def read_loss(result: Any, name: str) -> float:

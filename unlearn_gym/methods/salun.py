@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
+from unlearn_gym.errors import UserError
 from unlearn_gym.methods.base import Batch, Batches, LossMethod
 from unlearn_gym.methods.importance import loss_gradient
 from unlearn_gym.models.modes import eval_mode
@@ -25,6 +26,10 @@ class SalUn(LossMethod):
     """
 
     def __init__(self, share: float = 0.5) -> None:
+        if not 0 < share <= 1:
+            raise UserError(
+                f"salun was given share={share}; choose a share of the weights above 0 and up to 1."
+            )
         self.share = share
 
     def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
+from unlearn_gym.errors import UserError
 from unlearn_gym.methods.base import Batch, Batches, LossMethod
 from unlearn_gym.methods.distillation import divergence, frozen_copy
 
@@ -30,6 +31,8 @@ class Scrub(LossMethod):
     def __init__(
         self, alpha: float = 0.01, gamma: float = 0.99, temperature: float = 4.0, max_epochs: int = 2
     ) -> None:
+        if not temperature > 0:
+            raise UserError(f"scrub was given temperature={temperature}; choose a positive one, such as 4.")
         self.alpha, self.gamma = alpha, gamma
         self.temperature, self.max_epochs = temperature, max_epochs
 
