@@ -83,6 +83,10 @@ def test_a_rule_that_breaks_the_contract(tmp_path):
         ({"benchmark": "digits", "methods": ("none.py",)}, "no file none.py"),
         ({"benchmark": "digits", "scale": Scale(fraction=2.0)}, "fraction"),
         ({"benchmark": "digits", "methods": ("scrub", "scrub")}, "'scrub' is taken"),
+        (
+            {"benchmark": "digits", "env_kwargs": {"task_kwargs": {"forget_class": 3}}},
+            "'task_kwargs' .* fixed",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, says):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.bench import Bench
 from unlearn_gym.evaluation.campaign import Campaign, Contestant
@@ -77,7 +78,8 @@ class BenchmarkCampaign(Campaign):
 
     def key(self, name: str, seed: int) -> str:
         """Return the digest that the record of a row and a seed is found by."""
-        return digest({"campaign": super().key(name, seed), "protocol": asdict(self.protocol)})
+        data = data_fingerprints(self.benchmark, self.scale)
+        return digest({"campaign": super().key(name, seed), "protocol": asdict(self.protocol), "data": data})
 
 
 @lru_cache(maxsize=1)
@@ -90,6 +92,14 @@ def load_task(benchmark: str, scale: Scale) -> SupervisedTask:
     if benchmark not in BENCHMARKS:
         raise UserError(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
     return get_supervised_task(benchmark, fraction=scale.fraction, pretrain_epochs=scale.pretrain_epochs)
+
+
+@lru_cache(maxsize=1)
+def data_fingerprints(benchmark: str, scale: Scale) -> tuple[str, ...]:
+    """Return the digests of all sets of a benchmark: a run on the local split is none on the published one."""
+    data = load_task(benchmark, scale).data
+    sets = (data.retain, data.forget, data.retain_holdout, data.forget_holdout)
+    return tuple(fingerprint(part) for part in sets)
 
 
 def rule(spec: str) -> Rule:
@@ -129,6 +139,12 @@ def benchmark_campaign(
         UserError: for an unknown benchmark, method or keyword.
     """
     scale = scale or Scale()
+    fixed = sorted({"task", "task_kwargs", "horizon", "batch_size"} & set(env_kwargs or {}))
+    if fixed:
+        raise UserError(
+            f"{fixed[0]!r} of the agents' environment is fixed by the benchmark; scale it by --epochs, "
+            "--pretrain-epochs and --fraction."
+        )
     rules = tuple(rule(spec) for spec in methods)
     task = load_task(benchmark, scale)
     protocol = Protocol(epochs=scale.epochs, pad=task.recipe.pad, mirror=task.recipe.mirror)
