@@ -77,6 +77,7 @@ def test_real_groups():
         ("synthetic", {"unwanted_share": 1.0}, "unwanted_share=1.0"),
         ("synthetic", {"correlation": 2}, "correlation=2"),
         ("synthetic", {"colour": 1}, "colour"),
+        ("synthetic", {"unwanted_share": "half"}, "half"),
     ],
 )
 def test_bad_curves(name, keywords, message):

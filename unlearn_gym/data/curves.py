@@ -151,7 +151,7 @@ def make_curves(name: str, **keywords: object) -> Curves:
         raise UserError(f"There are no curves {name!r}; choose one of {', '.join(sorted(CURVES))}.")
     try:
         return CURVES[name](**keywords)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(
             f"{name} curves do not take {keywords} ({error}); see {CURVES[name].__name__}."
         ) from error
