@@ -88,8 +88,8 @@ class AdaptiveVIAgent(OnlineLearner):
         return self.low + (self.high - self.low) * torch.sigmoid(z)
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
-        """Draw λ, or take that of z = μ."""
-        self._noise = 0.0 if deterministic else float(self.rng.standard_normal())
+        """Draw z = μ + σξ, ``deterministic`` or not: the draw is a step of the method (Algorithm 2)."""
+        self._noise = float(self.rng.standard_normal())
         with torch.no_grad():
             mean, log_std = self.infer(observation)
             return self.squash(mean + log_std.exp() * self._noise).item()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any, SupportsFloat
 
@@ -52,6 +53,13 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         low, high = (float(end) for end in lambda_range)
         if not 0.0 <= low < high:
             raise UserError(f"lambda_range={lambda_range} is not a range; give 0 <= low < high.")
+        for name, value in (
+            ("alpha", alpha),
+            ("retain_weight", retain_weight),
+            ("divergence_penalty", divergence_penalty),
+        ):
+            if not 0.0 <= value < math.inf:
+                raise UserError(f"{name}={value} is not a weight; give a finite number of at least 0.")
         if horizon < 1:
             raise UserError(f"horizon={horizon} is no number of updates; give at least 1.")
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:

@@ -69,6 +69,8 @@ def test_a_folder_of_images_is_enough(tmp_path):
         ({"device": "cuda:99"}, "cuda:99"),
         ({"dtype": "int8"}, "float32"),
         ({"horizon": 0}, "at least 1"),
+        ({"alpha": -1.0}, "alpha"),
+        ({"retain_weight": float("nan")}, "retain_weight"),
         ({"learning_rate": 0.0}, "above 0"),
     ],
 )

@@ -67,7 +67,7 @@ class DiffusionJudge(Judge):
         "balance",
         "fid_retrained",
     )
-    trade_off = ("concept_rate", "class_accuracy")
+    trade_off = ("concept_rate", "label_accuracy")
 
     def __init__(self, env: UnlearningEnv, settings: JudgeSettings) -> None:
         super().__init__(env, settings)

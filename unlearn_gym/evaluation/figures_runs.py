@@ -71,6 +71,7 @@ def learning_figure(campaign: Campaign, findings: Findings, output: Path) -> Pic
                 look = looks(campaign)[name]
                 panel.plot(columns[STEPS], columns[column], look.line, color=look.colour, label=name)
         panel.set(xlabel="environment steps", title=label)
+        panel.ticklabel_format(axis="y", useOffset=False)
     panels[0].legend(fontsize=8, frameon=False)
     caption = (
         "Training of the learned agents, from their run folders: the return should rise, then level off."

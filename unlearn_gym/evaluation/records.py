@@ -19,8 +19,10 @@ from unlearn_gym.evaluation.run import Run
 from unlearn_gym.files import atomic_write, write_json
 
 FORMAT = 1
-CODE = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
-"""Packages whose source is part of the digest: a run is never taken for one of other code."""
+PACKAGES = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
+CODE = {**dict.fromkeys(PACKAGES, "*.py"), "evaluation": "*judge*.py"}
+"""Package → files whose source is part of the digest: a run is never taken for one of other code. Of the
+evaluation only the judges count; tables and figures may change."""
 
 
 @dataclass
@@ -100,9 +102,9 @@ def load_record(path: Path) -> Record:
 @cache
 def _code() -> str:
     result = hashlib.sha256()
-    for package in CODE:
+    for package, pattern in CODE.items():
         spec = importlib.util.find_spec(f"unlearn_gym.{package}")
         if spec is not None and spec.origin is not None:
-            for file in sorted(Path(spec.origin).parent.rglob("*.py")):
+            for file in sorted(Path(spec.origin).parent.rglob(pattern)):
                 result.update(file.read_bytes())
     return result.hexdigest()
