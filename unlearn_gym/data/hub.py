@@ -18,18 +18,18 @@ class HubDataset:
 
     Attributes:
         repository: its id on the hub.
-        folder: its folder under ``UNLEARN_GYM_DATA``.
+        folders: its possible folders under ``UNLEARN_GYM_DATA``; the first one that has the files is taken.
     """
 
     repository: str
-    folder: str
+    folders: tuple[str, ...]
 
 
 HUB: dict[str, HubDataset] = {
-    "mnist": HubDataset("ylecun/mnist", "mnist"),
-    "fashion_mnist": HubDataset("zalando-datasets/fashion_mnist", "fashion_mnist_sample"),
-    "cifar10": HubDataset("uoft-cs/cifar10", "cifar10_45k"),
-    "cifar100": HubDataset("uoft-cs/cifar100", "cifar100"),
+    "mnist": HubDataset("ylecun/mnist", ("mnist",)),
+    "fashion_mnist": HubDataset("zalando-datasets/fashion_mnist", ("fashion_mnist", "fashion_mnist_sample")),
+    "cifar10": HubDataset("uoft-cs/cifar10", ("cifar10", "cifar10_45k")),
+    "cifar100": HubDataset("uoft-cs/cifar100", ("cifar100",)),
 }
 
 
@@ -44,7 +44,8 @@ def find_dataset(name: str, split: str) -> list[Path]:
         UserError: for an unknown name, or when neither the local folder nor the hub has the split.
     """
     dataset = _known(name)
-    return _local(dataset, split) or _downloaded(name, dataset, split)
+    folder = local_folder(name, split)
+    return _files(_root() / folder, split) if folder else _downloaded(name, dataset, split)
 
 
 def find_splits(name: str) -> dict[str, list[Path]]:
@@ -57,17 +58,20 @@ def find_splits(name: str) -> dict[str, list[Path]]:
         UserError: for an unknown name, or when neither the local folder nor the hub has both.
     """
     dataset = _known(name)
-    local = {split: _local(dataset, split) for split in SPLITS}
-    if all(local.values()):
-        return local
-    missing_first = sorted(SPLITS, key=lambda split: bool(local[split]))  # the message names what is missing
+    folder = local_folder(name, *SPLITS)
+    if folder:
+        return {split: _files(_root() / folder, split) for split in SPLITS}
+    missing_first = sorted(SPLITS, key=lambda split: bool(local_folder(name, split)))  # named in the message
     found = {split: _downloaded(name, dataset, split) for split in missing_first}
     return {split: found[split] for split in SPLITS}
 
 
-def is_local(name: str) -> bool:
-    """Say whether ``find_splits`` takes a data set from the local folder."""
-    return all(_local(_known(name), split) for split in SPLITS)
+def local_folder(name: str, *splits: str) -> str | None:
+    """Return the folder under ``UNLEARN_GYM_DATA`` that has all the splits of a named data set, if one has."""
+    if not os.environ.get(DATA_VARIABLE):
+        return None
+    whole = (f for f in _known(name).folders if all(_files(_root() / f, split) for split in splits))
+    return next(whole, None)
 
 
 def _known(name: str) -> HubDataset:
@@ -76,9 +80,8 @@ def _known(name: str) -> HubDataset:
     return HUB[name]
 
 
-def _local(dataset: HubDataset, split: str) -> list[Path]:
-    root = os.environ.get(DATA_VARIABLE)
-    return _files(Path(root).expanduser() / dataset.folder, split) if root else []
+def _root() -> Path:
+    return Path(os.environ[DATA_VARIABLE]).expanduser()
 
 
 def _downloaded(name: str, dataset: HubDataset, split: str) -> list[Path]:
@@ -92,7 +95,7 @@ def _downloaded(name: str, dataset: HubDataset, split: str) -> list[Path]:
         Exception
     ) as error:  # offline, no such repository, no space: whatever it is, the user's way out is one
         raise UserError(
-            f"The {split} split of {name!r} is neither in {DATA_VARIABLE}/{dataset.folder} nor could "
+            f"The {split} split of {name!r} is neither in {DATA_VARIABLE}/{dataset.folders[0]} nor could "
             f"{dataset.repository} be downloaded ({type(error).__name__}); set {DATA_VARIABLE} to a folder "
             "that has it, or go online."
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unlearn_gym.data.hub import DATA_VARIABLE, HUB, is_local
+from unlearn_gym.data.hub import DATA_VARIABLE, HUB, local_folder
 from unlearn_gym.evaluation.benchmark import BenchmarkCampaign, Scale
 
 PUBLISHED_EPOCHS = Scale().epochs
@@ -38,8 +38,8 @@ def data_sentence(campaign: BenchmarkCampaign) -> str:
 def _source(name: str) -> str:
     if name not in HUB:
         return "scikit-learn's 8×8 digits, 30 % of each class held out for testing"
-    folder = HUB[name].folder
-    if is_local(name):
+    folder = local_folder(name, "train", "test")
+    if folder:
         split = f" ({SPLITS[folder]})" if folder in SPLITS else ""
         return f"the folder `{folder}` of {DATA_VARIABLE}{split}"
     return f"the published split of `{HUB[name].repository}`"

@@ -72,7 +72,7 @@ def load_method(path: str | Path) -> Any:
     if not callable(getattr(kind, "unlearn_step", None)):
         raise UserError(f"UnlearningMethod in {path} has no unlearn_step; it needs a {CONTRACT}.")
     try:
-        method = kind()
+        method: Any = kind()
     except Exception as error:  # the user's own code
         raise UserError(
             f"UnlearningMethod in {path} cannot be built without arguments ({type(error).__name__}: "
