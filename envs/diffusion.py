@@ -232,5 +232,5 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write the model as it is now as a diffusers pipeline folder (``unet/``, ``scheduler/``)."""
-        unet = copy.deepcopy(self.process.model).to(device="cpu", dtype=torch.float32)
+        unet = torch.nn.Module.to(copy.deepcopy(self.process.model), device="cpu", dtype=torch.float32)
         DiffusionModel(unet, self.process.scheduler).save_pretrained(path)
