@@ -50,7 +50,11 @@ def test_resumed_stack_goes_on_alike(tmp_path):
 
 def test_ppo_learns_over_it():
     envs = GymnasiumVecEnv(gym.make_vec(ID, num_envs=2, vectorization="loop"))
-    PPO("MlpPolicy", envs, n_steps=16, batch_size=16, n_epochs=1).learn(64)
+    learner = PPO("MlpPolicy", envs, n_steps=16, batch_size=16, n_epochs=1)
+    before = [weight.clone() for weight in learner.policy.parameters()]
+    learner.learn(64)
+    assert learner.num_timesteps == 64
+    assert any((a != b).any() for a, b in zip(before, learner.policy.parameters(), strict=True))
 
 
 def test_other_autoreset_is_refused():

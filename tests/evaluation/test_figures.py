@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from unlearn_gym.evaluation import Contestant, evaluate
-from unlearn_gym.evaluation.figures import draw_all, looks
+from unlearn_gym.evaluation.drawing import looks
+from unlearn_gym.evaluation.figures import draw_all
 from unlearn_gym.evaluation.figures_runs import read_progress
 from unlearn_gym.evaluation.figures_samples import samples_figure, strip
 from unlearn_gym.evaluation.figures_scores import ellipse_patch

@@ -50,7 +50,10 @@ def test_a_killed_training_ends_in_the_same_weights(examples, tmp_path, monkeypa
 def test_a_damaged_checkpoint_is_not_used(examples, tmp_path):
     path = tmp_path / "c.safetensors"
     path.write_bytes(b"nonsense")
-    train_classifier(examples, 10, RECIPE, checkpoint=path, device=CPU)
+    trained = train_classifier(examples, 10, RECIPE, checkpoint=path, device=CPU)
+    assert same(
+        trained, train_classifier(examples, 10, RECIPE, checkpoint=tmp_path / "other.safetensors", device=CPU)
+    )
 
 
 def test_models_are_cached_and_options_change_the_key(tmp_path, monkeypatch):

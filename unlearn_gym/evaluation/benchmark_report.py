@@ -10,7 +10,7 @@ from unlearn_gym.evaluation import published
 from unlearn_gym.evaluation.benchmark import BenchmarkCampaign, Rule
 from unlearn_gym.evaluation.benchmark_data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Findings
-from unlearn_gym.evaluation.figures import Picture
+from unlearn_gym.evaluation.drawing import Picture
 from unlearn_gym.evaluation.results import table, versions
 from unlearn_gym.evaluation.tables import STAR, Grid, glossary_grid, main_grid, pair_grid
 from unlearn_gym.evaluation.wording import conclusion, interval, number

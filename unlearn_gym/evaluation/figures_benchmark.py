@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.benchmark import BenchmarkCampaign
 from unlearn_gym.evaluation.campaign import Findings
-from unlearn_gym.evaluation.figures import REFERENCE, STYLE, Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.drawing import REFERENCE, STYLE, Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.figures_scores import REFERENCE_LINES, REFERENCE_MARKERS
 from unlearn_gym.evaluation.published import baseline, published
 from unlearn_gym.evaluation.results import table

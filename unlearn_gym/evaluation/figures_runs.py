@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.campaign import Campaign, Findings
-from unlearn_gym.evaluation.figures import Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.drawing import Look, Picture, looks, new_figure, save
 
 STEPS = "time/total_timesteps"
 CURVES = (

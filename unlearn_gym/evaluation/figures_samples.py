@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
-from unlearn_gym.evaluation.figures import Picture, new_figure, save
+from unlearn_gym.evaluation.drawing import Picture, new_figure, save
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.wording import number
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
-from unlearn_gym.evaluation.figures import REFERENCE, Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.drawing import REFERENCE, Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.results import table
 from unlearn_gym.evaluation.statistics import confidence_ellipse
 from unlearn_gym.metrics.glossary import GLOSSARY

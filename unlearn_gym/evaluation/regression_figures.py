@@ -8,8 +8,8 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.figures import COLOURS, LINES, MARKERS, STYLE, Picture, new_figure, save
-from unlearn_gym.evaluation.regression_study import REAL, SCORES, Problem, Study, by_correlation, by_share
+from unlearn_gym.evaluation.drawing import COLOURS, LINES, MARKERS, STYLE, Picture, new_figure, save
+from unlearn_gym.evaluation.regression_records import REAL, SCORES, Problem, Study, by_correlation, by_share
 from unlearn_gym.evaluation.statistics import summarize
 from unlearn_gym.models.curve_picture import draw_fits
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unlearn_gym.data.curves import BreastCancerCurves, SyntheticCurves
-from unlearn_gym.evaluation.figures import Picture
+from unlearn_gym.evaluation.drawing import Picture
 from unlearn_gym.evaluation.regression_figures import NAMES
-from unlearn_gym.evaluation.regression_study import REAL, SCORES, Problem, Study, by_correlation, by_share
+from unlearn_gym.evaluation.regression_records import REAL, SCORES, Problem, Study, by_correlation, by_share
 from unlearn_gym.evaluation.results import versions
 from unlearn_gym.evaluation.statistics import Summary, paired_difference
 from unlearn_gym.evaluation.tables import Grid

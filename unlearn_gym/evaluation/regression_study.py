@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,19 @@ from tqdm import tqdm
 
 from unlearn_gym.cli import check
 from unlearn_gym.data.split import UnlearningData
-from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.regression_figures import draw_study
+from unlearn_gym.evaluation.regression_records import (
+    REAL,
+    Problem,
+    Row,
+    Settings,
+    Study,
+    by_correlation,
+    by_share,
+    middle,
+)
+from unlearn_gym.evaluation.regression_report import save_study
 from unlearn_gym.evaluation.run import rollout
-from unlearn_gym.evaluation.statistics import Summary, summarize
 from unlearn_gym.evaluation.studies import Train
 from unlearn_gym.files import write_json
 from unlearn_gym.metrics.regression import RegressionScores, regression_scores
@@ -27,72 +37,6 @@ from unlearn_gym.processes.regression import RegressionProcess, fit_all, fit_wan
 ENV_ID = "unlearn_gym/EMSE-Polynomial-v0"
 TUNING_DRAW = 10_000
 """Draws from here on tune λ; the reported ones count from 0."""
-SCORES = ("r2_wanted", "r2_unwanted", "fair_r2")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the study measures.
-
-    Attributes:
-        draws: problems that every number is a mean over.
-        tuning_draws: other problems, on which the static λ is chosen.
-        shares: shares of unwanted points.
-        correlations: ρ of the dependence study, at ``middle_share``.
-        middle_share: share of unwanted points of the sweep and of the dependence study.
-        lambdas: static λ of the sweep; the best one of them is the static row.
-        objectives: forms of EMSE.
-        horizon: updates a run.
-        lambda_range: λ that agents may choose.
-        agent: the learning agent, or "" for none.
-        agent_steps: environment steps that it is trained for, on freshly drawn problems.
-        agent_hyperparameters: its hyperparameters.
-    """
-
-    draws: int = 20
-    tuning_draws: int = 5
-    shares: list[float] = field(default_factory=lambda: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
-    correlations: list[float] = field(default_factory=lambda: [0.0, 0.3, 0.6, 0.9])
-    middle_share: float = 0.45
-    lambdas: list[float] = field(default_factory=lambda: [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4])
-    objectives: list[str] = field(default_factory=lambda: ["linear", "likelihood"])
-    horizon: int = 100
-    lambda_range: list[float] = field(default_factory=lambda: [0.0, 0.5])
-    agent: str = "ppo"
-    agent_steps: int = 12_000
-    agent_hyperparameters: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.draws < 2 or self.tuning_draws < 1:
-            raise UserError(f"draws={self.draws} gives no intervals; give at least 2, and 1 to tune on.")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One kind of problem: a name for tables, and the keywords of its curves."""
-
-    name: str
-    curves: str
-    keywords: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model on one draw of a problem.
-
-    Attributes:
-        problem: name of the kind of problem.
-        draw: its number.
-        method: "before", "refit", "EMSE linear", "EMSE linear, ppo", …
-        lam: the constant λ; None where there is none.
-        scores: on held-out points.
-    """
-
-    problem: str
-    draw: int
-    method: str
-    lam: float | None
-    scores: RegressionScores
 
 
 @dataclass(frozen=True)
@@ -106,60 +50,6 @@ class Constant:
         return np.array([self.lam], dtype=np.float32), None
 
 
-@dataclass
-class Study:
-    """Settings with everything that was found.
-
-    Attributes:
-        settings: what was measured.
-        rows: the reported runs.
-        sweep: runs of every λ on the middle problem.
-        best: form of EMSE → the λ that was best on the tuning draws.
-        fits: problem → its data on draw 0, and the curves before, after and refitted.
-    """
-
-    settings: Settings
-    rows: list[Row] = field(default_factory=list)
-    sweep: list[Row] = field(default_factory=list)
-    best: dict[str, float] = field(default_factory=dict)
-    fits: dict[str, tuple[UnlearningData, dict[str, nn.Module]]] = field(default_factory=dict)
-
-    def summary(self, problem: str, method: str, score: str) -> Summary:
-        """Summarise one number over the draws."""
-        return summarize([getattr(row.scores, score) for row in self.rows_of(problem, method)])
-
-    def rows_of(self, problem: str, method: str) -> list[Row]:
-        """Return the rows of one method on one problem, draw by draw."""
-        return [row for row in self.rows if (row.problem, row.method) == (problem, method)]
-
-    def methods(self) -> list[str]:
-        """Return the names of the methods, in the order of the rows."""
-        return list(dict.fromkeys(row.method for row in self.rows))
-
-
-def by_share(settings: Settings) -> list[Problem]:
-    """Return the synthetic problems of the headline."""
-    return [
-        Problem(f"{share:.0%} unwanted", "synthetic", {"unwanted_share": share}) for share in settings.shares
-    ]
-
-
-def by_correlation(settings: Settings) -> list[Problem]:
-    """Return the problems of the dependence study."""
-    return [
-        Problem(f"ρ = {rho:g}", "synthetic", {"unwanted_share": settings.middle_share, "correlation": rho})
-        for rho in settings.correlations
-    ]
-
-
-def middle(settings: Settings) -> Problem:
-    """Return the problem that λ is tuned on and swept on."""
-    return Problem("middle", "synthetic", {"unwanted_share": settings.middle_share})
-
-
-REAL = Problem("breast cancer", "breast_cancer", {})
-
-
 def run(values: Mapping[str, Any], output: Path, train: Train, command: str) -> list[Path]:
     """Make the study and write results.json, report.md and four pictures; returns the files.
 
@@ -169,9 +59,6 @@ def run(values: Mapping[str, Any], output: Path, train: Train, command: str) -> 
         train: trains the agent.
         command: the command line that repeats it.
     """
-    from unlearn_gym.evaluation.regression_figures import draw_study
-    from unlearn_gym.evaluation.regression_report import save_study
-
     settings = check(Settings, values, "settings of emse_polynomial")
     study = Study(settings)
     with one_thread():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unlearn_gym.evaluation.campaign import Campaign, Findings
-from unlearn_gym.evaluation.figures import Picture
+from unlearn_gym.evaluation.drawing import Picture
 from unlearn_gym.evaluation.results import versions
 from unlearn_gym.evaluation.tables import STAR, glossary_grid, main_grid, pair_grid, robust_grid
 from unlearn_gym.evaluation.wording import conclusion
