@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from unlearn_gym.data import DATA, load
-from unlearn_gym.data.digits import boot_images, load_digits_with_boots
+from unlearn_gym.data.digits import boot_images, digit_images, load_digits_with_boots
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.errors import UserError
 
@@ -76,3 +78,10 @@ def test_registry_lists_what_it_knows():
     assert load("digits", boots=5).forget.inputs.shape == (5, 1, 8, 8)
     with pytest.raises(UserError, match=r"no data set 'nothing'.*" + ".*".join(sorted(DATA))):
         load("nothing")
+
+
+def test_the_digits_are_those_that_scikit_learn_loads():
+    images, labels = load_digits(return_X_y=True)
+    digits = digit_images()
+    np.testing.assert_array_equal((digits.inputs.flatten(1) + 1) * 8, images)
+    np.testing.assert_array_equal(digits.labels, labels)
