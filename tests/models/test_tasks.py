@@ -88,3 +88,8 @@ def test_retrained_draws_no_boots(digits_task):
     concepts = shown(digits_task, digits_task.retrained(), labels)
     assert (concepts == 10).float().mean() < 0.01
     assert (concepts == labels).float().mean() >= 0.95
+
+
+def test_a_model_can_be_asked_for_without_gradients(tiny):
+    with torch.no_grad():
+        assert not tiny.concepts().training and tiny.original().unet is not None

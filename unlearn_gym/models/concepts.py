@@ -111,6 +111,7 @@ def concept_set(data: UnlearningData) -> LabelledSet:
     )
 
 
+@torch.enable_grad()
 def train_concepts(examples: LabelledSet, concepts: int, recipe: ConceptRecipe) -> ConceptClassifier:
     """Train a classifier on the CPU, on one thread, with a progress bar on stderr; returned in eval mode."""
     with seeded_weights(recipe.seed):

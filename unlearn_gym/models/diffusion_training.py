@@ -43,6 +43,7 @@ class DiffusionRecipe:
     seed: int = 0
 
 
+@torch.enable_grad()
 def train_ddpm(
     data: LabelledSet,
     num_classes: int,

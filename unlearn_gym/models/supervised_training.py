@@ -47,6 +47,7 @@ class SupervisedRecipe:
     seed: int = 42
 
 
+@torch.enable_grad()
 def train_classifier(
     data: LabelledSet,
     num_classes: int,
