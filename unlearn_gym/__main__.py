@@ -24,12 +24,13 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-def prepare(name: str) -> None:
+def prepare(name: str, device: str) -> None:
     """Make the models of a task, or find them in the cache, and say how long it took."""
+    from unlearn_gym.envs.options import as_device
     from unlearn_gym.models import tasks
 
     started = time.perf_counter()
-    tasks.prepare(tasks.get_task(name))
+    tasks.prepare(tasks.get_task(name), as_device(device))
     print(f"The models of {name!r} are in {cache_dir()} ({time.perf_counter() - started:.0f} s).")
 
 
@@ -40,10 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("list", help="list ids, agents and the cache folder (the default)")
     prepared = commands.add_parser("prepare", help="train the models of a task, unless they are cached")
     prepared.add_argument("task", nargs="?", default="digits", help="name of the task (default: digits)")
+    prepared.add_argument("--device", default="cpu", help="where to train (default: cpu)")
     options = parser.parse_args(arguments)
     try:
         if options.command == "prepare":
-            prepare(options.task)
+            prepare(options.task, options.device)
         else:
             print(listing())
     except UserError as error:

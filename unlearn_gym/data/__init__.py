@@ -7,12 +7,14 @@ from typing import Any
 
 from unlearn_gym.data.digits import load_digits_with_boots
 from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.data.trousers import load_mnist_with_trousers
 from unlearn_gym.errors import UserError
 
 __all__ = ["DATA", "LabelledSet", "UnlearningData", "load"]
 
 DATA: dict[str, Callable[..., UnlearningData]] = {
     "digits": load_digits_with_boots,
+    "trousers": load_mnist_with_trousers,
 }
 
 

@@ -1,9 +1,10 @@
-"""Train a small class-conditional DDPM (Ho et al. 2020), the same from the same seed."""
+"""Train a small class-conditional DDPM (Ho et al. 2020), the same from the same seed; a killed one goes on."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,6 +15,11 @@ from tqdm import tqdm
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import one_thread, seeded_weights
+from unlearn_gym.models.training_file import TrainingFile
+
+CPU = torch.device("cpu")
+SAVE_EVERY = 250
+"""Steps between two saved states of a training."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,23 @@ def train_ddpm(
     num_classes: int,
     recipe: DiffusionRecipe,
     *,
+    checkpoint: Path,
+    device: torch.device = CPU,
     title: str = "diffusion model",
     position: int = 0,
 ) -> DiffusionModel:
-    """Train a diffusion model from scratch on the CPU, on one thread, with a progress bar on stderr.
+    """Train a diffusion model from scratch, with a progress bar on stderr; returned in eval mode on the CPU.
+
+    Every ``SAVE_EVERY`` steps the whole state is written to ``checkpoint``; where that file exists, training
+    goes on after the step it holds, to the same weights as without the break. The random numbers are the CPU's
+    on every device.
 
     Args:
         data: square images (n, channels, size, size) in [-1, 1] with their labels.
         num_classes: class labels, or 0 for an unconditional model.
         recipe: architecture and training settings.
+        checkpoint: a .safetensors file; the caller removes it when the model is safe.
+        device: where to compute; on the CPU one thread is used: the result does not depend on the cores.
         title: stands before the progress bar.
         position: line of the bar, where several processes show one each.
     """
@@ -66,37 +80,41 @@ def train_ddpm(
         unet = build_unet(
             size, channels, num_classes, recipe.widths, recipe.layers_per_block, recipe.norm_groups
         )
-    model = DiffusionModel(unet, default_scheduler())
+    model = DiffusionModel(unet.to(device).train(), default_scheduler())
+    generator = torch.Generator().manual_seed(recipe.seed)
+    optimizer = torch.optim.Adam(unet.parameters(), lr=recipe.learning_rate, fused=True)
+    average = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
+    state = TrainingFile(checkpoint, {"model": unet, "average": average}, optimizer, generator)
+    first = state.resume()
     bar = tqdm(
-        range(recipe.steps), desc=f"training the {title}", position=position, unit="step", mininterval=0.5
+        range(first, recipe.steps),
+        total=recipe.steps,
+        initial=first,
+        desc=f"training the {title}",
+        position=position,
+        unit="step",
+        mininterval=0.5,
     )
     with one_thread():
-        _optimize(model, data, num_classes, recipe, bar)
+        for step in bar:
+            if step > first and step % SAVE_EVERY == 0:
+                state.save(step)
+            optimizer.param_groups[0]["lr"] = _rate(recipe, step)
+            rows = torch.randint(len(data), (recipe.batch_size,), generator=generator)
+            labels = data.labels[rows].to(device) if num_classes else None
+            loss = _loss(model, data.inputs[rows], labels, generator)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(unet.parameters(), recipe.grad_clip)
+            optimizer.step()
+            average.update_parameters(unet)
+    unet.load_state_dict(average.module.state_dict())
+    unet.cpu().eval()
     return model
 
 
-def _optimize(
-    model: DiffusionModel, data: LabelledSet, num_classes: int, recipe: DiffusionRecipe, bar: tqdm
-) -> None:
-    unet = model.unet.train()
-    generator = torch.Generator().manual_seed(recipe.seed)
-    optimizer = torch.optim.Adam(unet.parameters(), lr=recipe.learning_rate, fused=True)
-    decay = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: (1 + math.cos(math.pi * step / recipe.steps)) / 2
-    )
-    average = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
-    for _ in bar:
-        rows = torch.randint(len(data), (recipe.batch_size,), generator=generator)
-        labels = data.labels[rows] if num_classes else None
-        loss = _loss(model, data.inputs[rows], labels, generator)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), recipe.grad_clip)
-        optimizer.step()
-        decay.step()
-        average.update_parameters(unet)
-    unet.load_state_dict(average.module.state_dict())
-    unet.eval()
+def _rate(recipe: DiffusionRecipe, step: int) -> float:
+    return recipe.learning_rate * (1 + math.cos(math.pi * step / recipe.steps)) / 2
 
 
 def _loss(model: DiffusionModel, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
@@ -104,5 +122,7 @@ def _loss(model: DiffusionModel, images: Tensor, labels: Tensor | None, generato
     noise = torch.randn(images.shape, generator=generator)
     spread = (torch.arange(len(images)) + torch.rand(len(images), generator=generator)) / len(images)
     steps = (spread * model.scheduler.config["num_train_timesteps"]).long()
-    noisy = model.scheduler.add_noise(images, noise, steps)
+    device = next(model.unet.parameters()).device
+    noisy = model.scheduler.add_noise(images, noise, steps).to(device)
+    steps, noise = steps.to(device), noise.to(device)
     return mse_loss(model.unet(noisy, steps, class_labels=labels).sample, noise)

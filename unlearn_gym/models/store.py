@@ -18,10 +18,14 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_directory, temporary_prefix, write_json
 
 MANIFEST = "manifest.json"
+SHIPPED = Path(__file__).parent / "shipped"
+"""Models that come with the package, in folders of the cache's names and layout."""
 
 
 def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Path:
     """Return the folder of the model that ``spec`` determines, making it first where it is not there.
+
+    A model that comes with the package is found before the cache is looked at.
 
     A file lock lets one process make it while the others wait. An entry whose files do not match the
     checksums of its manifest is moved aside with a warning and made again.
@@ -34,6 +38,9 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     Raises:
         UserError: when the cache folder cannot be written.
     """
+    shipped = SHIPPED / _name(kind, spec)
+    if _intact(shipped):
+        return shipped
     folder = _folder(kind, spec)
     if _intact(folder):
         return folder
@@ -47,7 +54,7 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
 
 def is_stored(kind: str, spec: dict[str, Any]) -> bool:
     """Say whether ``ensure`` would find the model, whole, without making it."""
-    return _intact(_folder(kind, spec))
+    return _intact(SHIPPED / _name(kind, spec)) or _intact(_folder(kind, spec))
 
 
 def spec_key(spec: dict[str, Any]) -> str:
@@ -57,7 +64,11 @@ def spec_key(spec: dict[str, Any]) -> str:
 
 
 def _folder(kind: str, spec: dict[str, Any]) -> Path:
-    return cache_dir() / "models" / f"{kind}-{spec_key(spec)[:16]}"
+    return cache_dir() / "models" / _name(kind, spec)
+
+
+def _name(kind: str, spec: dict[str, Any]) -> str:
+    return f"{kind}-{spec_key(spec)[:16]}"
 
 
 def _make_writable(folder: Path) -> None:

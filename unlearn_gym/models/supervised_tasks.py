@@ -16,14 +16,13 @@ from unlearn_gym.data.classes import class_unlearning
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import write_json
 from unlearn_gym.models.networks import make_network
+from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.store import ensure, spec_key
 from unlearn_gym.models.supervised_training import SupervisedRecipe, train_classifier
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 WEIGHTS = "model.safetensors"
-PROVENANCE = "provenance.json"
 CPU = torch.device("cpu")
 
 
@@ -87,7 +86,7 @@ class SupervisedTask:
                 title=f"{role} {self.name} model",
             )
             save_file(model.state_dict(), folder / WEIGHTS)
-            write_json(folder / PROVENANCE, {"torch": torch.__version__, "device": str(device)})
+            write_provenance(folder, device)
 
         folder = ensure(kind, spec, make)
         checkpoint.unlink(missing_ok=True)

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from unlearn_gym.data.augment import augment
 from unlearn_gym.data.split import LabelledSet
-from unlearn_gym.files import atomic_write
 from unlearn_gym.models.networks import make_network
 from unlearn_gym.models.threads import one_thread
+from unlearn_gym.models.training_file import TrainingFile
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,8 @@ def train_classifier(
     )
     generator = Generator().manual_seed(recipe.seed)
     inputs, labels = data.inputs.to(device), data.labels.to(device)
-    first = _resume(checkpoint, model, optimizer, generator)
+    state = TrainingFile(checkpoint, {"model": model}, optimizer, generator)
+    first = state.resume()
     steps = math.ceil(len(data) / recipe.batch_size)
     bar = tqdm(
         total=recipe.epochs * steps,
@@ -93,7 +92,7 @@ def train_classifier(
             for rows in torch.randperm(len(data), generator=generator).split(recipe.batch_size):
                 _step(model, optimizer, inputs, labels, rows.to(device), recipe, generator)
                 bar.update()
-            _save(checkpoint, model, optimizer, generator, epoch + 1)
+            state.save(epoch + 1)
     return model.cpu().eval()
 
 
@@ -112,30 +111,3 @@ def _step(
     optimizer.zero_grad()
     cross_entropy(model(images), labels[rows]).backward()
     optimizer.step()
-
-
-def _save(
-    path: Path, model: nn.Module, optimizer: torch.optim.SGD, generator: Generator, epochs: int
-) -> None:
-    tensors = {f"model.{name}": t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    for number, parameter in enumerate(model.parameters()):
-        tensors[f"momentum.{number}"] = optimizer.state[parameter]["momentum_buffer"].cpu().contiguous()
-    tensors["generator"] = generator.get_state()
-    with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata={"epochs": str(epochs)})
-
-
-def _resume(path: Path, model: nn.Module, optimizer: torch.optim.SGD, generator: Generator) -> int:
-    """Put back what ``_save`` wrote and return the number of finished epochs; 0 without a readable file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            epochs = int(file.metadata()["epochs"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return 0
-    weights = {name: tensors[f"model.{name}"] for name in model.state_dict()}
-    model.load_state_dict(weights)
-    for number, parameter in enumerate(model.parameters()):
-        optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{number}"].to(parameter.device)
-    generator.set_state(tensors["generator"])
-    return epochs

@@ -13,25 +13,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 from tqdm import tqdm
 
+from unlearn_gym.cache import cache_dir
 from unlearn_gym.data import LabelledSet, UnlearningData, load
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.concepts import ConceptClassifier, ConceptRecipe, concept_set, train_concepts
 from unlearn_gym.models.diffusion import DiffusionModel
 from unlearn_gym.models.diffusion_training import DiffusionRecipe, train_ddpm
-from unlearn_gym.models.store import ensure, is_stored
+from unlearn_gym.models.provenance import write_provenance
+from unlearn_gym.models.store import ensure, is_stored, spec_key
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 ROLES = ("original", "retrained")
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One unlearning task; its models are trained on first use and kept in the cache.
+    """One unlearning task; its models come with the package or are trained on first use and kept in the cache.
+
+    Neither device nor PyTorch version is part of a model's key: a checkpoint made on a GPU serves everywhere,
+    and ``provenance.json`` beside it says where it was made.
 
     Attributes:
         name: its name in ``TASKS``.
@@ -59,20 +64,39 @@ class Task:
 
         def make(folder: Path) -> None:
             train_concepts(examples, len(self.data.concepts), self.classifier).save(folder)
+            write_provenance(folder, CPU)
 
         spec = self._spec(self.classifier, examples)
         return ConceptClassifier.load(ensure(f"{self.name}-concepts", spec, make))
 
-    def diffusion_model(self, role: str, position: int = 0) -> DiffusionModel:
-        """Return the model of one of ``ROLES``; ``position`` is the line of its progress bar."""
+    def diffusion_model(self, role: str, device: torch.device = CPU, position: int = 0) -> DiffusionModel:
+        """Return the model of one of ``ROLES``, on the CPU.
+
+        Args:
+            role: one of ``ROLES``.
+            device: where to train it, if it is not there yet.
+            position: line of its progress bar.
+        """
         data = self._training_set(role)
+        kind, spec = f"{self.name}-{role}", self._spec(self.diffusion, data)
+        checkpoint = cache_dir() / "training" / f"{kind}-{spec_key(spec)[:16]}.safetensors"
 
         def make(folder: Path) -> None:
-            title = f"{role} {self.name} model"
-            model = train_ddpm(data, self.data.num_classes, self.diffusion, title=title, position=position)
+            model = train_ddpm(
+                data,
+                self.data.num_classes,
+                self.diffusion,
+                checkpoint=checkpoint,
+                device=device,
+                title=f"{role} {self.name} model",
+                position=position,
+            )
             model.save_pretrained(folder)
+            write_provenance(folder, device)
 
-        return DiffusionModel.load(ensure(f"{self.name}-{role}", self._spec(self.diffusion, data), make))
+        folder = ensure(kind, spec, make)
+        checkpoint.unlink(missing_ok=True)
+        return DiffusionModel.load(folder)
 
     def is_cached(self, role: str) -> bool:
         """Say whether the model of one of ``ROLES`` is in the cache."""
@@ -92,23 +116,27 @@ class Task:
             "recipe": {"kind": type(recipe).__name__, **asdict(recipe)},
             "data": fingerprint(data),
             "classes": self.data.num_classes,
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
         }
 
 
-def data_task(name: str, **kwargs: Any) -> Task:
-    """Return the task on a registered data set with the default recipes; keywords go to the data's loader."""
-    return Task(name, load(name, **kwargs))
+def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, **kwargs: Any) -> Task:
+    """Return the task on a registered data set; keywords go to the data's loader."""
+    return Task(name, load(name, **kwargs), diffusion, classifier)
 
 
 TASKS: dict[str, Callable[..., Task]] = {
-    "digits": partial(data_task, "digits"),
+    "digits": partial(data_task, "digits", DiffusionRecipe(), ConceptRecipe()),
+    "trousers": partial(
+        data_task,
+        "trousers",
+        DiffusionRecipe(widths=(16, 32, 64), steps=9000, learning_rate=1.5e-3, ema=0.999),
+        ConceptRecipe(steps=3000),
+    ),
 }
 
 
 def get_task(name: str, **kwargs: Any) -> Task:
-    """Return a registered task; keywords go to its data loader (digits: ``boots``, ``holdout``).
+    """Return a registered task; keywords go to its data loader (digits: ``boots``; trousers: ``trousers``).
 
     Raises:
         UserError: for a name that is not in ``TASKS``.
@@ -118,10 +146,15 @@ def get_task(name: str, **kwargs: Any) -> Task:
     return TASKS[name](**kwargs)
 
 
-def prepare(task: Task) -> None:
+def prepare(task: Task, device: torch.device = CPU) -> None:
     """Put the three models of a task into the cache, training the diffusion models in parallel processes.
 
-    The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``.
+    The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``. One that is
+    killed goes on where it was when it is called again.
+
+    Args:
+        task: whose models are wanted.
+        device: where to train the diffusion models.
 
     Raises:
         RuntimeError: when a training process fails.
@@ -131,7 +164,7 @@ def prepare(task: Task) -> None:
     lock = context.RLock()
     missing = [role for role in ROLES if not task.is_cached(role)]
     workers = [
-        context.Process(target=_train, args=(task, role, line, lock)) for line, role in enumerate(missing)
+        context.Process(target=_train, args=(task, role, device, line, lock)) for line, role in enumerate(missing)
     ]
     for worker in workers:
         worker.start()
@@ -146,6 +179,6 @@ def prepare(task: Task) -> None:
         )
 
 
-def _train(task: Task, role: str, position: int, lock: Any) -> None:
+def _train(task: Task, role: str, device: torch.device, position: int, lock: Any) -> None:
     tqdm.set_lock(lock)
-    task.diffusion_model(role, position)
+    task.diffusion_model(role, device, position)

@@ -1,0 +1,18 @@
+"""Where and with what a trained model was made, beside its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import diffusers
+import torch
+
+from unlearn_gym.files import write_json
+
+FILE = "provenance.json"
+
+
+def write_provenance(folder: Path, device: torch.device) -> None:
+    """Write the device and the libraries' versions into a model's folder."""
+    versions = {"torch": torch.__version__, "diffusers": diffusers.__version__}
+    write_json(folder / FILE, {"device": str(device), **versions})

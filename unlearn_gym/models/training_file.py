@@ -1,0 +1,68 @@
+"""The state of an unfinished training in one safetensors file, so that a killed training goes on exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Generator, Tensor, nn
+
+from unlearn_gym.files import atomic_write
+
+
+@dataclass(frozen=True)
+class TrainingFile:
+    """Everything that changes while a network is trained, and where it is kept.
+
+    Attributes:
+        path: a .safetensors file; the caller removes it when the trained model is safe.
+        modules: name → network (the trained one, its moving average).
+        optimizer: of the trained network.
+        generator: of the batches and the noise, on the CPU.
+    """
+
+    path: Path
+    modules: Mapping[str, nn.Module]
+    optimizer: torch.optim.Optimizer
+    generator: Generator
+
+    def save(self, done: int) -> None:
+        """Write the state after ``done`` steps or epochs, whole or not at all."""
+        tensors = {
+            f"{name}.{key}": value for name, net in self.modules.items() for key, value in net.state_dict().items()
+        }
+        for number, parameter in enumerate(self._parameters()):
+            state = self.optimizer.state[parameter]
+            tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
+        tensors["generator"] = self.generator.get_state()
+        with atomic_write(self.path) as temporary:
+            written = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(written, temporary, metadata={"done": str(done)})
+
+    def resume(self) -> int:
+        """Put back what ``save`` wrote and return ``done``; 0, and nothing changed, without a readable file."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                done = int(file.metadata()["done"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return 0
+        for name, network in self.modules.items():
+            network.load_state_dict(_under(f"{name}.", tensors))
+        for number, parameter in enumerate(self._parameters()):
+            state = _under(f"optimizer.{number}.", tensors)
+            scalars = {key: value for key, value in state.items() if value.ndim == 0}  # Adam's step: on the CPU
+            self.optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()} | scalars
+        self.generator.set_state(tensors["generator"])
+        return done
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
