@@ -96,7 +96,7 @@ def test_samples_carry_their_labels(task_env):
     judge = make_judge(task_env, SETTINGS)
     samples = judge._draw(judge.model(), 0)
     assert samples.labels.tolist() == [1] * 12 + [0, 2] * 4
-    balanced = judge._balanced(samples)
+    balanced = samples.balanced(4)
     assert torch.bincount(samples.labels[balanced]).tolist() == [4, 4, 4]
 
 

@@ -1,8 +1,7 @@
-"""The judge of diffusion models: samples, what a classifier sees in them, and denoising losses."""
+"""The judge of diffusion models: samples, what a classifier sees in them, denoising losses, likelihoods."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,43 +12,28 @@ from torch import Tensor
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
+from unlearn_gym.evaluation.diffusion_judge_samples import (
+    CONCEPTS,
+    FEATURES,
+    Samples,
+    SampleScores,
+    Seen,
+    real_retain,
+)
 from unlearn_gym.evaluation.judge import Judge, JudgeSettings, Verdict
-from unlearn_gym.metrics.concepts import balance, class_accuracy, share_called
-from unlearn_gym.metrics.generative import best_match_ssim, fid, inception_score, kid
-from unlearn_gym.metrics.losses import DenoisingProbe
-from unlearn_gym.models.concepts import ConceptClassifier
+from unlearn_gym.metrics.likelihood import bits_per_dim
+from unlearn_gym.metrics.losses import DenoisingProbe, denoising_mia_auc, example_losses
+from unlearn_gym.metrics.similarity import best_match_ssim
+from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 from unlearn_gym.models.sampling import sample
 
 LOSSES = ("retain_loss", "forget_loss")
-CONCEPTS = ("concept_rate", "label_accuracy", "class_accuracy", "balance")
-FEATURES = (
-    "fid_forget",
-    "kid_forget",
-    "fid_retain",
-    "kid_retain",
-    "fid_retrained",
-    "kid_retrained",
-    "inception_score",
-)
+LIKELIHOODS = ("nll_retain", "nll_forget")
 COMPARED_BY_SSIM = 100
 SHOWN_OF_LABEL, SHOWN_OF_CLASS = 20, 1
+LIKELIHOOD_CHUNK = 64
 REFERENCE_SEED = 2**31
 """Seed of the noise of the retrained model's reference samples: none that a run is measured on."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Generated images: those of the forget label first, then the other labels in turn.
-
-    Attributes:
-        images: shape (n, channels, height, width) in [-1, 1], on the CPU.
-        labels: int64 of shape (n,); all 0 for an unconditional model.
-        of_label: how many come first.
-    """
-
-    images: Tensor
-    labels: Tensor
-    of_label: int
 
 
 class DiffusionJudge(Judge):
@@ -80,8 +64,15 @@ class DiffusionJudge(Judge):
             self.trade_off = ("forget_loss", "retain_loss")
 
     def metrics(self) -> tuple[str, ...]:
-        """Everything with a task; losses and similarity without one."""
-        return (*LOSSES, *(CONCEPTS + FEATURES if self._task else ()), "ssim_forget")
+        """Everything with a task; without one, what needs no classifier."""
+        return (
+            *LOSSES,
+            *(CONCEPTS + FEATURES if self._task else ()),
+            "ssim_forget",
+            *(("ssim_retain",) if self._task else ()),
+            *(LIKELIHOODS if self.settings.likelihood else ()),
+            *(("mia_auc",) if len(self._data.forget_holdout) else ()),
+        )
 
     def notes(self) -> tuple[str, ...]:
         """What the user's own data lacks."""
@@ -112,11 +103,15 @@ class DiffusionJudge(Judge):
         """Draw the samples and the probes from ``seed`` and measure."""
         samples = self._draw(model, seed)
         of_label = samples.images[: samples.of_label]
-        values = self._losses(model, seed)
-        values["ssim_forget"] = best_match_ssim(of_label[:COMPARED_BY_SSIM], self._data.forget.inputs)
+        values = self._losses(model, seed) | self._likelihoods(model, seed) | self._membership(model, seed)
+        values["ssim_forget"] = best_match_ssim(of_label[:COMPARED_BY_SSIM], self._forget.inputs)
+        classes: dict[str, dict[str, float]] = {}
         if self._task is not None:
-            values |= self._recognised(samples) | self._distances(samples)
-        return Verdict(values, self._pictures(samples))
+            seen = self._scores.see(samples)
+            values |= self._scores.pooled(seen, self._reference)
+            values["ssim_retain"] = self._scores.ssim_retain(samples)
+            classes = self._scores.by_class(seen) if self._classes else {}
+        return Verdict(values, self._pictures(samples), classes)
 
     def _losses(self, model: UNet2DModel, seed: int) -> dict[str, float]:
         scheduler = self._process.scheduler
@@ -131,6 +126,44 @@ class DiffusionJudge(Judge):
             ).loss(model, scheduler)
             for name, examples in zip(LOSSES, (kept, self._data.forget), strict=True)
         }
+
+    @cached_property
+    def _forget(self) -> LabelledSet:
+        """The different forget images: a small source may have been repeated."""
+        forget = self._data.forget
+        rows = distinct(forget.inputs)
+        return LabelledSet(forget.inputs[rows], forget.labels[rows])
+
+    def _likelihoods(self, model: UNet2DModel, seed: int) -> dict[str, float]:
+        if not self.settings.likelihood:
+            return {}
+        sides = zip(LIKELIHOODS, (real_retain(self._data), self._forget), strict=True)
+        return {name: self._bits_per_dim(model, examples, seed) for name, examples in sides}
+
+    def _bits_per_dim(self, model: UNet2DModel, examples: LabelledSet, seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        found = []
+        for rows in evenly_spaced(len(examples), self.settings.likelihood).split(LIKELIHOOD_CHUNK):
+            labels = examples.labels[rows].to(self._process.device) if self._classes else None
+
+            def predict(x: Tensor, s: Tensor, labels: Tensor | None = labels) -> Tensor:
+                return model(x, s, class_labels=labels).sample
+
+            images = examples.inputs[rows].to(self._process.device, self._process.dtype)
+            alphas = self._process.scheduler.alphas_cumprod
+            found.append(bits_per_dim(predict, alphas, images, generator=generator))
+        return float(torch.cat(found).mean())
+
+    def _membership(self, model: UNet2DModel, seed: int) -> dict[str, float]:
+        sides = (self._forget, self._data.forget_holdout)
+        if not len(sides[1]):
+            return {}
+        generator = torch.Generator().manual_seed(seed)
+        losses = [
+            example_losses(model, self._process.scheduler, side, self._classes > 0, generator)
+            for side in sides
+        ]
+        return {"mia_auc": denoising_mia_auc(*losses)}
 
     def _labels(self) -> tuple[Tensor, int]:
         """Return the labels to sample, and how many of them are the forget label's."""
@@ -157,75 +190,19 @@ class DiffusionJudge(Judge):
         )
         return Samples(images.float().cpu(), labels, of_label)
 
-    def _balanced(self, samples: Samples) -> Tensor:
-        """Return which samples to take for an equal number of every label."""
-        first = torch.arange(samples.of_label) < self.settings.class_samples
-        return torch.cat([first, torch.ones(len(samples.images) - samples.of_label, dtype=torch.bool)])
-
-    def _recognised(self, samples: Samples) -> dict[str, float]:
-        logits, label = self._logits(samples.images), self._data.forget_label
-        of_label, others = logits[: samples.of_label], slice(samples.of_label, None)
-        rate = share_called(of_label, len(self._data.concepts) - 1)
-        recognised = share_called(of_label, label) if label is not None else 1.0 - rate
-        kept = class_accuracy(logits[others], samples.labels[others])
-        return {
-            "concept_rate": rate,
-            "label_accuracy": recognised,
-            "class_accuracy": kept,
-            "balance": balance(rate, recognised, kept),
-            "inception_score": inception_score(logits[self._balanced(samples)]),
-        }
-
-    def _distances(self, samples: Samples) -> dict[str, float]:
-        features = self._features(samples.images)
-        pairs = {
-            "forget": (self._forget_features, features[: samples.of_label]),
-            "retain": (self._retain_features, features[self._balanced(samples)]),
-            "retrained": (self._retrained_features, features),
-        }
-        return {
-            f"{name}_{side}": measure(real, generated)
-            for side, (real, generated) in pairs.items()
-            for name, measure in (("fid", fid), ("kid", kid))
-        }
-
     @cached_property
-    def _classifier(self) -> ConceptClassifier:
+    def _scores(self) -> SampleScores:
         assert self._task is not None
-        return self._task.concepts().to(self._process.device).eval()
-
-    @torch.no_grad()
-    def _logits(self, images: Tensor) -> Tensor:
-        return self._classifier(images.to(self._process.device)).cpu()
-
-    @torch.no_grad()
-    def _raw_features(self, images: Tensor) -> Tensor:
-        return self._classifier.features(images.to(self._process.device)).cpu()
-
-    @cached_property
-    def _feature_scale(self) -> float:
-        """Root mean square of the real images' features: distances do not depend on the network's scale."""
-        real = torch.cat([self._data.retain.inputs, self._data.forget.inputs])
-        return float(self._raw_features(real).square().mean().sqrt())
-
-    def _features(self, images: Tensor) -> Tensor:
-        return self._raw_features(images) / self._feature_scale
-
-    @cached_property
-    def _forget_features(self) -> Tensor:
-        return self._features(self._data.forget.inputs)
-
-    @cached_property
-    def _retain_features(self) -> Tensor:
-        kept: LabelledSet = (
-            self._data.retain_holdout if len(self._data.retain_holdout) > 1 else self._data.retain
+        classifier = self._task.concepts().to(self._process.device).eval()
+        return SampleScores(
+            self._data, classifier, conditional=self._classes > 0, each=self.settings.class_samples
         )
-        return self._features(kept.inputs)
 
     @cached_property
-    def _retrained_features(self) -> Tensor:
+    def _reference(self) -> Seen:
+        """The retrained model's samples, drawn once."""
         assert self._retrained is not None
-        return self._features(self._draw(self._retrained, REFERENCE_SEED).images)
+        return self._scores.see(self._draw(self._retrained, REFERENCE_SEED))
 
     def _pictures(self, samples: Samples) -> dict[str, np.ndarray]:
         shown = {"forget label": samples.images[: min(SHOWN_OF_LABEL, samples.of_label)]}

@@ -11,6 +11,9 @@ import numpy as np
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
 
+LEAST = {"samples": 2, "class_samples": 2, "sampling_steps": 1, "probe": 1, "likelihood": 0}
+"""Setting → its smallest value."""
+
 
 @dataclass(frozen=True)
 class JudgeSettings:
@@ -21,15 +24,17 @@ class JudgeSettings:
         class_samples: generated samples of each other label.
         sampling_steps: DDIM steps a sample.
         probe: (image, timestep, noise) triples in each probe loss.
+        likelihood: images of each side whose bits per dimension are measured; 0 for none.
     """
 
     samples: int = 500
     class_samples: int = 50
     sampling_steps: int = 25
     probe: int = 512
+    likelihood: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("samples", 2), ("class_samples", 2), ("sampling_steps", 1), ("probe", 1)):
+        for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UserError(f"{name}={getattr(self, name)} is too few; give at least {least}.")
 
@@ -42,10 +47,13 @@ class Verdict:
         values: metric name → number, for every name in the judge's ``metrics``.
         pictures: title → images, uint8 of shape (n, height, width, channels), the same noise for every model;
             empty where there is nothing to show.
+        classes: metric name → class name → number, of the samples of one class beside real images of that
+            class; empty where models are not class-conditional.
     """
 
     values: dict[str, float]
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class Judge(ABC):
@@ -76,6 +84,10 @@ class Judge(ABC):
     @abstractmethod
     def model(self) -> Any:
         """Return the model as the environment has it now."""
+
+    def examples(self) -> dict[str, np.ndarray]:
+        """Return images of the training data to look at: title → uint8, (n, height, width, channels)."""
+        return {}
 
     def retrained(self) -> Any | None:
         """Return the model retrained without the forget set, or None where there is none."""

@@ -1,4 +1,4 @@
-"""FID, KID, Inception Score and SSIM through torchmetrics, on features and logits computed once.
+"""FID, KID and Inception Score through torchmetrics, on features and logits computed once.
 
 The feature network is ours (the concept classifier), so neither torchvision nor Inception weights are needed.
 Values are comparable inside one report only: they depend on the features and on the number of samples.
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
@@ -85,27 +84,6 @@ def inception_score(logits: Tensor, splits: int = 1, seed: int = 0) -> float:
         metric = InceptionScore(feature=PassThrough(logits.shape[1]), splits=splits)
         metric.update(logits.cpu().double())
         return float(metric.compute()[0]) if splits > 1 else _single(metric)
-
-
-def best_match_ssim(images: Tensor, references: Tensor) -> float:
-    """Mean over ``images`` of the structural similarity to the best match in ``references``.
-
-    The Gaussian window is the usual one (σ = 1.5) from 24 pixels on, and shrinks with smaller images. Pixels
-    are taken to [0, 1] first, because the luminance term is meant for positive ones.
-
-    Args:
-        images: shape (n, channels, height, width) in [-1, 1].
-        references: shape (m, channels, height, width) in [-1, 1].
-    """
-    sigma = min(1.5, min(images.shape[-2:]) / 16)
-    total, references = 0.0, (references + 1) / 2
-    for image in (images + 1) / 2:
-        similarity = structural_similarity_index_measure(
-            image.expand_as(references), references, sigma=sigma, data_range=1.0, reduction="none"
-        )
-        assert isinstance(similarity, Tensor)
-        total += float(similarity.max())
-    return total / len(images)
 
 
 def _single(metric: InceptionScore) -> float:

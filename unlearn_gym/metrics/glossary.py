@@ -97,11 +97,35 @@ GLOSSARY: dict[str, Metric] = {
         "Structural similarity of a sample of the forget label to its best match among the forget images, "
         "averaged over samples; 1 is a copy.",
     ),
+    "ssim_retain": Metric(
+        "higher",
+        "−1 to 1",
+        "Structural similarity of a sample to its best match among at most 200 real retain images of its own "
+        "class that the model never saw, averaged over an equal number of samples of every label.",
+    ),
     "inception_score": Metric(
         "higher",
         "1 to the number of concepts",
         "exp of the mean KL divergence between a sample's concept probabilities and their average, over an "
         "equal number of samples of every label.",
+    ),
+    "nll_forget": Metric(
+        "higher",
+        "bits per dimension",
+        "Negative log-likelihood of forget images by the probability-flow ODE, for 256 grey levels and without "
+        "dequantisation, averaged over images. High means that the model no longer expects them, or nothing "
+        "at all: read it beside nll_retain. Not comparable with other papers' numbers.",
+    ),
+    "nll_retain": Metric(
+        "lower", "bits per dimension", "The same of retain images that the model never saw."
+    ),
+    "mia_auc": Metric(
+        "lower",
+        "0 to 1",
+        "Membership inference on the forget set: Mann–Whitney AUC of the negative denoising loss, averaged "
+        "over ten timesteps with the same noise for every model; members are the different forget images, "
+        "non-members those like them that no model saw. 0.5 gives nothing away; below it the forget images "
+        "stand out by their high loss, which gives them away as well.",
     ),
     "unlearn_score": Metric(
         "higher",
@@ -155,6 +179,12 @@ GLOSSARY: dict[str, Metric] = {
     ),
     "fair_r2": Metric(
         "higher", "0 to 1", "max(R² wanted, 0)·(1 − R²_exp): wanted points followed, unwanted ones not."
+    ),
+    "forward_rows": Metric(
+        "lower", "rows an update", "Rows of images sent forward through the network, averaged over the updates.", False
+    ),
+    "backward_rows": Metric(
+        "lower", "rows an update", "Rows that a gradient was taken through, averaged over the updates.", False
     ),
     "seconds_per_update": Metric(
         "lower", "seconds", "Median wall time of one environment step; depends on machine and load.", False

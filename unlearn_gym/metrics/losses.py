@@ -10,6 +10,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
 from unlearn_gym.data.split import LabelledSet
+from unlearn_gym.metrics.privacy import mann_whitney_auc
 
 CHUNK = 256
 
@@ -55,11 +56,36 @@ class DenoisingProbe:
         labels = examples.labels[rows].cpu() if conditional else None
         return cls(images, labels, timesteps[order], noise)
 
-    @torch.no_grad()
+    @classmethod
+    def cross(
+        cls, examples: LabelledSet, conditional: bool, steps: int, schedule: int, generator: torch.Generator
+    ) -> DenoisingProbe:
+        """Ask for every example at each of ``steps`` evenly spread timesteps, with fresh noise each time.
+
+        Args:
+            examples: images and labels.
+            conditional: whether the model is told the labels.
+            steps: number of timesteps, each in the middle of an equal part of the schedule.
+            schedule: number of timesteps, T.
+            generator: on the CPU.
+
+        Returns:
+            All examples at the first timestep, then all at the second, and so on.
+        """
+        timesteps = ((torch.arange(steps) + 0.5) * schedule / steps).long().repeat_interleave(len(examples))
+        images = examples.inputs.cpu().repeat(steps, *[1] * (examples.inputs.ndim - 1))
+        labels = examples.labels.cpu().repeat(steps) if conditional else None
+        return cls(images, labels, timesteps, torch.randn(images.shape, generator=generator))
+
     def loss(self, unet: UNet2DModel, scheduler: DDPMScheduler) -> float:
         """Mean squared error of the predicted noise, averaged over pixels and triples."""
+        return float(self.losses(unet, scheduler).mean())
+
+    @torch.no_grad()
+    def losses(self, unet: UNet2DModel, scheduler: DDPMScheduler) -> Tensor:
+        """Mean squared error of the predicted noise of each triple, float64 of shape (n,), on the CPU."""
         parameter = next(unet.parameters())
-        total = 0.0
+        found = []
         for start in range(0, len(self.images), CHUNK):
             part = slice(start, start + CHUNK)
             noise = self.noise[part].to(parameter)
@@ -67,5 +93,33 @@ class DenoisingProbe:
             labels = None if self.labels is None else self.labels[part].to(parameter.device)
             noised = scheduler.add_noise(self.images[part].to(parameter), noise, timesteps)
             error = unet(noised, timesteps, class_labels=labels).sample - noise
-            total += float(error.double().square().flatten(1).mean(1).sum())
-        return total / len(self.images)
+            found.append(error.double().square().flatten(1).mean(1).cpu())
+        return torch.cat(found)
+
+
+def example_losses(
+    unet: UNet2DModel,
+    scheduler: DDPMScheduler,
+    examples: LabelledSet,
+    conditional: bool,
+    generator: torch.Generator,
+    steps: int = 10,
+) -> Tensor:
+    """Return each example's denoising loss, averaged over pixels and timesteps; see ``DenoisingProbe.cross``.
+
+    Returns:
+        float64 of shape (number of examples,), on the CPU.
+    """
+    schedule = scheduler.config["num_train_timesteps"]
+    probe = DenoisingProbe.cross(examples, conditional, steps, schedule, generator)
+    return probe.losses(unet, scheduler).view(steps, -1).mean(0)
+
+
+def denoising_mia_auc(members: Tensor, non_members: Tensor) -> float:
+    """Return the AUC of telling members from others by their lower denoising loss (``mann_whitney_auc``).
+
+    Args:
+        members: losses of examples that the original model was trained on, shape (n,).
+        non_members: losses of examples that no model saw, shape (m,).
+    """
+    return mann_whitney_auc(-members.numpy(), -non_members.numpy())

@@ -1,0 +1,97 @@
+"""Bits per dimension of Gaussians, whose optimal noise prediction and likelihood have closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from unlearn_gym.metrics import likelihood
+from unlearn_gym.metrics.likelihood import bits_per_dim
+from unlearn_gym.models.diffusion import default_scheduler
+
+SCHEDULE = default_scheduler().alphas_cumprod
+SHAPE = (1, 4, 4)
+
+
+def optimal(variances):
+    """The best noise prediction for N(0, diag(variances)): ε = σx / (ᾱs² + σ²)."""
+    log_alpha = np.log(SCHEDULE.double().numpy())
+
+    def predict(x, s):
+        alpha = math.exp(np.interp(float(s[0]), np.arange(len(log_alpha)), log_alpha))
+        return math.sqrt(1 - alpha) * x / (alpha * variances + 1 - alpha)
+
+    return predict
+
+
+def exact(x, variances):
+    """Bits per dimension of the data smoothed by the first step's noise."""
+    smoothed = SCHEDULE[0] * variances + 1 - SCHEDULE[0]
+    nats = 0.5 * (x.square() / smoothed + (2 * math.pi * smoothed).log()).flatten(1).sum(1)
+    return nats / (16 * math.log(2)) + 7
+
+
+def measured(x, variances, tolerance=1e-4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return bits_per_dim(optimal(variances), SCHEDULE, x, generator=generator, tolerance=tolerance)
+
+
+def drawn(variances, n=5):
+    generator = torch.Generator().manual_seed(3)
+    return variances.sqrt() * torch.randn(n, *SHAPE, dtype=torch.float64, generator=generator)
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.5, 1.0])
+def test_isotropic_gaussian(scale):
+    variances = torch.full(SHAPE, scale**2, dtype=torch.float64)
+    x = drawn(variances)
+    torch.testing.assert_close(measured(x, variances), exact(x, variances), atol=2e-3, rtol=0)
+
+
+def test_anisotropic_gaussian_with_any_probe():
+    # A diagonal Jacobian has vᵀJv = tr J for every Rademacher v.
+    variances = torch.linspace(0.01, 1, 16, dtype=torch.float64).view(SHAPE)
+    x = drawn(variances)
+    for seed in (0, 1):
+        torch.testing.assert_close(measured(x, variances, seed=seed), exact(x, variances), atol=2e-3, rtol=0)
+
+
+def test_rotated_gaussian_on_average_over_probes():
+    # The Jacobian is full: one probe is off, the mean of many is not.
+    variances = torch.linspace(0.05, 1, 16, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(1)
+    turn, _ = torch.linalg.qr(torch.randn(16, 16, dtype=torch.float64, generator=generator))
+    flat = optimal(variances)
+    x = torch.randn(1, 16, dtype=torch.float64, generator=generator) * variances.sqrt()
+    many = (x @ turn.T).view(1, *SHAPE).expand(400, *SHAPE)
+
+    def predict(images, s):
+        return (flat(images.flatten(1) @ turn, s) @ turn.T).view_as(images)
+
+    found = bits_per_dim(predict, SCHEDULE, many, generator=torch.Generator().manual_seed(0))
+    error = found.mean() - exact(x.view(1, 16), variances)[0]
+    assert found.std() > 0.02
+    assert abs(error) < 3 * found.std() / 400**0.5 + 2e-3
+
+
+def test_a_worse_model_finds_the_data_less_likely():
+    variances = torch.full(SHAPE, 0.04, dtype=torch.float64)
+    x = drawn(variances)
+    wrong = bits_per_dim(
+        optimal(4 * variances), SCHEDULE, x, generator=torch.Generator().manual_seed(0), tolerance=1e-4
+    )
+    assert wrong.mean() > measured(x, variances).mean() + 0.1
+
+
+def test_what_is_not_finite_is_not_a_number():
+    x = torch.zeros(2, *SHAPE)
+    generator = torch.Generator().manual_seed(0)
+    found = bits_per_dim(lambda x, s: x * math.nan, SCHEDULE, x, generator=generator)
+    assert found.shape == (2,) and found.isnan().all()
+
+
+def test_a_stiff_flow_is_given_up(monkeypatch):
+    monkeypatch.setattr(likelihood, "MOST_EVALUATIONS", 10)
+    variances = torch.ones(SHAPE, dtype=torch.float64)
+    assert measured(drawn(variances), variances, tolerance=1e-8).isnan().all()

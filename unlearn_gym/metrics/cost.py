@@ -1,0 +1,52 @@
+"""What a run costs in passes: rows that went forward through a network, and rows that came back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+
+class PassCounter:
+    """Counts the rows of a network's passes inside a ``with`` block.
+
+    A row is one example of a batch. Backward rows are those of every batch whose output a backward pass
+    reached, counted once for each such pass: of two gradients through one graph each counts.
+
+    Args:
+        module: the network; its first tensor argument and its output (a tensor, or an object with
+            ``sample``) have the rows first.
+
+    Attributes:
+        forward_rows: rows sent forward, with or without a graph.
+        backward_rows: rows that gradients were taken through.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._handles: list[RemovableHandle] = []
+        self.forward_rows = self.backward_rows = 0
+
+    def __enter__(self) -> PassCounter:
+        self._handles = [
+            self._module.register_forward_pre_hook(self._before, with_kwargs=True),
+            self._module.register_forward_hook(self._after),
+        ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _before(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        first = next(value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+        self.forward_rows += len(first)
+
+    def _after(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> None:
+        found: Tensor = output if isinstance(output, Tensor) else output.sample
+        if found.requires_grad:
+            found.register_hook(self._count_back)
+
+    def _count_back(self, gradient: Tensor) -> None:
+        self.backward_rows += len(gradient)
