@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym import cli
 from unlearn_gym.agents import artefact, load, make, resolve
+from unlearn_gym.agents.rows import Row, read_rows, train_all, training_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings
 from unlearn_gym.evaluation.benchmark import SEED, Scale, benchmark_campaign
 from unlearn_gym.evaluation.benchmark_publish import publish_benchmark
 from unlearn_gym.evaluation.publish import publish
-from unlearn_gym.evaluation.records import file_digest
+from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.studies import run_study
 from unlearn_gym.methods import METHODS
 
@@ -44,6 +45,9 @@ class Options:
         pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
         fraction: benchmark: share of the images that is used.
         agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``.
+        rows: in the place of agents, name → keys of ``unlearn_gym.agents.rows.Row``: each an agent in a setting
+            of its own, trained first where it has to learn.
+        baseline: an agent that all others are compared with, beside the best static one.
         output: folder of the report.
         seeds: number of runs of each agent.
         first_seed: seeds count from here; by default 1000, away from those of training (benchmark: 42).
@@ -51,6 +55,7 @@ class Options:
         samples: generated samples of the forget label.
         class_samples: generated samples of each other label.
         sampling_steps: DDIM steps a sample.
+        likelihood: images on each side whose likelihood is computed (slow), 0 for none.
         probe: examples in each probe loss.
         metrics: columns of the report; all that the environment's judge measures if empty.
         jobs: processes.
@@ -66,6 +71,8 @@ class Options:
     pretrain_epochs: PositiveInt | None = None
     fraction: float = 1.0
     agents: list[str] = field(default_factory=lambda: ["static:0.1", "static:0.5", "adaptive_vi", "random"])
+    rows: dict[str, Any] = field(default_factory=dict)
+    baseline: str = ""
     output: str = "reports/evaluation"
     seeds: PositiveInt = 5
     first_seed: NonNegativeInt | None = None
@@ -73,6 +80,7 @@ class Options:
     samples: PositiveInt = 500
     class_samples: PositiveInt = 50
     sampling_steps: PositiveInt = 25
+    likelihood: NonNegativeInt = 0
     probe: PositiveInt = 512
     metrics: list[str] = field(default_factory=list)
     jobs: PositiveInt = 1
@@ -91,6 +99,37 @@ def contestant(spec: str) -> Contestant:
         fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())
         return Contestant(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
     return Contestant(spec, partial(resolve, spec), "static" if spec.startswith("static") else "other")
+
+
+def lineup(options: Options) -> tuple[Contestant, ...]:
+    """Return the agents, or the rows, whose agents are trained first where they are not yet."""
+    if not options.rows:
+        return tuple(contestant(spec) for spec in options.agents)
+    rows = read_rows(options.rows)
+    folders = {name: Path(options.output) / "agents" / slug(name) for name in rows}
+    trainings = {
+        name: training_of(row, full_id(options.env), options.env_kwargs, folders[name])
+        for name, row in rows.items()
+    }
+    train_all([config for config in trainings.values() if config], options.jobs)
+    return tuple(
+        as_contestant(name, row, str(folders[name]) if trainings[name] else row.agent)
+        for name, row in rows.items()
+    )
+
+
+def as_contestant(name: str, row: Row, spec: str) -> Contestant:
+    """Return the contestant of a row whose agent is ``spec``."""
+    agent = contestant(spec)
+    return replace(
+        agent,
+        name=name,
+        kind=row.kind or agent.kind,
+        env_id=row.env,
+        env_kwargs=row.env_kwargs,
+        group=row.group,
+        description=row.description or row.agent,
+    )
 
 
 def trained(name: str, env: Any, steps: int, folder: Path, hyperparameters: Mapping[str, Any]) -> Any:
@@ -121,12 +160,15 @@ def main() -> None:
         return
     campaign = Campaign(
         full_id(options.env),
-        tuple(contestant(spec) for spec in options.agents),
+        lineup(options),
         seeds(options, 1000),
         options.env_kwargs,
-        JudgeSettings(options.samples, options.class_samples, options.sampling_steps, options.probe),
+        JudgeSettings(
+            options.samples, options.class_samples, options.sampling_steps, options.probe, options.likelihood
+        ),
         options.deterministic,
         tuple(options.metrics),
+        options.baseline,
     )
     publish(campaign, Path(options.output), options.jobs, command)
 

@@ -70,6 +70,23 @@ def test_other_settings_are_other_runs(campaign):
     assert len({key, campaign.key("noisy", 1001), *(other.key("noisy", 1000) for other in changed)}) == 5
 
 
+def test_a_contestant_may_run_in_a_setting_of_its_own(campaign, tmp_path):
+    own = replace(constant(0.5), name="short", env_kwargs={"horizon": 3}, group="short")
+    findings = evaluate(replace(campaign, contestants=(constant(0.5), own)), tmp_path, progress=False)
+    assert {len(run.rewards) for run in findings.runs("short")} == {3}
+    alone = evaluate(
+        replace(campaign, contestants=(constant(0.5),), env_kwargs={"horizon": 3}),
+        tmp_path / "alone",
+        progress=False,
+    )
+    values = [
+        [record.values["retain_loss"] for record in found.of(name)]
+        for found, name in ((findings, "short"), (alone, "static:0.5"))
+    ]
+    assert values[0] == values[1]
+    assert all(len(run.rewards) > 3 for run in findings.runs("static:0.5"))
+
+
 @pytest.mark.slow
 def test_processes_give_the_same_numbers(campaign, tmp_path):
     campaign = replace(campaign, contestants=(Contestant("random", partial(resolve, "random")),))

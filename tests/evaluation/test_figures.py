@@ -11,6 +11,7 @@ from unlearn_gym.evaluation.figures import draw_all
 from unlearn_gym.evaluation.figures_runs import read_progress
 from unlearn_gym.evaluation.figures_samples import samples_figure, strip
 from unlearn_gym.evaluation.figures_scores import ellipse_patch
+from unlearn_gym.evaluation.html import save_html
 from unlearn_gym.evaluation.report import save_report
 
 
@@ -33,7 +34,7 @@ def trained(campaign, tmp_path):
 def test_pictures_and_report(trained, tmp_path):
     findings = evaluate(trained, tmp_path, progress=False)
     pictures = draw_all(trained, findings, tmp_path)
-    assert [p.path.name for p in pictures] == ["lambda.png", "metrics.png", "trade_off.png", "learning.png"]
+    assert [p.path.name for p in pictures] == ["metrics.png", "trade_off.png", "learning.png", "lambda.png"]
     for picture in pictures:
         drawn = pixels(picture.path)
         assert min(drawn.shape) > 300
@@ -53,6 +54,36 @@ def test_a_diverged_run_is_drawn_as_far_as_it_went(campaign, tmp_path):
     assert draw_all(campaign, findings, tmp_path)
     text = save_report(campaign, findings, [], "", tmp_path).read_text()
     assert "1 of the runs of noisy diverged" in text
+
+
+def test_every_group_gets_its_own_lambda(campaign, tmp_path):
+    first, *others = campaign.contestants
+    grouped = replace(campaign, contestants=(replace(first, group="a"), *others))
+    findings = evaluate(grouped, tmp_path, progress=False)
+    names = [picture.path.name for picture in draw_all(grouped, findings, tmp_path)]
+    assert names[-2:] == ["lambda-a.png", "lambda.png"]
+
+
+def test_class_by_class_and_the_data_are_drawn(campaign, tmp_path):
+    findings = evaluate(campaign, tmp_path, progress=False)
+    for record in findings.records:
+        record.classes["fid"] = {"0": 1.0 + record.seed % 3, "1": 2.0}
+    examples = {"forget": np.zeros((3, 8, 8, 1), np.uint8), "retain": np.full((5, 8, 8, 1), 200, np.uint8)}
+    findings = replace(findings, examples=examples)
+    pictures = {picture.path.name: picture for picture in draw_all(campaign, findings, tmp_path)}
+    assert {"classes.png", "data.png"} <= set(pictures)
+    assert min(pixels(pictures["classes.png"].path).shape) > 200
+    text = save_report(campaign, findings, [pictures["data.png"]], "", tmp_path).read_text()
+    assert "## Class by class" in text and "### fid" in text and "(data.png)" in text
+
+
+def test_the_html_report_holds_its_pictures(campaign, tmp_path):
+    findings = evaluate(campaign, tmp_path, progress=False)
+    report = save_report(campaign, findings, draw_all(campaign, findings, tmp_path), "a < b", tmp_path)
+    page = save_html(report).read_text(encoding="utf-8")
+    assert page.count('src="data:image/png;base64,') == report.read_text().count("](") == 3
+    assert "<table>" in page and '.png"' not in page and "http" not in page
+    assert "<code>a &lt; b</code>" in page
 
 
 def test_sample_rows_share_their_columns(campaign, tmp_path):

@@ -8,10 +8,10 @@ import pytest
 from unlearn_gym.evaluation import Campaign, Contestant, evaluate
 from unlearn_gym.evaluation.campaign import Findings
 from unlearn_gym.evaluation.records import Record
-from unlearn_gym.evaluation.results import best_static, pairs, results, save_results
+from unlearn_gym.evaluation.results import baseline_pairs, best_static, pairs, results, save_results
 from unlearn_gym.evaluation.statistics import Summary
-from unlearn_gym.evaluation.tables import STAR, main_grid, pair_grid, robust_grid
-from unlearn_gym.evaluation.wording import conclusion, mean_and_half, number
+from unlearn_gym.evaluation.tables import STAR, class_grid, deviation_grid, main_grid, pair_grid, robust_grid
+from unlearn_gym.evaluation.wording import conclusion, mean_and_half, number, spread
 
 
 @pytest.fixture
@@ -108,7 +108,8 @@ def test_one_seed_has_no_interval(campaign, tmp_path):
     single = replace(campaign, seeds=(1000,))
     findings = evaluate(single, tmp_path, progress=False)
     assert main_grid(single, findings, ["forget_loss"]).rows[0] == ("before", "0.500")
-    assert pair_grid(single, findings, ["return"]).rows[0][-1] == "open"
+    grid = pair_grid(pairs(single, findings), ["return"], name_other=False)
+    assert grid.rows[0][-1].endswith("open")
 
 
 def test_tables(campaign, findings):
@@ -152,3 +153,68 @@ def test_numbers(value, text):
 def test_names_with_pipes_do_not_break_the_table():
     values = {"static:0.1": [1.0, 2.0], "a|b": [1.0, 2.0]}
     assert "a\\|b" in main_grid(made_up_campaign(values), made_up(values), ["return"]).markdown()
+
+
+VALUES = {
+    "static:0.1": [1.0, 2.0, 3.0],
+    "static:0.9": [2.0, 3.1, 4.2],
+    "other 0.1": [9.0, 9.0, 9.0],
+    "ppo": [2.5, 3.5, 4.5],
+}
+
+
+def grouped():
+    """The rows of VALUES, the third one static in a group of its own."""
+    agents = made_up_campaign(VALUES).contestants
+    agents = tuple(
+        replace(agent, kind="static", group="other") if agent.name.startswith("other") else agent
+        for agent in agents
+    )
+    return replace(made_up_campaign(VALUES), contestants=agents, baseline="static:0.1")
+
+
+def test_the_best_static_agent_is_of_the_same_group():
+    campaign, found = grouped(), made_up(VALUES)
+    assert best_static(campaign, found, "return") == "static:0.9"
+    assert best_static(campaign, found, "return", "other") == "other 0.1"
+    (pair,) = pairs(campaign, found)
+    assert (pair.a, pair.b) == ("ppo", "static:0.9")
+    stars = {row[0] for row in main_grid(campaign, found, ["return"]).rows if STAR in row[1]}
+    assert stars == {"static:0.9", "other 0.1"}
+
+
+def test_everything_is_compared_with_the_baseline_too():
+    campaign, found = grouped(), made_up(VALUES)
+    compared = {pair.a: pair.summary.mean for pair in baseline_pairs(campaign, found)}
+    assert compared == pytest.approx({"static:0.9": 1.1, "other 0.1": 7.0, "ppo": 1.5})
+    assert baseline_pairs(replace(campaign, baseline=""), found) == []
+    grid = pair_grid(baseline_pairs(campaign, found), ["return"], name_other=False)
+    assert grid.rows[0] == ("static:0.9", "+1.10 ± 0.25 better")
+    assert pair_grid(pairs(campaign, found), ["return"], name_other=True).rows[0][1].endswith("(static:0.9)")
+    assert {pair["b"] for pair in results(campaign, found, "", Path())["pairs"]} == {
+        "static:0.9",
+        "static:0.1",
+    }
+
+
+def test_how_much_a_constant_matters_is_said_for_every_group():
+    (sentence,) = spread(grouped(), made_up(VALUES))
+    assert "return 2.00 (static:0.1) to 3.10 (static:0.9), a difference beyond chance" in sentence
+    noisy = VALUES | {"static:0.9": [-5.0, 3.1, 9.0]}
+    assert "within chance" in spread(grouped(), made_up(noisy))[0]
+
+
+def test_deviations_are_those_of_the_seeds():
+    assert deviation_grid(grouped(), made_up(VALUES), ["return"]).rows[0] == ("static:0.1", "2.0 ± 1.0")
+
+
+def test_class_by_class_means_are_over_seeds():
+    campaign = made_up_campaign({"ppo": [0.0, 0.0]})
+    records = tuple(
+        Record("ppo", seed, {}, classes={"fid": {"0": value, "1": 2 * value}})
+        for seed, value in enumerate((1.0, 3.0))
+    )
+    found = Findings(records, (), (), ("return", "return"), (), {})
+    assert found.class_metrics() == ("fid",)
+    grid = class_grid(campaign, found, "fid")
+    assert (grid.columns, grid.rows) == (("agent", "0", "1"), (("ppo", "2.00", "4.00"),))

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import gymnasium as gym
+
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Contestant
 from unlearn_gym.evaluation.judges import make_judge
 from unlearn_gym.evaluation.records import Record
-from unlearn_gym.evaluation.run import RUN_METRICS, rollout
+from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, network, rollout
 from unlearn_gym.metrics.glossary import look_up
 
 
 class Bench:
-    """One process's environment and judge, built once and used for many runs."""
+    """One process's environment and judge, built once and used for many runs.
+
+    A contestant with a setting of its own runs in an environment of its own, and is judged by the same judge.
+    """
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.env = make_env(campaign.env_id, campaign.env_kwargs)
         self.judge = make_judge(self.env.unwrapped, campaign.judge)  # type: ignore[arg-type]
+        self._other: tuple[str, gym.Env] | None = None
+
+    def env_of(self, contestant: Contestant) -> gym.Env:
+        """Return the environment that a contestant runs in; of those beside the campaign's, one is kept."""
+        env_id, env_kwargs = self.campaign.setting(contestant)
+        if (env_id, env_kwargs) == (self.campaign.env_id, self.campaign.env_kwargs):
+            return self.env
+        key = repr((env_id, sorted(env_kwargs.items())))
+        if self._other is None or self._other[0] != key:
+            self.close_other()
+            self._other = (key, make_env(env_id, env_kwargs))
+        return self._other[1]
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.close_other()
+        self.env.close()
+
+    def close_other(self) -> None:
+        """Close the environment of a contestant's own setting, if one is open."""
+        if self._other is not None:
+            self._other[1].close()
+        self._other = None
 
     def rows(self) -> tuple[str, ...]:
         """Return the names of all rows: before, the agents, retrained (where there is such a model)."""
@@ -31,7 +59,8 @@ class Bench:
         Raises:
             UserError: when the campaign asks for something that is not measured here.
         """
-        measured = tuple(look_up((*RUN_METRICS, *self.judge.metrics())))
+        passes = PASS_METRICS if network(self.env) is not None else ()
+        measured = tuple(look_up((*RUN_METRICS, *passes, *self.judge.metrics())))
         for name in look_up(self.campaign.metrics):
             if name not in measured:
                 raise UserError(
@@ -46,7 +75,7 @@ class Bench:
 
     def check_contestant(self, contestant: Contestant) -> None:
         """Build an agent once and refuse it if it does not fit."""
-        agent = contestant.make(self.env)
+        agent = contestant.make(self.env_of(contestant))
         space = getattr(agent, "observation_space", None)
         if space is not None and space.shape != self.env.observation_space.shape:
             raise UserError(
@@ -62,12 +91,15 @@ class Bench:
 
     def measure(self, name: str, seed: int) -> Record:
         """Make one run and judge what it left, or judge a reference."""
-        contestant, run = self.campaign.contestant(name), None
+        contestant, run, judge = self.campaign.contestant(name), None, self.judge
         if contestant is not None:
-            run = rollout(self.env, contestant.make(self.env), seed, self.campaign.deterministic)
+            env = self.env_of(contestant)
+            if env is not self.env:
+                judge = make_judge(env.unwrapped, self.campaign.judge)  # type: ignore[arg-type]
+            run = rollout(env, contestant.make(env), seed, self.campaign.deterministic)
         elif name == BEFORE:
             self.env.reset(seed=seed, options={"restore": True})
-        model = self.judge.retrained() if name == RETRAINED else self.judge.model()
+        model = self.judge.retrained() if name == RETRAINED else judge.model()
         verdict = self.judge.score(model, seed)
         values = verdict.values | (run.values() if run else {})
-        return Record(name, seed, values, run, verdict.pictures)
+        return Record(name, seed, values, run, verdict.pictures, verdict.classes)

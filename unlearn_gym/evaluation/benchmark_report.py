@@ -11,8 +11,9 @@ from unlearn_gym.evaluation.benchmark import BenchmarkCampaign, Rule
 from unlearn_gym.evaluation.benchmark_data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Findings
 from unlearn_gym.evaluation.drawing import Picture
+from unlearn_gym.evaluation.report import differences
 from unlearn_gym.evaluation.results import table, versions
-from unlearn_gym.evaluation.tables import STAR, Grid, glossary_grid, main_grid, pair_grid
+from unlearn_gym.evaluation.tables import STAR, Grid, glossary_grid, main_grid
 from unlearn_gym.evaluation.wording import conclusion, interval, number
 from unlearn_gym.metrics.glossary import GLOSSARY
 
@@ -130,12 +131,5 @@ def _published_cells(name: str, row: published.PublishedRow, metrics: Sequence[s
 
 
 def _against_static(campaign: BenchmarkCampaign, findings: Findings, key: Sequence[str]) -> list[str]:
-    grid = pair_grid(campaign, findings, key)
-    if len(campaign.seeds) < 2 or not grid.rows:
-        return []
-    return [
-        "## Against the best constant λ",
-        grid.markdown(),
-        "Paired differences, seed by seed, to the constant λ with the best mean of that metric.",
-        "## Pictures",
-    ]
+    found = differences(campaign, findings, key) if len(campaign.seeds) > 1 else []
+    return [*found, "## Pictures"] if found else []

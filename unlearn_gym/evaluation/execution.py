@@ -57,7 +57,7 @@ def evaluate(
                 save_record(record, paths[record.name, record.seed])
                 bar.set_postfix_str(f"{record.name}, seed {record.seed}", refresh=False)
                 bar.update()
-    bench.env.close()
+    bench.close()
     return Findings(
         records=tuple(load_record(path) for path in paths.values()),
         metrics=metrics,
@@ -65,6 +65,7 @@ def evaluate(
         trade_off=bench.judge.trade_off,
         notes=bench.judge.notes(),
         paths=paths,
+        examples=bench.judge.examples(),
     )
 
 

@@ -9,22 +9,25 @@ import matplotlib
 
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.drawing import STYLE, Picture
+from unlearn_gym.evaluation.figures_classes import classes_figure
 from unlearn_gym.evaluation.figures_runs import lambda_figure, learning_figure
-from unlearn_gym.evaluation.figures_samples import samples_figure
+from unlearn_gym.evaluation.figures_samples import examples_figure, samples_figure
 from unlearn_gym.evaluation.figures_scores import metrics_figure, trade_off_figure
 
 FIGURES: tuple[Callable[[Campaign, Findings, Path], Picture | None], ...] = (
+    examples_figure,
     samples_figure,
-    lambda_figure,
     metrics_figure,
+    classes_figure,
     trade_off_figure,
     learning_figure,
 )
-"""Drawn in this order; one that has no material returns None."""
+"""Drawn in this order, before what λ did group by group; one that has no material returns None."""
 
 
 def draw_all(campaign: Campaign, findings: Findings, output: Path) -> list[Picture]:
     """Draw every picture that the records have material for."""
     with matplotlib.rc_context(STYLE):
         drawn = [draw(campaign, findings, output) for draw in FIGURES]
+        drawn += [lambda_figure(campaign, findings, output, group) for group in campaign.groups()]
     return [picture for picture in drawn if picture is not None]

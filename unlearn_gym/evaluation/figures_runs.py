@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.drawing import Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.records import slug
 
 STEPS = "time/total_timesteps"
 CURVES = (
@@ -26,15 +27,16 @@ LOG_FROM = 50.0
 """Ratio of largest to smallest value from which an axis is logarithmic."""
 
 
-def lambda_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
-    """Draw ``lambda.png``: λ_t, and beside it the six numbers that the agent sees."""
+def lambda_figure(campaign: Campaign, findings: Findings, output: Path, group: str = "") -> Picture:
+    """Draw ``lambda.png``: a group's λ_t, and beside it the six numbers that the agent sees."""
+    members = {contestant.name for contestant in campaign.contestants if contestant.group == group}
     figure = new_figure(12.5, 6.0)
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=(1.0, 1.7)))
     left, right = halves
     main, panels = left.subplots(), list(right.subplots(3, 2, sharex=True).flat)
     for name, look in looks(campaign).items():
         runs = findings.runs(name)
-        if not runs:  # a contestant that is no agent
+        if not runs or name not in members:  # what has no runs is no agent
             continue
         _band(main, _padded([run.lambdas for run in runs]), look, name)
         for k, panel in enumerate(panels):
@@ -46,11 +48,12 @@ def lambda_figure(campaign: Campaign, findings: Findings, output: Path) -> Pictu
     for panel in panels[-2:]:
         panel.set_xlabel("update")
     left.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    which = f", group {group}" if group else ""
     caption = (
-        f"The final unlearning runs ({campaign.env_id}): mean over {len(campaign.seeds)} seeds, the band is "
+        f"The final unlearning runs ({campaign.env_id}{which}): mean over {len(campaign.seeds)} seeds, the band is "
         "one standard deviation. A flat λ is a constant; a λ that moves with the state is a policy at work."
     )
-    return save(figure, output / "lambda.png", caption)
+    return save(figure, output / f"lambda-{slug(group)}.png" if group else output / "lambda.png", caption)
 
 
 def learning_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:

@@ -1,10 +1,11 @@
-"""Samples of every model on the same noise, one row a model."""
+"""Images: what the model was trained on, and samples of every model on the same noise."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
 from unlearn_gym.evaluation.drawing import Picture, new_figure, save
@@ -15,6 +16,23 @@ GAP = 1
 """White pixels between two samples."""
 TILE, LABELS = 0.38, 2.0
 """Inches of a sample, and of the names on the left."""
+
+
+def examples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
+    """Draw ``data.png``: what the model was trained on; None where the judge has no examples."""
+    if not findings.examples:
+        return None
+    longest = max(map(len, findings.examples.values()))
+    figure = new_figure(LABELS + TILE * longest, 0.8 + (TILE + 0.1) * len(findings.examples))
+    panels = figure.subplots(len(findings.examples), 1, squeeze=False)[:, 0]
+    for panel, (title, images) in zip(panels, findings.examples.items(), strict=True):
+        _show(panel, images)
+        panel.set_ylabel(title, rotation=0, ha="right", va="center")
+    caption = (
+        f"The training data ({campaign.env_id}): images to forget, and images to keep. Where both stand under one "
+        "label, the model was taught to draw both when it is asked for that label."
+    )
+    return save(figure, output / "data.png", caption)
 
 
 def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
@@ -29,12 +47,7 @@ def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Pict
     grid = figure.subplots(len(rows), len(titles), squeeze=False, width_ratios=counts)
     for axes, record in zip(grid, rows, strict=True):
         for panel, title in zip(axes, titles, strict=True):
-            panel.imshow(
-                strip(record.pictures[title]), interpolation="nearest", cmap="gray", vmin=0, vmax=255
-            )
-            panel.set(xticks=[], yticks=[])
-            panel.grid(False)
-            panel.spines[:].set_visible(False)
+            _show(panel, record.pictures[title])
         axes[0].set_ylabel(_label(record, findings), rotation=0, ha="right", va="center")
     for panel, title in zip(grid[0], titles, strict=True):
         panel.set_title(f"samples of the {title}")
@@ -45,6 +58,13 @@ def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Pict
         + ". Look for what was to be forgotten on the left, and for damage on the right."
     )
     return save(figure, output / "samples.png", caption)
+
+
+def _show(panel: Axes, images: np.ndarray) -> None:
+    panel.imshow(strip(images), interpolation="nearest", cmap="gray", vmin=0, vmax=255)
+    panel.set(xticks=[], yticks=[])
+    panel.grid(False)
+    panel.spines[:].set_visible(False)
 
 
 def strip(images: np.ndarray) -> np.ndarray:

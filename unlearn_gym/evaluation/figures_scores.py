@@ -60,9 +60,10 @@ def _dots(panel: Axes, findings: Findings, metric: str, look: dict[str, Look]) -
 
 def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
     """Draw ``trade_off.png``: forgetting against keeping, with confidence ellipses of the means."""
-    figure = new_figure(7.6, 5.2)
+    look = looks(campaign)
+    figure = new_figure(7.6, max(5.2, 1.2 + 0.2 * len(look)))
     panel = figure.subplots()
-    for name, drawn in looks(campaign).items():
+    for name, drawn in look.items():
         points = _points(findings, name)
         if not len(points):
             continue

@@ -9,6 +9,7 @@ from rich.console import Console
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.figures import draw_all
+from unlearn_gym.evaluation.html import save_html
 from unlearn_gym.evaluation.report import save_report
 from unlearn_gym.evaluation.results import save_results
 from unlearn_gym.evaluation.tables import main_grid
@@ -32,10 +33,8 @@ def publish(campaign: Campaign, output: Path, jobs: int, command: str) -> Findin
     """
     findings = evaluate(campaign, output, jobs)
     pictures = draw_all(campaign, findings, output)
-    files = [
-        save_results(campaign, findings, command, output),
-        save_report(campaign, findings, pictures, command, output),
-    ]
+    report = save_report(campaign, findings, pictures, command, output)
+    files = [save_results(campaign, findings, command, output), report, save_html(report)]
     shown = findings.metrics if len(findings.metrics) <= WIDEST else findings.key_metrics
     console = Console(width=max(Console().width, 100))
     title = f"{campaign.env_id}, {len(campaign.seeds)} seeds"

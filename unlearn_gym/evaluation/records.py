@@ -18,7 +18,7 @@ import numpy as np
 from unlearn_gym.evaluation.run import Run
 from unlearn_gym.files import atomic_write, write_json
 
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
 CODE = {**dict.fromkeys(PACKAGES, "*.py"), "evaluation": "*judge*.py"}
 """Package → files whose source is part of the digest: a run is never taken for one of other code. Of the
@@ -35,6 +35,7 @@ class Record:
         values: metric → number; NaN where it could not be computed.
         run: the steps; None for the references.
         pictures: title → images, uint8 of shape (n, height, width, channels).
+        classes: metric → class → number, where the judge measures class by class.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Record:
     values: dict[str, float]
     run: Run | None = None
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def digest(settings: dict[str, Any]) -> str:
@@ -73,8 +75,12 @@ def stamps(env_kwargs: dict[str, Any]) -> dict[str, Any]:
 
 def record_path(folder: Path, name: str, seed: int, key: str) -> Path:
     """Return where the record of an agent and a seed is kept."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "agent"
-    return folder / f"{slug}-seed{seed}-{key}.json"
+    return folder / f"{slug(name)}-seed{seed}-{key}.json"
+
+
+def slug(name: str) -> str:
+    """Return a name that every file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "agent"
 
 
 def save_record(record: Record, path: Path) -> None:
@@ -82,21 +88,31 @@ def save_record(record: Record, path: Path) -> None:
     if record.pictures:
         with atomic_write(path.with_suffix(".npz")) as temporary:
             np.savez_compressed(temporary, **record.pictures)  # type: ignore[arg-type]
-    values = {name: value if math.isfinite(value) else None for name, value in record.values.items()}
     run = None if record.run is None else asdict(record.run)
-    write_json(path, {"name": record.name, "seed": record.seed, "values": values, "run": run})
+    classes = {metric: _to_json(values) for metric, values in record.classes.items()}
+    content = {"name": record.name, "seed": record.seed, "values": _to_json(record.values), "run": run}
+    write_json(path, content | {"classes": classes})
 
 
 def load_record(path: Path) -> Record:
     """Read what ``save_record`` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    values = {name: math.nan if value is None else value for name, value in content["values"].items()}
+    values = _from_json(content["values"])
+    classes = {metric: _from_json(found) for metric, found in content["classes"].items()}
     run = None if content["run"] is None else Run(**content["run"])
     pictures: dict[str, np.ndarray] = {}
     if path.with_suffix(".npz").exists():
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as archive:
             pictures = {title: archive[title] for title in archive.files}
-    return Record(content["name"], content["seed"], values, run, pictures)
+    return Record(content["name"], content["seed"], values, run, pictures, classes)
+
+
+def _to_json(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _from_json(values: dict[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 @cache

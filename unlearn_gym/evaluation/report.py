@@ -8,9 +8,18 @@ from pathlib import Path
 
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.drawing import Picture
-from unlearn_gym.evaluation.results import versions
-from unlearn_gym.evaluation.tables import STAR, glossary_grid, main_grid, pair_grid, robust_grid
-from unlearn_gym.evaluation.wording import conclusion
+from unlearn_gym.evaluation.results import baseline_pairs, pairs, versions
+from unlearn_gym.evaluation.tables import (
+    STAR,
+    Grid,
+    class_grid,
+    deviation_grid,
+    glossary_grid,
+    main_grid,
+    pair_grid,
+    robust_grid,
+)
+from unlearn_gym.evaluation.wording import conclusion, spread
 from unlearn_gym.files import write_text
 
 
@@ -34,16 +43,25 @@ def save_report(
     sections = [
         f"# Unlearning with {campaign.env_id}",
         _setting(campaign, command),
+        *_rows(campaign),
         "## What was found",
         "\n".join(
-            f"- {sentence}" for sentence in (*conclusion(campaign, findings), *_diverged(campaign, findings))
+            f"- {sentence}"
+            for sentence in (
+                *spread(campaign, findings),
+                *conclusion(campaign, findings),
+                *_diverged(campaign, findings),
+            )
         ),
         "## Results",
         main_grid(campaign, findings, metrics).markdown(),
         f"Mean ± half of the 95 % interval (Student's t) over seeds. {STAR} marks the best static agent, "
         "column by column. It is chosen on the very seeds it is compared on, which favours it.",
         *(f"*{note}*" for note in findings.notes),
+        *_deviations(campaign, findings),
         *_compared(campaign, findings),
+        *_class_by_class(campaign, findings),
+        "## Pictures",
         *(
             f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{picture.caption}"
             for picture in pictures
@@ -67,6 +85,18 @@ def _setting(campaign: Campaign, command: str) -> str:
     )
 
 
+def _rows(campaign: Campaign) -> list[str]:
+    """Say which agent runs where, if not all run in one environment."""
+    if campaign.groups() == ("",):
+        return []
+    rows = []
+    for contestant in campaign.contestants:
+        env_id, _ = campaign.setting(contestant)
+        own = ", ".join(f"{name}={value}" for name, value in contestant.env_kwargs.items()) or "–"
+        rows.append((contestant.name, contestant.group or "–", contestant.description, f"`{env_id}`", own))
+    return [Grid(("row", "group", "agent", "environment", "own keywords"), tuple(rows)).markdown()]
+
+
 def _diverged(campaign: Campaign, findings: Findings) -> list[str]:
     counts = {c.name: sum(run.diverged for run in findings.runs(c.name)) for c in campaign.contestants}
     return [
@@ -74,21 +104,53 @@ def _diverged(campaign: Campaign, findings: Findings) -> list[str]:
     ]
 
 
+def _deviations(campaign: Campaign, findings: Findings) -> list[str]:
+    if len(campaign.seeds) < 2:
+        return []
+    grid = deviation_grid(campaign, findings, findings.key_metrics or findings.metrics)
+    return ["### The same as mean ± standard deviation over seeds", grid.markdown()]
+
+
 def _compared(campaign: Campaign, findings: Findings) -> list[str]:
     key = findings.key_metrics
     if len(campaign.seeds) < 2 or not key:
-        return ["## Pictures"]
+        return []
     sections = [
         "## Interquartile means",
         robust_grid(campaign, findings, key).markdown(),
         "Mean of the middle half of the seeds, with 95 % bootstrap intervals.",
     ]
-    grid = pair_grid(campaign, findings, key)
-    if grid.rows:
-        sections = [
+    return [*differences(campaign, findings, key), *sections]
+
+
+def _class_by_class(campaign: Campaign, findings: Findings) -> list[str]:
+    """Return a table a metric that was measured class by class: mean over seeds, a column a class."""
+    sections = [
+        f"### {metric}\n\n{class_grid(campaign, findings, metric).markdown()}"
+        for metric in findings.class_metrics()
+    ]
+    return (
+        ["## Class by class", "Means over seeds; the classes are the labels asked for.", *sections]
+        if sections
+        else []
+    )
+
+
+def differences(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> list[str]:
+    """Return the sections of paired differences on some metrics: to the best static agent, to the baseline."""
+    sections = []
+    best = pair_grid(pairs(campaign, findings), metrics, name_other=True)
+    if best.rows:
+        sections += [
             "## Against the best static agent",
-            grid.markdown(),
-            "Paired differences, seed by seed, to the static agent with the best mean of that metric.",
-            *sections,
+            best.markdown(),
+            "Paired differences, seed by seed, to the static agent (in brackets; of the same objective) with the "
+            "best mean of that metric. ± is half of the 95 % interval; ≈ where it holds 0.",
         ]
-    return [*sections, "## Pictures"]
+    if campaign.baseline:
+        sections += [
+            f"## Against {campaign.baseline}",
+            pair_grid(baseline_pairs(campaign, findings), metrics, name_other=False).markdown(),
+            f"Paired differences, seed by seed, to {campaign.baseline}.",
+        ]
+    return sections

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Contestant, Findings
 from unlearn_gym.evaluation.statistics import Summary, paired_difference, summarize
 from unlearn_gym.files import write_json
 from unlearn_gym.metrics.glossary import GLOSSARY
@@ -21,11 +21,11 @@ PACKAGES = ("unlearn-gym", "torch", "diffusers", "stable-baselines3", "gymnasium
 
 @dataclass(frozen=True)
 class Pair:
-    """A paired difference a − b of one metric, b being the best static agent by that metric.
+    """A paired difference a − b of one metric.
 
     Attributes:
         a: the agent compared.
-        b: the static agent with the best mean.
+        b: the static agent of its group with the best mean, or the campaign's baseline.
         metric: name in the glossary.
         summary: of the differences, seed by seed.
     """
@@ -57,30 +57,49 @@ def table(findings: Findings, name: str) -> dict[str, Summary]:
     }
 
 
-def best_static(campaign: Campaign, findings: Findings, metric: str) -> str | None:
-    """Return the static agent with the best mean, the first of equals; None if there is none to compare."""
+def best_static(campaign: Campaign, findings: Findings, metric: str, group: str = "") -> str | None:
+    """Return a group's static agent with the best mean, the first of equals; None if there is none to compare."""
     if not GLOSSARY[metric].compared:
         return None
     sign = 1.0 if GLOSSARY[metric].better == "higher" else -1.0
     means = {
         contestant.name: sign * summary[metric].mean
         for contestant in campaign.contestants
-        if contestant.kind == "static" and metric in (summary := table(findings, contestant.name))
+        if contestant.kind == "static"
+        and contestant.group == group
+        and metric in (summary := table(findings, contestant.name))
     }
     return max(means, key=lambda name: means[name]) if means else None
 
 
 def pairs(campaign: Campaign, findings: Findings) -> list[Pair]:
-    """Compare every other agent with the best static one, metric by metric."""
+    """Compare every other agent with the best static one of its group, metric by metric."""
+    return _pairs(
+        campaign, findings, lambda one, metric: best_static(campaign, findings, metric, one.group), True
+    )
+
+
+def baseline_pairs(campaign: Campaign, findings: Findings) -> list[Pair]:
+    """Compare every agent with the campaign's baseline, metric by metric; empty where it has none."""
+    return _pairs(campaign, findings, lambda one, metric: campaign.baseline or None, False)
+
+
+def _pairs(
+    campaign: Campaign,
+    findings: Findings,
+    reference: Callable[[Contestant, str], str | None],
+    skip_static: bool,
+) -> list[Pair]:
     found = []
+    tables = {contestant.name: table(findings, contestant.name) for contestant in campaign.contestants}
     for metric in findings.metrics:
-        best = best_static(campaign, findings, metric)
-        for contestant in campaign.contestants:
-            summary = table(findings, contestant.name)
-            if best is not None and contestant.kind != "static" and metric in summary:
-                other = table(findings, best)[metric]
-                difference = paired_difference(summary[metric].values, other.values)
-                found.append(Pair(contestant.name, best, metric, difference))
+        for one in campaign.contestants:
+            other = reference(one, metric) if GLOSSARY[metric].compared else None
+            if other is None or other == one.name or (skip_static and one.kind == "static"):
+                continue
+            if metric in tables[one.name] and metric in tables[other]:
+                values = (tables[name][metric].values for name in (one.name, other))
+                found.append(Pair(one.name, other, metric, paired_difference(*values)))
     return found
 
 
@@ -105,7 +124,7 @@ def results(campaign: Campaign, findings: Findings, command: str, output: Path) 
         "samples": {"forget_label": campaign.judge.samples, "each_other_label": campaign.judge.class_samples},
         "command": command,
         "versions": versions(),
-        "agents": {c.name: {"kind": c.kind, "metrics": _row(findings, c.name)} for c in campaign.contestants},
+        "agents": {c.name: _agent(campaign, findings, c) for c in campaign.contestants},
         "references": {name: {"metrics": _row(findings, name)} for name in references},
         "pairs": [
             {
@@ -115,7 +134,7 @@ def results(campaign: Campaign, findings: Findings, command: str, output: Path) 
                 "difference": pair.summary.mean,
                 "ci95": pair.summary.ci95,
             }
-            for pair in pairs(campaign, findings)
+            for pair in (*pairs(campaign, findings), *baseline_pairs(campaign, findings))
         ],
         "notes": list(findings.notes),
         "runs": {
@@ -141,6 +160,12 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _agent(campaign: Campaign, findings: Findings, contestant: Contestant) -> dict[str, Any]:
+    env_id, env_kwargs = campaign.setting(contestant)
+    own = {"group": contestant.group, "env": env_id, "env_kwargs": env_kwargs} if contestant.group else {}
+    return {"kind": contestant.kind, **own, "metrics": _row(findings, contestant.name)}
 
 
 def _row(findings: Findings, name: str) -> dict[str, Any]:

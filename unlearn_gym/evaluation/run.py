@@ -9,6 +9,9 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from torch import nn
+
+from unlearn_gym.metrics.cost import PassCounter
 
 
 @dataclass
@@ -22,6 +25,7 @@ class Run:
         reward_terms: term name → its part of each reward.
         seconds: wall time of each environment step.
         diverged: whether the run ended because something was not finite.
+        passes: direction → rows sent through the network in the whole run; empty where there is none.
     """
 
     observations: list[list[float]] = field(default_factory=list)
@@ -30,6 +34,7 @@ class Run:
     reward_terms: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     diverged: bool = False
+    passes: dict[str, int] = field(default_factory=dict)
 
     def add(self, observation: np.ndarray, reward: float, info: dict[str, Any], seconds: float) -> None:
         """Take down one step."""
@@ -46,11 +51,20 @@ class Run:
 
     def values(self) -> dict[str, float]:
         """Return the metrics that the run itself gives."""
-        return {"return": sum(self.rewards), "seconds_per_update": statistics.median(self.seconds)}
+        per_update = {f"{direction}_rows": rows / len(self.rewards) for direction, rows in self.passes.items()}
+        return {"return": sum(self.rewards), **per_update, "seconds_per_update": statistics.median(self.seconds)}
 
 
 RUN_METRICS = ("return", "seconds_per_update")
-"""Names of what ``Run.values`` gives."""
+"""Names of what ``Run.values`` gives for every environment."""
+PASS_METRICS = ("forward_rows", "backward_rows")
+"""Names of what it gives besides where the environment has a network."""
+
+
+def network(env: gym.Env) -> nn.Module | None:
+    """Return the network that an environment unlearns, or None where there is none."""
+    model = getattr(getattr(env.unwrapped, "process", None), "model", None)
+    return model if isinstance(model, nn.Module) else None
 
 
 def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> Run:
@@ -66,6 +80,16 @@ def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> 
         seed: of every draw.
         deterministic: passed to ``predict``.
     """
+    model = network(env)
+    if model is None:
+        return _rollout(env, agent, seed, deterministic)
+    with PassCounter(model) as counter:
+        run = _rollout(env, agent, seed, deterministic)
+    run.passes = {"forward": counter.forward_rows, "backward": counter.backward_rows}
+    return run
+
+
+def _rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool) -> Run:
     begin, feedback = getattr(agent, "begin", None), getattr(agent, "feedback", None)
     if begin is not None:
         begin(seed)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
-from unlearn_gym.evaluation.results import best_static, pairs, table
-from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap
-from unlearn_gym.evaluation.wording import interval, mean_and_half, number
+from unlearn_gym.evaluation.results import Pair, best_static, table
+from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap, summarize
+from unlearn_gym.evaluation.wording import mean_and_deviation, mean_and_half, number
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 STAR = "★"
@@ -43,34 +43,43 @@ class Grid:
 def main_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± half of the 95 % interval.
 
-    A star marks, column by column, the best static agent.
+    A star marks, column by column, the best static agent (of each group).
     """
-    agents = [contestant.name for contestant in campaign.contestants]
-    names = [name for name in (BEFORE, *agents, RETRAINED) if findings.of(name)]
-    best = {metric: best_static(campaign, findings, metric) for metric in metrics}
+    best = {
+        metric: {best_static(campaign, findings, metric, group) for group in campaign.groups()}
+        for metric in metrics
+    }
     rows = []
-    for name in names:
+    for name in _names(campaign, findings):
         summary = table(findings, name)
-        cells = [_cell(summary.get(metric), best[metric] == name) for metric in metrics]
+        cells = [_cell(summary.get(metric), name in best[metric]) for metric in metrics]
         rows.append((name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
 
 
-def pair_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
-    """Paired differences to the best static agent, with what they say."""
-    rows = tuple(
-        (
-            pair.a,
-            f"{pair.metric} {GLOSSARY[pair.metric].arrow}",
-            pair.b,
-            number(pair.summary.mean),
-            interval(pair.summary.ci95).removeprefix("95 % interval "),
-            pair.verdict if pair.summary.ci95 else "open",
-        )
-        for pair in pairs(campaign, findings)
-        if pair.metric in metrics
-    )
-    return Grid(("agent", "metric", "best static", "difference", "95 % interval", "agent is"), rows)
+def deviation_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+    """One row per agent between "before" and "retrained": mean ± standard deviation over seeds."""
+    rows = []
+    for name in _names(campaign, findings):
+        summary = table(findings, name)
+        cells = [mean_and_deviation(summary[metric]) if metric in summary else "–" for metric in metrics]
+        rows.append((name, *cells))
+    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+
+
+def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: bool) -> Grid:
+    """Paired differences, a row an agent and a column a metric, with what they say.
+
+    Args:
+        compared: the differences.
+        metrics: the columns, in order.
+        name_other: whether a cell says which agent it is compared with.
+    """
+    cells = {(pair.a, pair.metric): _difference(pair, name_other) for pair in compared}
+    agents = list(dict.fromkeys(pair.a for pair in compared if pair.metric in metrics))
+    shown = [metric for metric in metrics if any((agent, metric) in cells for agent in agents)]
+    rows = tuple((agent, *(cells.get((agent, metric), "–") for metric in shown)) for agent in agents)
+    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in shown)), rows)
 
 
 def robust_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
@@ -81,6 +90,18 @@ def robust_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) 
         cells = [_robust(summary.get(metric)) for metric in metrics]
         rows.append((contestant.name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+
+
+def class_grid(campaign: Campaign, findings: Findings, metric: str) -> Grid:
+    """One metric class by class: a row an agent, a column a class, means over seeds."""
+    names = _names(campaign, findings)
+    found = {name: classes for name in names if (classes := findings.by_class(name, metric))}
+    labels = tuple(next(iter(found.values())))
+    rows = tuple(
+        (name, *(number(summarize(classes[label]).mean) for label in labels))
+        for name, classes in found.items()
+    )
+    return Grid(("agent", *labels), rows)
 
 
 def glossary_grid(metrics: Sequence[str]) -> Grid:
@@ -97,10 +118,23 @@ def glossary_grid(metrics: Sequence[str]) -> Grid:
     return Grid(("metric", "better", "unit or range", "what was measured"), rows)
 
 
+def _names(campaign: Campaign, findings: Findings) -> list[str]:
+    """Return the rows that something was found for: before, the agents, retrained."""
+    agents = (contestant.name for contestant in campaign.contestants)
+    return [name for name in (BEFORE, *agents, RETRAINED) if findings.of(name)]
+
+
 def _cell(summary: Summary | None, starred: bool) -> str:
     if summary is None:
         return "–"
     return mean_and_half(summary, STAR if starred else "")
+
+
+def _difference(pair: Pair, name_other: bool) -> str:
+    sign = "+" if pair.summary.mean > 0 else ""
+    verdict = {"better": "better", "worse": "worse", "no difference": "≈"}[pair.verdict]
+    words = [sign + mean_and_half(pair.summary), verdict if pair.summary.ci95 else "open"]
+    return " ".join([*words, f"({pair.b})"] if name_other else words)
 
 
 def _robust(summary: Summary | None) -> str:

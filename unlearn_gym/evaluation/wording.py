@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from unlearn_gym.evaluation.campaign import Campaign, Findings
-from unlearn_gym.evaluation.results import Pair, pairs
-from unlearn_gym.evaluation.statistics import Interval, Summary
+from unlearn_gym.evaluation.results import Pair, pairs, table
+from unlearn_gym.evaluation.statistics import Interval, Summary, paired_difference
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 
@@ -20,13 +20,22 @@ def number(value: float) -> str:
 
 def mean_and_half(summary: Summary, mark: str = "") -> str:
     """Write a mean, a mark, and half of the 95 % interval with two digits that count."""
-    if summary.ci95 is None:
-        return f"{number(summary.mean)}{mark}"
-    half = (summary.ci95[1] - summary.ci95[0]) / 2
-    if 0 < abs(summary.mean) < 1e-3:
-        return f"{number(summary.mean)}{mark} ± {number(half)}"
+    half = None if summary.ci95 is None else (summary.ci95[1] - summary.ci95[0]) / 2
+    return _mean_and(summary.mean, half, mark)
+
+
+def mean_and_deviation(summary: Summary) -> str:
+    """Write a mean and the standard deviation with two digits that count."""
+    return _mean_and(summary.mean, summary.std, "")
+
+
+def _mean_and(mean: float, half: float | None, mark: str) -> str:
+    if half is None:
+        return f"{number(mean)}{mark}"
+    if 0 < abs(mean) < 1e-3:
+        return f"{number(mean)}{mark} ± {number(half)}"
     places = min(max(1 - math.floor(math.log10(half)), 0), 5) if half > 0 else 3
-    return f"{summary.mean:.{places}f}{mark} ± {half:.{places}f}".replace("-", "−")
+    return f"{mean:.{places}f}{mark} ± {half:.{places}f}".replace("-", "−")
 
 
 def interval(ci95: Interval | None) -> str:
@@ -63,6 +72,31 @@ def conclusion(campaign: Campaign, findings: Findings) -> list[str]:
         "than chance (paired 95 % intervals)."
     )
     return [overall, *(_of(name, [pair for pair in compared if pair.a == name]) for name in learned)]
+
+
+def spread(campaign: Campaign, findings: Findings) -> list[str]:
+    """Say, group by group, how much the constant λ matters: best against worst static agent, metric by metric."""
+    sentences = []
+    for group in campaign.groups():
+        statics = [c.name for c in campaign.contestants if c.kind == "static" and c.group == group]
+        if len(statics) < 2 or len(campaign.seeds) < 2:
+            continue
+        found = [text for metric in findings.key_metrics if (text := _range(findings, statics, metric))]
+        label = f" of the group {group}" if group else ""
+        sentences.append(f"Among the {len(statics)} constant λ{label}: {'; '.join(found)}.")
+    return sentences
+
+
+def _range(findings: Findings, names: list[str], metric: str) -> str:
+    tables = {name: table(findings, name) for name in names}
+    means = {name: found[metric].mean for name, found in tables.items() if metric in found}
+    if len(means) < 2 or not GLOSSARY[metric].compared:
+        return ""
+    low, high = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
+    gap = paired_difference(tables[high][metric].values, tables[low][metric].values)
+    ends = f"{number(means[low])} ({low}) to {number(means[high])} ({high})"
+    certain = gap.ci95 is not None and gap.ci95[0] > 0
+    return f"{metric} {ends}, {'a difference beyond chance' if certain else 'within chance'}"
 
 
 def _of(name: str, compared: list[Pair]) -> str:

@@ -1,0 +1,88 @@
+"""Rows of a comparison: each an agent in a setting of its own, trained first where it has to learn."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from unlearn_gym import cli
+from unlearn_gym.agents.artefact import FILE
+from unlearn_gym.agents.training import TrainConfig, resumed, stored_config, train
+from unlearn_gym.envs.making import full_id
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a comparison.
+
+    Args:
+        agent: what ``--agents`` takes; of a row with ``train``, the name of a learning agent.
+        kind: ``static`` rows are what others are compared with; by default the agent's own.
+        group: rows are compared with the best static row of their group.
+        description: what it is, in a few words.
+        env: id of its environment, if not the comparison's.
+        env_kwargs: keywords of its environment, on top of the comparison's.
+        train: keys of ``train_agent.py``; ``env`` and ``env_kwargs`` are on top of the row's.
+    """
+
+    agent: str
+    kind: Literal["static", "learned", "other"] | None = None
+    group: str = ""
+    description: str = ""
+    env: str = ""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "env", full_id(self.env) if self.env else "")
+
+
+def read_rows(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Row]:
+    """Check the rows of a configuration.
+
+    Raises:
+        UserError: naming the row and what is allowed.
+    """
+    return {name: cli.check(Row, values, f"The row {name!r}") for name, values in rows.items()}
+
+
+def training_of(row: Row, env: str, env_kwargs: Mapping[str, Any], folder: Path) -> TrainConfig | None:
+    """Return how a row's agent is trained, or None where it does not learn beforehand.
+
+    Raises:
+        UserError: for a key that ``train_agent.py`` does not know.
+    """
+    if row.train is None:
+        return None
+    merged = {**env_kwargs, **row.env_kwargs, **row.train.get("env_kwargs", {})}
+    values = {"env": row.env or env, "agent": row.agent, "progress_bar": False, **row.train}
+    values |= {"env_kwargs": merged, "output": str(folder)}
+    return cli.check(TrainConfig, values, f"The training of {folder.name!r}")
+
+
+def train_all(configurations: Iterable[TrainConfig], jobs: int) -> None:
+    """Train what is not yet trained, ``jobs`` at a time; a training that was killed goes on where it was.
+
+    Raises:
+        UserError: when a folder holds the run of another configuration.
+    """
+    missing = [config for config in configurations if not (Path(config.output or "") / FILE).is_dir()]
+    if not missing:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(missing)), context) as pool:
+        for folder in pool.map(_train, missing):
+            print(f"trained: {folder}")
+
+
+def _train(config: TrainConfig) -> Path:
+    folder = Path(config.output or "")
+    if not (folder / "config.yaml").is_file():
+        return train(config)
+    stored = stored_config(str(folder))
+    wanted = {**vars(config), "hyperparameters": {**stored["hyperparameters"], **config.hyperparameters}}
+    return train(resumed(TrainConfig(**{**wanted, "resume": str(folder)}), stored))

@@ -1,0 +1,53 @@
+"""What was measured class by class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.drawing import REFERENCE, Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.results import best_static
+from unlearn_gym.evaluation.statistics import summarize
+
+MOST = 7
+REFERENCES = {BEFORE: Look(REFERENCE, ":", "x"), RETRAINED: Look(REFERENCE, "--", "*")}
+
+
+def classes_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
+    """Draw ``classes.png``: every metric that was measured class by class; None where none was."""
+    metrics = findings.class_metrics()
+    if not metrics:
+        return None
+    look = {**REFERENCES, **{name: looks(campaign)[name] for name in _chosen(campaign, findings)}}
+    figure = new_figure(12.5, 0.8 + 2.0 * len(metrics))
+    panels = figure.subplots(len(metrics), 1, squeeze=False, sharex=True)[:, 0]
+    for panel, metric in zip(panels, metrics, strict=True):
+        for place, (name, drawn) in zip(np.linspace(-0.36, 0.36, len(look)), look.items(), strict=True):
+            found = [summarize(values) for values in findings.by_class(name, metric).values()]
+            half = [(one.ci95[1] - one.ci95[0]) / 2 if one.ci95 else 0.0 for one in found]
+            where, means = np.arange(len(found)) + place, [one.mean for one in found]
+            panel.bar(where, means, 0.68 / len(look), color=drawn.colour, alpha=0.55, label=name)
+            panel.errorbar(where, means, half, fmt="none", ecolor=drawn.colour, elinewidth=1.2)
+        labels = list(next(values for name in look if (values := findings.by_class(name, metric))))
+        panel.set(ylabel=metric, xticks=range(len(labels)), xticklabels=labels)
+        panel.tick_params(labelbottom=True)
+    panels[0].legend(
+        fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
+    )
+    caption = (
+        f"Class by class ({campaign.env_id}): mean over {len(campaign.seeds)} seeds with 95 % intervals; a class "
+        "is the label asked for. Look for classes on which the unlearned models leave the original (first bar) "
+        "and the retrained one (second bar): that is where the damage is."
+    )
+    return save(figure, output / "classes.png", caption)
+
+
+def _chosen(campaign: Campaign, findings: Findings) -> list[str]:
+    """Return the agents that are drawn: the baseline, each group's best static one, and the learned ones."""
+    metric = "balance" if "balance" in findings.metrics else findings.key_metrics[-1]
+    best = [best_static(campaign, findings, metric, group) for group in campaign.groups()]
+    learned = [contestant.name for contestant in campaign.contestants if contestant.kind == "learned"]
+    names = [name for name in (campaign.baseline, *best, *learned) if name]
+    return list(dict.fromkeys(names or [c.name for c in campaign.contestants]))[:MOST]
