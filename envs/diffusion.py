@@ -35,11 +35,16 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     noised image of the pair is taken from the forget set (mixture probability); importance weights make the
     *expected* loss the same for every λ, so that λ acts through the noise and, with `forget_scaling="norm"`,
     the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
-    L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one.
+    L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Three baselines ignore λ: `naive` (descend
+    L_retain), `neggrad` (ascend L_forget) and `erasediff` (descend L_retain, and a forget loss towards uniform
+    numbers as far as L_retain allows).
 
     The ids named `Digits` come with data and model: scikit-learn's 8×8 digits with 90 ankle boots of
-    Fashion-MNIST learned under the label "1"; the boots are to be forgotten. `SISS-v0` takes your own checkpoint
-    (`model`) and images (`retain_data`, `forget_data`).
+    Fashion-MNIST learned under the label "1"; the boots are to be forgotten. Those named `Trousers` are the paper's
+    experiment A: a class-conditional DDPM on 28×28 MNIST with trousers of Fashion-MNIST under the label "1", one for
+    ten ones. Their images come from `UNLEARN_GYM_DATA` or the hub; `python -m unlearn_gym prepare trousers` trains
+    the models where they do not come with the package. `SISS-v0` takes your own checkpoint (`model`) and images
+    (`retain_data`, `forget_data`).
 
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ. A finite λ outside is clipped and
@@ -59,13 +64,16 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | 5 | t/T | 0 | 1 |
 
     With `state="fresh"` they belong to the *next* minibatch under the new weights; with `"lagged"` to the weighted
-    sides of the update just made (no extra pass), zeros before the first one.
+    sides of the update just made (no extra pass), zeros before the first one, and always zeros for a side that
+    the objective leaves out (`naive`: forget, `neggrad`: retain). Under `erasediff` the forget loss is the error
+    towards fresh uniform numbers υ, not towards the noise: it starts near 4/3 and *falls* to 1/12 at best.
 
     ## Rewards
     - `loss` (the paper's): −L_t(λ_t). For `siss` it has no ceiling where the model is wrecked.
     - `progress`: φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch, with
       φ = min(L_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, L_retain − L_retain(θ₀)); half of
-      its retain images have the label under which the forget set was learned, where damage shows first.
+      its retain images have the label under which the forget set was learned, where damage shows first. Here
+      L_forget is the error towards the true noise under every objective.
 
     Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
     `smoothness`, or `divergence`); they sum to the reward.
@@ -83,8 +91,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ## Arguments
     | Name | Type | Default | Description |
     |------|------|---------|-------------|
-    | `task` | str | `None` | a ready-made task (`digits`); `None` for your own model and data |
-    | `task_kwargs` | dict | `None` | keywords of the task's data, such as `boots` |
+    | `task` | str | `None` | a ready-made task (`digits`, `trousers`); `None` for your own model and data |
+    | `task_kwargs` | dict | `None` | keywords of the task's data, such as `boots`, `trousers` |
     | `model` | path | `None` | folder of your diffusers checkpoint (safetensors) |
     | `retain_data`, `forget_data` | path or arrays | `None` | image folder, parquet, array file, array or tensor |
     | `objective` | str | `"siss"` | a name in `unlearn_gym.objectives.DIFFUSION_OBJECTIVES` |
@@ -103,6 +111,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `dataset_factors` | str | `"exact"` | SISS, `coef`: `exact`, `paper` or `none` |
     | `x_from` | str | `"retain"` | SISS: draw x from the `retain` set or from `all` |
     | `forget_cap` | float | `0.15` | forget loss at which `weighted` and `progress` saturate |
+    | `erasediff_eta` | float | `1e-3` | EraseDiff: η, a pure number (the same for losses summed over pixels) |
     | `retain_weight` | float | `50.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
@@ -150,6 +159,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         dataset_factors: str = "exact",
         x_from: str = "retain",
         forget_cap: float = 0.15,
+        erasediff_eta: float = 1e-3,
         retain_weight: float = 50.0,
         state: str = "fresh",
         grad_norms: bool = True,
@@ -174,6 +184,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             forget_scaling=forget_scaling,
             forget_norm=forget_norm,
             forget_cap=forget_cap,
+            erasediff_eta=erasediff_eta,
         )
         process = DiffusionProcess(
             original.unet,

@@ -1,11 +1,21 @@
 """Small stand-ins for the data sets of the hub, in the same layout, for every test of the environments."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 
 from tests.data.test_classes import write_split
+from unlearn_gym.models.concepts import ConceptRecipe
+from unlearn_gym.models.tasks import TASKS, data_task
 
-FORMS = {"cifar10_45k": (32, 3, 10), "cifar100": (32, 3, 100), "fashion_mnist_sample": (28, 1, 10)}
+FORMS = {
+    "cifar10_45k": (32, 3, 10),
+    "cifar100": (32, 3, 100),
+    "fashion_mnist_sample": (28, 1, 10),
+    "mnist": (28, 1, 10),
+}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,3 +29,11 @@ def hub_stand_ins(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNLEARN_GYM_DATA", str(root))
         yield root
+
+
+@pytest.fixture(autouse=True)
+def barely_trained_trousers(hub_stand_ins, monkeypatch):
+    """Give the task of 28x28 images a small network after one training step; test_trousers.py has the real one."""
+    name, recipe, _ = TASKS["trousers"].args
+    short = replace(recipe, widths=(8, 8, 16), norm_groups=4, steps=1, batch_size=4)
+    monkeypatch.setitem(TASKS, "trousers", partial(data_task, name, short, ConceptRecipe(steps=1)))

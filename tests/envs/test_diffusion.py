@@ -70,6 +70,7 @@ def test_a_folder_of_images_is_enough(tmp_path):
         ({"dtype": "int8"}, "float32"),
         ({"horizon": 0}, "at least 1"),
         ({"alpha": -1.0}, "alpha"),
+        ({"objective": "erasediff", "erasediff_eta": -1.0}, "erasediff_eta"),
         ({"retain_weight": float("nan")}, "retain_weight"),
         ({"learning_rate": 0.0}, "above 0"),
     ],

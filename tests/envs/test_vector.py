@@ -32,6 +32,7 @@ def single_runs(kwargs, actions, seeds):
         {},
         {"state": "lagged", "optimizer": "adamw"},
         {"objective": "weighted", "reward": "progress", "optimizer": "sgd", "learning_rate": 0.1},
+        {"objective": "erasediff", "erasediff_eta": 0.3, "optimizer": "adam"},
         {"forget_scaling": "coef", "optimizer": "signsgd", "grad_norms": False, "online": True},
     ],
 )

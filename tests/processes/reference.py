@@ -50,6 +50,7 @@ def small_process(
         forget_scaling=forget_scaling,
         forget_norm=0.1,
         forget_cap=0.3,
+        erasediff_eta=0.5,
     )
     defaults = {
         "batch_size": 10,

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.objectives.emse import LikelihoodEMSE, LinearEMSE
+from unlearn_gym.objectives.erasediff import EraseDiff
+from unlearn_gym.objectives.naive import NaiveDeletion
+from unlearn_gym.objectives.neggrad import NegGrad
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.objectives.weighted import Weighted
 
@@ -24,6 +27,7 @@ class DiffusionSettings:
     forget_scaling: str
     forget_norm: float
     forget_cap: float
+    erasediff_eta: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ def _siss(settings: DiffusionSettings) -> Objective:
 DIFFUSION_OBJECTIVES: dict[str, Callable[[DiffusionSettings], Objective]] = {
     "siss": _siss,
     "weighted": lambda settings: Weighted(settings.forget_cap),
+    "naive": lambda settings: NaiveDeletion(),
+    "neggrad": lambda settings: NegGrad(),
+    "erasediff": lambda settings: EraseDiff(settings.erasediff_eta),
 }
 
 

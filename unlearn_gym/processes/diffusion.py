@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -123,19 +123,19 @@ class DiffusionProcess(GradientProcess):
             target=torch.empty(0),
         )
         if self.objective.forget_target == "uniform":
-            raw = RawDraw(**{**vars(raw), "target": torch.rand(shape, generator=generator)})
+            raw = replace(raw, target=torch.rand(shape, generator=generator))
         return raw
 
     def _draw_probe(self) -> Latents:
         """Draw a fixed batch with timesteps spread evenly over the schedule.
 
         Every second retain image has the label under which the forget set was learned, if there is one: the
-        damage of forgetting shows there first.
+        damage of forgetting shows there first. The forget target is the true noise under every objective.
         """
         generator = Generator().manual_seed(PROBE_SEED)
         keep, forget = (Shuffled(len(part), generator) for part in (self.data.retain, self.data.forget))
         steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
-        raw = self._draw_raw(generator, keep, forget, PROBE_SIZE, steps)
+        raw = replace(self._draw_raw(generator, keep, forget, PROBE_SIZE, steps), target=torch.empty(0))
         label = self.data.forget_label
         if self._conditional and label is not None:
             near = (self.data.retain.labels == label).nonzero().squeeze(-1)

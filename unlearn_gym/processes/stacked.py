@@ -17,6 +17,8 @@ from unlearn_gym.processes.diffusion import PROBE_SIZE, DiffusionProcess, Latent
 from unlearn_gym.processes.gradient import UNKNOWN
 from unlearn_gym.processes.stream import Shuffled
 
+SIDES = ("retain", "forget")
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -86,7 +88,7 @@ class StackedDiffusion:
         self.updates: list[Update] = [Update(0.0, 0.0, 0.0)] * copies
         self._raws = [self._draw(stream) for stream in self._streams]
         self._measured: Measured | None = None
-        self._plain: tuple[Tensor, Tensor] | None = None
+        self._plain: dict[str, Tensor] = {}
         self._qualities: list[Quality] | None = None
         self._next()
 
@@ -122,7 +124,7 @@ class StackedDiffusion:
         draw = self._latents.draw
         fields = (draw.uniform, draw.delta_retain, draw.delta_forget)
         self._draws = [Draw(*row) for row in torch.stack(fields).view(3, self.copies, -1).cpu().unbind(1)]
-        self._measured = self._plain = self._qualities = None
+        self._forget_measures()
 
     def _copies_first(self, flat: Tensor) -> Tensor:
         """Turn (2·N·B, …), all retain latents first, into (N, 2B, …)."""
@@ -148,14 +150,19 @@ class StackedDiffusion:
                 self._measured = self._errors(_inputs(self._latents, self._copies_first))
         return self._measured
 
-    def _gradients(self, weights: Weights) -> tuple[Tensor, Tensor]:
-        """Return both sides' gradients, (N, P) each, for row weights (N, 2B)."""
-        measured = self._measure()
+    def _forget_measures(self) -> None:
+        self._measured, self._plain, self._qualities = None, {}, None
+
+    def _gradient(self, side: str, weights: Weights) -> Tensor:
+        """Return one side's gradients, (N, P), for row weights (N, 2B), with no pass where none is needed."""
+        rows, own = getattr(weights, side), getattr(self._own(), side)
+        if not rows.any():
+            return torch.zeros_like(self.weights)
+        if side in self._plain and torch.equal(rows, own):
+            return self._plain[side]
         with torch.enable_grad():
-            losses = ((weights.retain * measured.retain).sum(), (weights.forget * measured.forget).sum())
-            losses = (losses[0] / self.pairs, losses[1] / self.pairs)
-        found = [torch.autograd.grad(loss, self.weights, retain_graph=True)[0] for loss in losses]
-        return found[0], found[1]
+            loss = (rows * getattr(self._measure(), side)).sum() / self.pairs
+        return torch.autograd.grad(loss, self.weights, retain_graph=True)[0]
 
     def _own(self) -> Weights:
         one = self.weights.new_ones(self.copies, self.pairs)
@@ -167,8 +174,8 @@ class StackedDiffusion:
         measured, own = self._measure(), self._own()
         norms = [self.weights.new_zeros(self.copies)] * 2
         if self._process.grad_norms:
-            self._plain = self._gradients(own)
-            norms = [g.norm(dim=1) for g in self._plain]
+            self._plain = {side: self._gradient(side, own) for side in SIDES}
+            norms = [self._plain[side].norm(dim=1) for side in SIDES]
         errors = (measured.retain.detach() * own.retain, measured.forget.detach() * own.forget)
         numbers = torch.stack([*(e.sum(1) / self.pairs for e in errors), *norms], 1)
         self.signals = [Signals(*row) for row in numbers.tolist()]
@@ -178,10 +185,9 @@ class StackedDiffusion:
         """Move every copy at its own λ, draw the next minibatches and measure them."""
         objective, measured = self._process.objective, self._measure()
         each = [objective.weights(lam, draw) for lam, draw in zip(lams, self._draws, strict=True)]
-        weights = Weights(*(torch.stack([getattr(w, side) for w in each]) for side in ("retain", "forget")))
+        weights = Weights(*(torch.stack([getattr(w, side) for w in each]) for side in SIDES))
         weights = Weights(weights.retain.to(self.weights.device), weights.forget.to(self.weights.device))
-        plain = self._plain if self._is_plain(weights) else None
-        g_retain, g_forget = plain or self._gradients(weights)
+        g_retain, g_forget = (self._gradient(side, weights) for side in SIDES)
         parts = self._parts(lams, weights, measured, g_retain, g_forget)
         found = [objective.combine(lam, part) for lam, part in zip(lams, parts, strict=True)]
         finite = self._descend(found, g_retain, g_forget)
@@ -202,10 +208,6 @@ class StackedDiffusion:
         self._raws = [self._draw(stream) for stream in self._streams]
         self._next()
         self._observe()
-
-    def _is_plain(self, weights: Weights) -> bool:
-        own = self._own()
-        return torch.equal(weights.retain, own.retain) and torch.equal(weights.forget, own.forget)
 
     def _lagged(self, part: Parts) -> Signals:
         norms = (part.retain_norm, part.forget_norm) if self._process.grad_norms else (0.0, 0.0)
@@ -246,7 +248,7 @@ class StackedDiffusion:
     def undo(self, copy: int) -> None:
         """Take the last update's weights of one copy back."""
         self.weights[copy] = self._last[copy]
-        self._measured = self._plain = self._qualities = None
+        self._forget_measures()
 
     @torch.no_grad()
     def quality(self, copy: int) -> Quality:
