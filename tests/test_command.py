@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from unlearn_gym.__main__ import main
 
 
@@ -15,6 +17,15 @@ def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
 def test_unknown_task_is_a_sentence(capsys):
     assert main(["prepare", "nothing"]) == 2
     assert capsys.readouterr().err.startswith("error: There is no task 'nothing'; choose one of digits")
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_unknown_device_is_a_sentence_before_anything_is_read(device, capsys, monkeypatch):
+    monkeypatch.setattr("unlearn_gym.models.tasks.get_task", None)
+    assert main(["prepare", "trousers", "--device", device]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: device={device!r} cannot be used here (") and "try cpu" in printed
+    assert printed.count("\n") == 1
 
 
 def test_runs_as_a_module():

@@ -30,7 +30,8 @@ def prepare(name: str, device: str) -> None:
     from unlearn_gym.models import tasks
 
     started = time.perf_counter()
-    tasks.prepare(tasks.get_task(name), as_device(device))
+    where = as_device(device)  # before the data are read
+    tasks.prepare(tasks.get_task(name), where)
     print(f"The models of {name!r} are in {cache_dir()} ({time.perf_counter() - started:.0f} s).")
 
 

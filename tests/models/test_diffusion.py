@@ -90,12 +90,13 @@ def test_only_noise_prediction_is_taken(model, tmp_path):
         DiffusionModel.load(path)
 
 
-def test_training_is_deterministic_from_its_seed(capfd):
+def test_training_is_deterministic_from_its_seed(capfd, tmp_path):
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    first = train_ddpm(data(), 3, TINY)
+    path = tmp_path / "none.safetensors"  # so few steps are not saved
+    first = train_ddpm(data(), 3, TINY, checkpoint=path)
     torch.randn(7)
-    again = train_ddpm(data(), 3, TINY)
-    other = train_ddpm(data(), 3, DiffusionRecipe(**{**vars(TINY), "seed": 1}))
+    again = train_ddpm(data(), 3, TINY, checkpoint=path)
+    other = train_ddpm(data(), 3, DiffusionRecipe(**{**vars(TINY), "seed": 1}), checkpoint=path)
     assert same_weights(first.unet, again.unet) and not same_weights(first.unet, other.unet)
     assert torch.get_num_threads() == threads
     torch.randn(7, generator=(reference := torch.Generator().set_state(state)))
@@ -104,8 +105,9 @@ def test_training_is_deterministic_from_its_seed(capfd):
     assert "training the diffusion model" in captured.err and not captured.out
 
 
-def test_training_without_classes():
-    assert train_ddpm(data(), 0, TINY).unet.config["num_class_embeds"] is None
+def test_training_without_classes(tmp_path):
+    trained = train_ddpm(data(), 0, TINY, checkpoint=tmp_path / "none.safetensors")
+    assert trained.unet.config["num_class_embeds"] is None
 
 
 def test_sampling_repeats_and_stays_in_range(model):

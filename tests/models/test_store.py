@@ -5,7 +5,8 @@ import time
 import pytest
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.store import ensure, spec_key
+from unlearn_gym.models import store
+from unlearn_gym.models.store import ensure, is_stored, spec_key
 
 SPEC = {"a": 1, "b": [1, 2]}
 
@@ -118,3 +119,35 @@ def test_a_cache_that_cannot_be_made_is_a_sentence(cache, monkeypatch):
     monkeypatch.setenv("UNLEARN_GYM_CACHE", str(cache / "file"))
     with pytest.raises(UserError, match="cannot be written; set UNLEARN_GYM_CACHE"):
         ensure("kind", SPEC, Maker())
+
+
+@pytest.fixture
+def shipped(cache, monkeypatch):
+    """A model that came with the package, made by moving a cached one."""
+    made = ensure("kind", SPEC, Maker())
+    folder = cache / "shipped" / made.name
+    folder.parent.mkdir()
+    made.rename(folder)
+    monkeypatch.setattr(store, "SHIPPED", folder.parent)
+    return folder
+
+
+def test_a_shipped_model_is_found_before_the_cache(shipped, cache):
+    make = Maker()
+    assert is_stored("kind", SPEC) and not is_stored("kind", {**SPEC, "a": 2})
+    assert ensure("kind", SPEC, make) == shipped
+    assert make.calls == 0 and not list((cache / "models").glob("kind-*[!k]"))
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, lose_a_file, add_a_file, cut_the_manifest])
+def test_a_damaged_shipped_model_is_not_used(shipped, cache, damage):
+    damage(shipped)
+    assert not is_stored("kind", SPEC)
+    make = Maker()
+    folder = ensure("kind", SPEC, make)
+    assert folder.parent == cache / "models" and make.calls == 1
+    assert shipped.is_dir()  # the package is not written to
+
+
+def test_names_in_the_manifest_are_the_same_on_every_system(shipped):
+    assert list(json.loads((shipped / "manifest.json").read_text())["sha256"]) == ["sub/weights"]

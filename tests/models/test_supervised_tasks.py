@@ -1,58 +1,16 @@
-"""Classification tasks: trained once, the same each time, and after a kill from the last whole epoch."""
+"""Classification tasks: trained once, the same each time; test_training_file.py kills their training."""
 
 import pytest
 import torch
 
-from unlearn_gym.data.classes import class_unlearning
 from unlearn_gym.errors import UserError
-from unlearn_gym.models import supervised_training as training
 from unlearn_gym.models.supervised_tasks import SUPERVISED_TASKS, get_supervised_task
-from unlearn_gym.models.supervised_training import SupervisedRecipe, train_classifier
-
-CPU = torch.device("cpu")
-RECIPE = SupervisedRecipe("small_cnn", epochs=3, pad=1, mirror=False)
-
-
-@pytest.fixture(scope="module")
-def examples():
-    return class_unlearning("digits", fraction=0.2).retain
 
 
 def same(first, second):
     return all(
         torch.equal(a, b)
         for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    )
-
-
-def test_a_killed_training_ends_in_the_same_weights(examples, tmp_path, monkeypatch):
-    whole = train_classifier(examples, 10, RECIPE, checkpoint=tmp_path / "a.safetensors", device=CPU)
-    real_save = training._save
-
-    def killed_after_two(path, model, optimizer, generator, epochs):
-        real_save(path, model, optimizer, generator, epochs)
-        if epochs == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(training, "_save", killed_after_two)
-    path = tmp_path / "b.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        train_classifier(examples, 10, RECIPE, checkpoint=path, device=CPU)
-    monkeypatch.setattr(training, "_save", real_save)
-    steps = []
-    real_step = training._step
-    monkeypatch.setattr(training, "_step", lambda *args: (steps.append(1), real_step(*args)))
-    resumed = train_classifier(examples, 10, RECIPE, checkpoint=path, device=CPU)
-    assert len(steps) == -(-len(examples) // RECIPE.batch_size)  # the last epoch only
-    assert same(whole, resumed)
-
-
-def test_a_damaged_checkpoint_is_not_used(examples, tmp_path):
-    path = tmp_path / "c.safetensors"
-    path.write_bytes(b"nonsense")
-    trained = train_classifier(examples, 10, RECIPE, checkpoint=path, device=CPU)
-    assert same(
-        trained, train_classifier(examples, 10, RECIPE, checkpoint=tmp_path / "other.safetensors", device=CPU)
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from unlearn_gym.data.hub import find_dataset
+from unlearn_gym.data.hub import find_dataset, find_splits
 from unlearn_gym.data.parquet import read_parquet
 from unlearn_gym.data.pixels import PixelFormat
 from unlearn_gym.data.split import LabelledSet, UnlearningData
@@ -36,12 +37,16 @@ def load_mnist_with_trousers(trousers: int | None = None, holdout: int = 20) -> 
     Raises:
         UserError: when a number is out of range, or a data set is neither local nor on the hub.
     """
-    retain, retain_holdout, found = _read_all()
+    digits = find_splits("mnist")
+    retain, retain_holdout = (_read_digits(tuple(digits[split])) for split in ("train", "test"))
+    found = _read_trousers(tuple(find_dataset("fashion_mnist", "train")))
     wanted = int((retain.labels == TROUSER_LABEL).sum()) // ONES_PER_TROUSER if trousers is None else trousers
     if wanted < 1:
         raise UserError(f"trousers={trousers} was given; choose at least 1, or None for the paper's share.")
     if not 1 <= holdout < len(found):
-        raise UserError(f"holdout={holdout} was given; choose 1 to {len(found) - 1} of the {len(found)} trousers.")
+        raise UserError(
+            f"holdout={holdout} was given; choose 1 to {len(found) - 1} of the {len(found)} trousers."
+        )
     return UnlearningData(
         name="trousers",
         retain=retain,
@@ -69,10 +74,13 @@ def _as_ones(images: Tensor) -> LabelledSet:
     return LabelledSet(images, torch.full((len(images),), TROUSER_LABEL))
 
 
+@lru_cache(maxsize=2)
+def _read_digits(files: tuple[Path, ...]) -> LabelledSet:
+    return read_parquet(list(files), FORM)[0]
+
+
 @lru_cache(maxsize=1)
-def _read_all() -> tuple[LabelledSet, LabelledSet, Tensor]:
-    """Return MNIST's training and test set and all trousers of the Fashion-MNIST training set."""
-    train, test = (read_parquet(find_dataset("mnist", split), FORM)[0] for split in ("train", "test"))
-    clothes = find_dataset("fashion_mnist", "train")
-    trousers, _ = read_parquet(clothes, FORM, lambda labels: (labels == TROUSER_CLASS).nonzero().squeeze(1))
-    return train, test, trousers.inputs
+def _read_trousers(files: tuple[Path, ...]) -> Tensor:
+    """Return the images of all trousers of Fashion-MNIST's files."""
+    chosen, _ = read_parquet(list(files), FORM, lambda labels: (labels == TROUSER_CLASS).nonzero().squeeze(1))
+    return chosen.inputs

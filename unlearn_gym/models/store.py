@@ -91,7 +91,9 @@ def _make(folder: Path, spec: dict[str, Any], make: Callable[[Path], None]) -> N
 
 def _checksums(folder: Path) -> dict[str, str]:
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
+    }
 
 
 def _intact(folder: Path) -> bool:

@@ -164,7 +164,8 @@ def prepare(task: Task, device: torch.device = CPU) -> None:
     lock = context.RLock()
     missing = [role for role in ROLES if not task.is_cached(role)]
     workers = [
-        context.Process(target=_train, args=(task, role, device, line, lock)) for line, role in enumerate(missing)
+        context.Process(target=_train, args=(task, role, device, line, lock))
+        for line, role in enumerate(missing)
     ]
     for worker in workers:
         worker.start()

@@ -33,7 +33,9 @@ class TrainingFile:
     def save(self, done: int) -> None:
         """Write the state after ``done`` steps or epochs, whole or not at all."""
         tensors = {
-            f"{name}.{key}": value for name, net in self.modules.items() for key, value in net.state_dict().items()
+            f"{name}.{key}": value
+            for name, net in self.modules.items()
+            for key, value in net.state_dict().items()
         }
         for number, parameter in enumerate(self._parameters()):
             state = self.optimizer.state[parameter]
@@ -53,10 +55,10 @@ class TrainingFile:
             return 0
         for name, network in self.modules.items():
             network.load_state_dict(_under(f"{name}.", tensors))
-        for number, parameter in enumerate(self._parameters()):
-            state = _under(f"optimizer.{number}.", tensors)
-            scalars = {key: value for key, value in state.items() if value.ndim == 0}  # Adam's step: on the CPU
-            self.optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()} | scalars
+        states = {n: _under(f"optimizer.{n}.", tensors) for n, _ in enumerate(self._parameters())}
+        groups = self.optimizer.state_dict()["param_groups"]
+        # load_state_dict knows which numbers live on the device (all of a fused Adam's) and which on the CPU
+        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
         self.generator.set_state(tensors["generator"])
         return done
 
