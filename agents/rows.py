@@ -5,14 +5,15 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from unlearn_gym import cli
 from unlearn_gym.agents.artefact import FILE
-from unlearn_gym.agents.training import TrainConfig, resumed, stored_config, train
+from unlearn_gym.agents.training import CONFIG, TrainConfig, resumed, stored_config, train
 from unlearn_gym.envs.making import full_id
+from unlearn_gym.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,27 @@ def train_all(configurations: Iterable[TrainConfig], jobs: int) -> None:
     Raises:
         UserError: when a folder holds the run of another configuration.
     """
-    missing = [config for config in configurations if not (Path(config.output or "") / FILE).is_dir()]
-    if not missing:
+    pending = [todo for config in configurations if (todo := _pending(config))]
+    if not pending:
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(missing)), context) as pool:
-        for folder in pool.map(_train, missing):
+    with ProcessPoolExecutor(min(jobs, len(pending)), context) as pool:
+        for folder in pool.map(train, pending):
             print(f"trained: {folder}")
 
 
-def _train(config: TrainConfig) -> Path:
+def _pending(config: TrainConfig) -> TrainConfig | None:
+    """Return the training that is to be made or finished, or None where it is done."""
     folder = Path(config.output or "")
-    if not (folder / "config.yaml").is_file():
-        return train(config)
+    if not (folder / CONFIG).is_file():
+        return config
     stored = stored_config(str(folder))
-    wanted = {**vars(config), "hyperparameters": {**stored["hyperparameters"], **config.hyperparameters}}
-    return train(resumed(TrainConfig(**{**wanted, "resume": str(folder)}), stored))
+    if stored["total_timesteps"] != config.total_timesteps:
+        raise UserError(
+            f"total_timesteps={config.total_timesteps} differs from {stored['total_timesteps']} of the run in "
+            f"{folder}; delete that folder to train it anew."
+        )
+    hyperparameters = {**stored["hyperparameters"], **config.hyperparameters}
+    wanted = replace(config, hyperparameters=hyperparameters, resume=str(folder))
+    checked = resumed(wanted, stored)
+    return None if (folder / FILE).is_dir() else checked

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from unlearn_gym.agents.rows import read_rows, train_all, training_of
@@ -42,20 +44,24 @@ def test_a_bad_training_is_named(tmp_path):
         training(tmp_path, steps=3)
 
 
-def test_training_goes_on_where_it_was_and_is_not_repeated(tmp_path):
-    words = {"hyperparameters": {"n_steps": 10, "batch_size": 5}, "checkpoint_every": 10}
-    half = training(tmp_path, total_timesteps=10, **words)
-    train_all([half], jobs=1)
+def test_a_killed_training_goes_on_to_the_same_agent_and_a_finished_one_is_kept(tmp_path):
+    words = {
+        "hyperparameters": {"n_steps": 10, "batch_size": 5},
+        "checkpoint_every": 10,
+        "total_timesteps": 20,
+    }
+    train_all([training(tmp_path, **words)], jobs=1)
     agent = tmp_path / "mine" / "agent"
-    made = agent.stat().st_mtime_ns
-    train_all([half], jobs=1)
+    weights, made = (agent / "agent.safetensors").read_bytes(), agent.stat().st_mtime_ns
+    train_all([training(tmp_path, **words)], jobs=1)
     assert agent.stat().st_mtime_ns == made
 
-    for file in agent.iterdir():
-        file.unlink()
-    agent.rmdir()  # as if it had been killed after its first checkpoint
-    train_all([training(tmp_path, total_timesteps=20, **words)], jobs=1)
-    whole = training(tmp_path / "whole", total_timesteps=20, **words)
-    train_all([whole], jobs=1)
-    weights = "agent.safetensors"
-    assert (agent / weights).read_bytes() == (tmp_path / "whole" / "mine" / "agent" / weights).read_bytes()
+    shutil.rmtree(agent)  # as if it had been killed after its first checkpoint
+    shutil.rmtree(max((tmp_path / "mine" / "checkpoints").iterdir()))
+    train_all([training(tmp_path, **words)], jobs=1)
+    assert (agent / "agent.safetensors").read_bytes() == weights
+
+    with pytest.raises(UserError, match=r"total_timesteps=30 differs from 20 .* delete that folder"):
+        train_all([training(tmp_path, **words | {"total_timesteps": 30})], jobs=1)
+    with pytest.raises(UserError, match="gamma"):
+        train_all([training(tmp_path, **words | {"hyperparameters": {"gamma": 0.5}})], jobs=1)

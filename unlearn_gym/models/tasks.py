@@ -130,7 +130,7 @@ TASKS: dict[str, Callable[..., Task]] = {
         data_task,
         "trousers",
         DiffusionRecipe(widths=(16, 32, 64), steps=9000, learning_rate=1.5e-3, ema=0.999),
-        ConceptRecipe(steps=3000),
+        ConceptRecipe(width=16, steps=3000),
     ),
 }
 
