@@ -1,5 +1,6 @@
 """The judge of diffusion models on untrained networks: tiny, and with known answers."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.evaluation import JudgeSettings
 from unlearn_gym.evaluation.diffusion_judge import DiffusionJudge
 from unlearn_gym.evaluation.judges import make_judge
+from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.models.concepts import ConceptClassifier
 from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
@@ -110,3 +112,46 @@ def test_the_retrained_model_is_nearest_to_itself(task_env):
 def test_too_little_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name}={value}"):
         JudgeSettings(**{name: value})
+
+
+def test_what_is_asked_for_besides(task_env):
+    plain = make_judge(task_env, SETTINGS).metrics()
+    assert "ssim_retain" in plain and not {"nll_forget", "nll_retain", "mia_auc"} & set(plain)
+    task_env.process.data = task_env.task.data = replace(task_env.task.data, forget_holdout=set_of(5, 9, 1))
+    judge = make_judge(task_env, replace(SETTINGS, likelihood=2))
+    verdict = judge.score(judge.model(), 3)
+    assert set(verdict.values) == set(judge.metrics()) == {*plain, "nll_forget", "nll_retain", "mia_auc"}
+    assert 0 <= verdict.values["mia_auc"] <= 1
+
+
+def test_every_class_by_itself(task_env):
+    judge = make_judge(task_env, SETTINGS)
+    verdict = judge.score(judge.model(), 3)
+    assert set(verdict.classes) == {"class_accuracy", "fid", "kid", "ssim", "inception_score"}
+    assert all(set(values) == {"a", "b", "c"} for values in verdict.classes.values())
+    accuracy, ssim = verdict.classes["class_accuracy"], verdict.classes["ssim"]
+    assert (accuracy["a"] + accuracy["c"]) / 2 == pytest.approx(verdict.values["class_accuracy"])
+    assert sum(ssim.values()) / 3 == pytest.approx(verdict.values["ssim_retain"])
+    real = task_env.task.data.retain_holdout
+    own = judge._draw(judge.model(), 3).images[12::2]  # class "a"
+    assert best_match_ssim(own, real.inputs[real.labels == 0]) == pytest.approx(ssim["a"])
+
+
+def test_repeated_forget_images_count_once(task_env):
+    before = make_judge(task_env, SETTINGS)
+    data = task_env.task.data
+    twice = LabelledSet(data.forget.inputs.repeat(2, 1, 1, 1), data.forget.labels.repeat(2))
+    first = before.score(before.model(), 3).values
+    task_env.process.data = task_env.task.data = replace(data, forget=twice)
+    again = make_judge(task_env, SETTINGS)
+    assert len(again._forget) == len(data.forget)
+    assert again.score(again.model(), 3).values["ssim_forget"] == first["ssim_forget"]
+
+
+def test_training_data_to_look_at(task_env):
+    shown = make_judge(task_env, SETTINGS).examples()
+    assert {title: len(images) for title, images in shown.items()} == {
+        "to forget": 8,
+        "to keep, also under 1": 10,
+        "to keep": 20,
+    }

@@ -30,7 +30,7 @@ from unlearn_gym.models.sampling import sample
 LOSSES = ("retain_loss", "forget_loss")
 LIKELIHOODS = ("nll_retain", "nll_forget")
 COMPARED_BY_SSIM = 100
-SHOWN_OF_LABEL, SHOWN_OF_CLASS = 20, 1
+SHOWN_OF_LABEL, SHOWN_OF_CLASS, SHOWN_OF_DATA = 20, 1, 20
 LIKELIHOOD_CHUNK = 64
 REFERENCE_SEED = 2**31
 """Seed of the noise of the retrained model's reference samples: none that a run is measured on."""
@@ -87,6 +87,21 @@ class DiffusionJudge(Judge):
     def model(self) -> UNet2DModel:
         """Return the network as it is now."""
         return self._process.model
+
+    def examples(self) -> dict[str, np.ndarray]:
+        """Return images to forget, images to keep under the same label if there is one, and others to keep."""
+        retain, label = self._data.retain, self._data.forget_label
+        same = retain.labels == label if label is not None else torch.zeros(len(retain), dtype=torch.bool)
+        parts = {
+            "to forget": (self._forget.inputs, torch.arange(len(self._forget))),
+            f"to keep, also under {label}": (retain.inputs, same.nonzero().squeeze(1)),
+            "to keep": (retain.inputs, (~same).nonzero().squeeze(1)),
+        }
+        return {
+            title: _pixels(images[rows[evenly_spaced(len(rows), SHOWN_OF_DATA)]])
+            for title, (images, rows) in parts.items()
+            if len(rows)
+        }
 
     def retrained(self) -> UNet2DModel | None:
         """Return the task's retrained network."""

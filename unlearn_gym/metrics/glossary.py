@@ -181,7 +181,10 @@ GLOSSARY: dict[str, Metric] = {
         "higher", "0 to 1", "max(R² wanted, 0)·(1 − R²_exp): wanted points followed, unwanted ones not."
     ),
     "forward_rows": Metric(
-        "lower", "rows an update", "Rows of images sent forward through the network, averaged over the updates.", False
+        "lower",
+        "rows an update",
+        "Rows of images sent forward through the network, averaged over the updates.",
+        False,
     ),
     "backward_rows": Metric(
         "lower", "rows an update", "Rows that a gradient was taken through, averaged over the updates.", False

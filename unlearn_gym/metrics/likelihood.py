@@ -17,7 +17,7 @@ PredictNoise = Callable[[Tensor, Tensor], Tensor]
 BITS_OF_SCALE = 7.0
 """log2(128): one of the 256 grey levels is 1/128 wide on [-1, 1]."""
 
-MOST_EVALUATIONS = 600
+MOST_EVALUATIONS = 300
 """Evaluations after which an image counts as impossible to integrate: a wrecked network's flow can be stiff."""
 
 
