@@ -95,7 +95,7 @@ def train_ddpm(
         unit="step",
         mininterval=0.5,
     )
-    with one_thread():
+    with one_thread(), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
         for step in bar:
             if step > first and step % SAVE_EVERY == 0:
                 state.save(step)

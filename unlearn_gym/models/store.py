@@ -25,10 +25,9 @@ SHIPPED = Path(__file__).parent / "shipped"
 def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Path:
     """Return the folder of the model that ``spec`` determines, making it first where it is not there.
 
-    A model that comes with the package is found before the cache is looked at.
-
-    A file lock lets one process make it while the others wait. An entry whose files do not match the
-    checksums of its manifest is moved aside with a warning and made again.
+    A model that comes with the package is found before the cache is looked at; a damaged one is left alone,
+    with a warning. A file lock lets one process make a model while the others wait. An entry of the cache whose
+    files do not match the checksums of its manifest is moved aside with a warning and made again.
 
     Args:
         kind: a word for the folder's name, such as ``"digits-original"``.
@@ -41,6 +40,8 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     shipped = SHIPPED / _name(kind, spec)
     if _intact(shipped):
         return shipped
+    if shipped.exists():
+        warnings.warn(f"The files in {shipped} do not match their checksums and are not used.", stacklevel=2)
     folder = _folder(kind, spec)
     if _intact(folder):
         return folder

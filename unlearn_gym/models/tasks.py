@@ -6,6 +6,7 @@ A new task is one line in ``TASKS``.
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -162,9 +163,10 @@ def prepare(task: Task, device: torch.device = CPU) -> None:
     task.concepts()
     context = multiprocessing.get_context("spawn")
     lock = context.RLock()
+    written = pickle.dumps(task)  # as bytes through the pipe: shared memory may be too small for the images
     missing = [role for role in ROLES if not task.is_cached(role)]
     workers = [
-        context.Process(target=_train, args=(task, role, device, line, lock))
+        context.Process(target=_train, args=(written, role, device, line, lock))
         for line, role in enumerate(missing)
     ]
     for worker in workers:
@@ -180,6 +182,6 @@ def prepare(task: Task, device: torch.device = CPU) -> None:
         )
 
 
-def _train(task: Task, role: str, device: torch.device, position: int, lock: Any) -> None:
+def _train(written: bytes, role: str, device: torch.device, position: int, lock: Any) -> None:
     tqdm.set_lock(lock)
-    task.diffusion_model(role, device, position)
+    pickle.loads(written).diffusion_model(role, device, position)
