@@ -46,8 +46,8 @@ def evaluate(
         metrics, rows, runs = bench.metrics(), bench.rows(), output / "runs"
         paths = {
             (row, seed): record_path(runs, row, seed, campaign.key(row, seed))
-            for row in rows
             for seed in campaign.seeds
+            for row in rows
         }
         todo = [place for place, path in paths.items() if not path.exists()]
         bench.check()

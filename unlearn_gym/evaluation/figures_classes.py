@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
-from unlearn_gym.evaluation.drawing import REFERENCE, Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.drawing import Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.results import best_static
 from unlearn_gym.evaluation.statistics import summarize
 
 MOST = 7
-REFERENCES = {BEFORE: Look(REFERENCE, ":", "x"), RETRAINED: Look(REFERENCE, "--", "*")}
+REFERENCES = {BEFORE: Look("#BBBBBB", ":", "x"), RETRAINED: Look("#333333", "--", "*")}
 
 
 def classes_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:

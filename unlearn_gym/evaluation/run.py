@@ -51,8 +51,14 @@ class Run:
 
     def values(self) -> dict[str, float]:
         """Return the metrics that the run itself gives."""
-        per_update = {f"{direction}_rows": rows / len(self.rewards) for direction, rows in self.passes.items()}
-        return {"return": sum(self.rewards), **per_update, "seconds_per_update": statistics.median(self.seconds)}
+        per_update = {
+            f"{direction}_rows": rows / len(self.rewards) for direction, rows in self.passes.items()
+        }
+        return {
+            "return": sum(self.rewards),
+            **per_update,
+            "seconds_per_update": statistics.median(self.seconds),
+        }
 
 
 RUN_METRICS = ("return", "seconds_per_update")
