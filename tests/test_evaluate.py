@@ -128,3 +128,47 @@ def test_bad_input_is_one_sentence(words, sentence, call, tmp_path):
     assert errors.startswith("error: ") and errors.count("\n") == 1
     assert sentence in errors
     assert not (tmp_path / "reports").exists()
+
+
+ROWS = """
+env: Quadratic-v0
+baseline: half
+seeds: 2
+output: reports
+rows:
+  half: {agent: "static:0.5", group: a}
+  more: {agent: "static:0.8", group: a}
+  learned: {agent: ppo, group: a, train: {total_timesteps: 10, hyperparameters: {n_steps: 10, batch_size: 5}}}
+  short: {agent: "static:0.8", group: b, description: three updates, env_kwargs: {horizon: 3}}
+"""
+
+
+def test_rows_are_trained_run_and_compared(tmp_path):
+    (tmp_path / "rows.yaml").write_text(ROWS, encoding="utf-8")
+    finished = evaluate("--config", "rows.yaml", folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    reports = tmp_path / "reports"
+    content = json.loads((reports / "results.json").read_text())
+    assert content["agents"]["learned"]["kind"] == "learned"
+    assert content["agents"]["short"]["env_kwargs"] == {"horizon": 3}
+    assert {pair["b"] for pair in content["pairs"] if pair["a"] == "learned"} == {"half", "more"}
+    assert (reports / "agents" / "learned" / "config.yaml").is_file()
+    text = (reports / "report.md").read_text()
+    assert "| short | b | three updates | `unlearn_gym/Quadratic-v0` | horizon=3 |" in text
+    assert "## Against half" in text and "lambda-b.png" in text
+    assert (reports / "report.html").read_text().count("data:image/png") == text.count("](")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("agent: ppo", "agnt: ppo", "The row 'learned': 'agnt' is not known"),
+        ("total_timesteps", "steps", "The training of 'learned': 'steps' is not known"),
+        ("baseline: half", "baseline: none", "The baseline 'none' is not among the agents"),
+        ("horizon: 3", "horizn: 3", "has no keyword 'horizn'"),
+    ],
+)
+def test_bad_rows_are_one_sentence(call, tmp_path, old, new, sentence):
+    (tmp_path / "rows.yaml").write_text(ROWS.replace(old, new), encoding="utf-8")
+    status, _, errors = call("--config", "rows.yaml")
+    assert status == 2 and sentence in errors and "Traceback" not in errors

@@ -43,4 +43,7 @@ def test_wheel_holds_configs_and_assets(tmp_path):
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert "unlearn_gym/configs/ppo.yaml" in names and "unlearn_gym/envs/diffusion.py" in names
     assert any(name.startswith("unlearn_gym/data/assets/") for name in names)
+    models = ROOT / "unlearn_gym" / "models" / "shipped"
+    shipped = {path.relative_to(ROOT).as_posix() for path in models.rglob("*") if path.is_file()}
+    assert shipped and shipped <= set(names)
     assert not any(name.startswith(("envs/", "agents/", "tests/")) for name in names)
