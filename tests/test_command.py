@@ -28,6 +28,23 @@ def test_unknown_device_is_a_sentence_before_anything_is_read(device, capsys, mo
     assert printed.count("\n") == 1
 
 
+def test_check_measures_the_models(digits_task, capsys, tmp_path):
+    picture = tmp_path / "grid.png"
+    assert main(["check", "digits", "--samples", "4", "--picture", str(picture)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("The concept classifier recognises 9") and "held-out" in printed[0]
+    cells = {
+        line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in printed if "|" in line
+    }
+    shares = {name: [float(cell) for cell in cells[name]] for name in ("original", "retrained")}
+    for row in shares.values():
+        assert len(row) == 12 and row[10] == pytest.approx(sum(row[:1] + row[2:10]) / 9, abs=1e-3)
+    assert shares["original"][10] > 0.8 and shares["retrained"][11] == 0.0
+    assert picture.stat().st_size > 500
+    assert main(["check", "digits", "--samples", "0"]) == 2
+    assert "samples=0" in capsys.readouterr().err
+
+
 def test_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "unlearn_gym", "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "prepare" in done.stdout

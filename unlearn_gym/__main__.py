@@ -1,10 +1,11 @@
-"""``python -m unlearn_gym``: what there is, where the cache is, and ``prepare`` to train the models now."""
+"""``python -m unlearn_gym``: what there is; ``prepare`` trains a task's models, ``check`` measures them."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from gymnasium import registry
 
@@ -32,7 +33,19 @@ def prepare(name: str, device: str) -> None:
     started = time.perf_counter()
     where = as_device(device)  # before the data are read
     tasks.prepare(tasks.get_task(name), where)
-    print(f"The models of {name!r} are in {cache_dir()} ({time.perf_counter() - started:.0f} s).")
+    seconds = time.perf_counter() - started
+    print(f"The models of {name!r} are ready ({seconds:.0f} s); what is trained is kept in {cache_dir()}.")
+
+
+def check(name: str, samples: int, picture: str | None) -> None:
+    """Print how good a task's judge and models are; see ``evaluation.starting_point``."""
+    from unlearn_gym.evaluation import starting_point
+    from unlearn_gym.models import tasks
+
+    if samples < 1:
+        raise UserError(f"samples={samples} was given; give at least 1.")
+    for line in starting_point.check(tasks.get_task(name), samples, Path(picture) if picture else None):
+        print(line)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,10 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
     prepared = commands.add_parser("prepare", help="train the models of a task, unless they are cached")
     prepared.add_argument("task", nargs="?", default="digits", help="name of the task (default: digits)")
     prepared.add_argument("--device", default="cpu", help="where to train (default: cpu)")
+    checked = commands.add_parser(
+        "check", help="measure the models of a task: are they a good starting point?"
+    )
+    checked.add_argument("task", nargs="?", default="digits", help="name of the task (default: digits)")
+    checked.add_argument("--samples", type=int, default=100, help="samples of every label (default: 100)")
+    checked.add_argument("--picture", help="PNG of 20 samples of every label of the original model")
     options = parser.parse_args(arguments)
     try:
         if options.command == "prepare":
             prepare(options.task, options.device)
+        elif options.command == "check":
+            check(options.task, options.samples, options.picture)
         else:
             print(listing())
     except UserError as error:
