@@ -36,9 +36,10 @@ def examples_figure(campaign: Campaign, findings: Findings, output: Path) -> Pic
 
 
 def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
-    """Draw ``samples.png`` from the first seed; None where the judge made no pictures."""
+    """Draw ``samples.png`` at the seed where the agents differ most; None where the judge made no pictures."""
     names = (BEFORE, *(contestant.name for contestant in campaign.contestants), RETRAINED)
-    rows = [records[0] for name in names if (records := findings.of(name)) and records[0].pictures]
+    place = _telling_place(campaign, findings)
+    rows = [records[place] for name in names if (records := findings.of(name)) and records[place].pictures]
     if not rows:
         return None
     titles = list(rows[0].pictures)
@@ -52,12 +53,31 @@ def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Pict
     for panel, title in zip(grid[0], titles, strict=True):
         panel.set_title(f"samples of the {title}")
     caption = (
-        f"Samples after unlearning ({campaign.env_id}, seed {rows[0].seed}); every column starts from the "
+        f"Samples after unlearning ({campaign.env_id}, seed {rows[0].seed}, the one of {len(campaign.seeds)} on which "
+        f"the agents differ most in {findings.trade_off[0]}); every column starts from the "
         f"same noise in every row. “{BEFORE}” is the original model"
         + (f", “{RETRAINED}” one trained without the forget set" if rows[-1].name == RETRAINED else "")
         + ". Look for what was to be forgotten on the left, and for damage on the right."
     )
     return save(figure, output / "samples.png", caption)
+
+
+def _telling_place(campaign: Campaign, findings: Findings) -> int:
+    """Return the place among the seeds where the agents differ most on the forget side, the first of equals."""
+    metric = findings.trade_off[0]
+    spread = [
+        float(
+            np.std(
+                [
+                    record.values.get(metric, 0.0)
+                    for record in findings.records
+                    if record.run and record.seed == seed
+                ]
+            )
+        )
+        for seed in campaign.seeds
+    ]
+    return int(np.argmax(np.nan_to_num(spread)))
 
 
 def _show(panel: Axes, images: np.ndarray) -> None:

@@ -60,9 +60,37 @@ def _dots(panel: Axes, findings: Findings, metric: str, look: dict[str, Look]) -
 
 def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
     """Draw ``trade_off.png``: forgetting against keeping, with confidence ellipses of the means."""
-    look = looks(campaign)
-    figure = new_figure(7.6, max(5.2, 1.2 + 0.2 * len(look)))
-    panel = figure.subplots()
+    groups = campaign.groups()
+    figure = new_figure(2.6 + 5.0 * len(groups), max(5.2, 1.2 + 0.2 * len(campaign.contestants)))
+    panels = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)[0]
+    for panel, group in zip(panels, groups, strict=True):
+        members = [contestant.name for contestant in campaign.contestants if contestant.group == group]
+        _scatter(panel, findings, {name: looks(campaign)[name] for name in members})
+        panel.set_title(group)
+        panel.set_xlabel(_axis(findings.trade_off[0], "→", "←"))
+        panel.margins(0.2 if len(groups) == 1 else 0.08)
+    panels[0].set_ylabel(_axis(findings.trade_off[1], "↑", "↓"))
+    drawn = {
+        label: line
+        for panel in panels
+        for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(drawn.values()), list(drawn), loc="outside right upper", frameon=False)
+    region = (
+        "the ellipse is the 95 % confidence region of the mean (Hotelling's T²), cut off at the frame"
+        if len(campaign.seeds) > 3
+        else "ellipses need at least 4 seeds"
+    )
+    caption = (
+        f"Forgetting against keeping ({campaign.env_id}): small dots are seeds, large markers their means; "
+        f"{region}."
+        + (" Near the retrained model is where unlearning wants to be." if findings.of(RETRAINED) else "")
+    )
+    return save(figure, output / "trade_off.png", caption)
+
+
+def _scatter(panel: Axes, findings: Findings, look: dict[str, Look]) -> None:
+    """Draw the agents' seeds, means and ellipses, and the references."""
     for name, drawn in look.items():
         points = _points(findings, name)
         if not len(points):
@@ -76,24 +104,8 @@ def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Pi
     for name, marker in REFERENCE_MARKERS.items():
         points = _points(findings, name)
         if len(points):
-            panel.plot(
-                *points.mean(0), marker, color=REFERENCE, markersize=11, label=name, mew=2, linestyle=""
-            )
-    forget, retain = findings.trade_off
-    panel.set(xlabel=_axis(forget, "→", "←"), ylabel=_axis(retain, "↑", "↓"))
-    panel.margins(0.2)
-    figure.legend(loc="outside right upper", frameon=False)
-    region = (
-        "the ellipse is the 95 % confidence region of the mean (Hotelling's T²), cut off at the frame"
-        if len(campaign.seeds) > 3
-        else "ellipses need at least 4 seeds"
-    )
-    caption = (
-        f"Forgetting against keeping ({campaign.env_id}): small dots are seeds, large markers their means; "
-        f"{region}."
-        + (" Near the retrained model is where unlearning wants to be." if findings.of(RETRAINED) else "")
-    )
-    return save(figure, output / "trade_off.png", caption)
+            mean = points.mean(0)
+            panel.plot(*mean, marker, color=REFERENCE, markersize=11, label=name, mew=2, linestyle="")
 
 
 def ellipse_patch(points: np.ndarray) -> Ellipse | None:

@@ -10,6 +10,10 @@ from unlearn_gym.evaluation.statistics import Interval, Summary, paired_differen
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 
+DUST = 1e-12
+"""Means below it are rounding of 0."""
+
+
 def number(value: float) -> str:
     """Write a number with three significant digits, without an exponent where it is readable."""
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
@@ -30,6 +34,7 @@ def mean_and_deviation(summary: Summary) -> str:
 
 
 def _mean_and(mean: float, half: float | None, mark: str) -> str:
+    mean = 0.0 if abs(mean) < DUST else mean
     if half is None:
         return f"{number(mean)}{mark}"
     if 0 < abs(mean) < 1e-3:
