@@ -9,7 +9,6 @@ from unlearn_gym.evaluation.results import Pair, pairs, table
 from unlearn_gym.evaluation.statistics import Interval, Summary, paired_difference
 from unlearn_gym.metrics.glossary import GLOSSARY
 
-
 DUST = 1e-12
 """Means below it are rounding of 0."""
 
