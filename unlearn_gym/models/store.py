@@ -58,6 +58,11 @@ def is_stored(kind: str, spec: dict[str, Any]) -> bool:
     return _intact(SHIPPED / _name(kind, spec)) or _intact(_folder(kind, spec))
 
 
+def training_file(kind: str, spec: dict[str, Any]) -> Path:
+    """Return where the state of a model's unfinished training is kept; the model's own folder is not there yet."""
+    return cache_dir() / "training" / f"{_name(kind, spec)}.safetensors"
+
+
 def spec_key(spec: dict[str, Any]) -> str:
     """Return the SHA-256 of the canonical JSON of ``spec``."""
     canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)

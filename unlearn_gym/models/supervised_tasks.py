@@ -11,14 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from unlearn_gym.cache import cache_dir
 from unlearn_gym.data.classes import class_unlearning
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.networks import make_network
 from unlearn_gym.models.provenance import write_provenance
-from unlearn_gym.models.store import ensure, spec_key
+from unlearn_gym.models.store import ensure, training_file
 from unlearn_gym.models.supervised_training import SupervisedRecipe, train_classifier
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
@@ -74,7 +73,7 @@ class SupervisedTask:
             "classes": self.data.num_classes,
         }
         kind = f"{self.name}-{role}"
-        checkpoint = cache_dir() / "training" / f"{kind}-{spec_key(spec)[:16]}.safetensors"
+        checkpoint = training_file(kind, spec)
 
         def make(folder: Path) -> None:
             model = train_classifier(

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from unlearn_gym.cache import cache_dir
 from unlearn_gym.data import LabelledSet, UnlearningData, load
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.errors import UserError
@@ -25,7 +24,7 @@ from unlearn_gym.models.concepts import ConceptClassifier, ConceptRecipe, concep
 from unlearn_gym.models.diffusion import DiffusionModel
 from unlearn_gym.models.diffusion_training import DiffusionRecipe, train_ddpm
 from unlearn_gym.models.provenance import write_provenance
-from unlearn_gym.models.store import ensure, is_stored, spec_key
+from unlearn_gym.models.store import ensure, is_stored, training_file
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 ROLES = ("original", "retrained")
@@ -80,7 +79,7 @@ class Task:
         """
         data = self._training_set(role)
         kind, spec = f"{self.name}-{role}", self._spec(self.diffusion, data)
-        checkpoint = cache_dir() / "training" / f"{kind}-{spec_key(spec)[:16]}.safetensors"
+        checkpoint = training_file(kind, spec)
 
         def make(folder: Path) -> None:
             model = train_ddpm(
