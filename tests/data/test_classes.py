@@ -13,7 +13,7 @@ from unlearn_gym.data import parquet
 from unlearn_gym.data.augment import augment
 from unlearn_gym.data.classes import LabelledImages, class_unlearning, share_of, split_request
 from unlearn_gym.data.hub import find_dataset
-from unlearn_gym.data.pixels import PixelFormat, decode
+from unlearn_gym.data.pixels import PixelFormat, decode_bytes
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 
@@ -86,9 +86,9 @@ def small_cifar(tmp_path, monkeypatch):
     def count(files, form, source):
         files = list(files)
         decoded.extend(name for _, name in files)
-        return decode(files, form, source)
+        return decode_bytes(files, form, source)
 
-    monkeypatch.setattr(parquet, "decode", count)
+    monkeypatch.setattr(parquet, "decode_bytes", count)
     return decoded
 
 

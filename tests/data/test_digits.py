@@ -6,6 +6,7 @@ from sklearn.datasets import load_digits
 from unlearn_gym.data import DATA, load
 from unlearn_gym.data.digits import boot_images, digit_images, load_digits_with_boots
 from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.data.split import joined
 from unlearn_gym.errors import UserError
 
 DIGITS = 1797
@@ -85,3 +86,9 @@ def test_the_digits_are_those_that_scikit_learn_loads():
     digits = digit_images()
     np.testing.assert_array_equal((digits.inputs.flatten(1) + 1) * 8, images)
     np.testing.assert_array_equal(digits.labels, labels)
+
+
+def test_fingerprint_of_parts_is_that_of_their_concatenation():
+    data = load_digits_with_boots()
+    parts = (data.retain, data.forget, data.forget_holdout)  # the last one is empty
+    assert fingerprint(*parts) == fingerprint(joined(*parts))

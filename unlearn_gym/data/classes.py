@@ -76,7 +76,7 @@ def _read(
     sets = []
     for split, files in (("train", train), ("test", test)):
         found, labelled = read_parquet(
-            [file for file, *_ in files], form, lambda labels: share_rows(labels, fraction)
+            [file for file, *_ in files], form, lambda labels: share_rows(labels, fraction), keep=True
         )
         if not labelled:
             raise UserError(f"The {split} split of {name!r} has no labels; it needs 'label' or 'fine_label'.")

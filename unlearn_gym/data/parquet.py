@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from unlearn_gym.data.pixels import PixelFormat, decode
+from unlearn_gym.data.decoded import kept_pixels
+from unlearn_gym.data.pixels import PixelFormat, decode_bytes, scale_bytes
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 
@@ -24,7 +26,11 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def read_parquet(
-    files: list[Path], form: PixelFormat, choose: Callable[[Tensor], Tensor] | None = None
+    files: list[Path],
+    form: PixelFormat,
+    choose: Callable[[Tensor], Tensor] | None = None,
+    *,
+    keep: bool = False,
 ) -> tuple[LabelledSet, bool]:
     """Read images (struct of encoded ``bytes`` and ``path``) and integer labels from parquet files.
 
@@ -32,6 +38,7 @@ def read_parquet(
         files: read in this order.
         form: of the decoded images.
         choose: from all labels (n,) to the increasing numbers of the images wanted; only these are decoded.
+        keep: keep what was decoded in the cache folder, for public data; see ``unlearn_gym.data.decoded``.
 
     Returns:
         The images, and whether the files have labels (else they are 0).
@@ -39,41 +46,63 @@ def read_parquet(
     Raises:
         UserError: when a file is unreadable or empty, or lacks an image column of that kind.
     """
-    columns, parts, labelled = zip(*(_read(file) for file in files), strict=True)
+    columns, parts, labelled = zip(*(_read_labels(file) for file in files), strict=True)
     labels = torch.cat(parts)
     wanted = torch.arange(len(labels)) if choose is None else choose(labels)
     inputs, first = [], 0
-    for file, images in zip(files, columns, strict=True):
-        rows = wanted[(wanted >= first) & (wanted < first + len(images))] - first
+    for file, column, part in zip(files, columns, parts, strict=True):
+        rows = wanted[(wanted >= first) & (wanted < first + len(part))] - first
         if len(rows):
-            inputs.append(decode(_encoded(images, rows.tolist(), file), form, str(file)))
-        first += len(images)
-    return LabelledSet(torch.cat(inputs), labels[wanted]), all(labelled)
+            inputs.append(_read_images(file, column, rows, form, keep))
+        first += len(part)
+    return LabelledSet(inputs[0] if len(inputs) == 1 else torch.cat(inputs), labels[wanted]), all(labelled)
 
 
-def _read(file: Path) -> tuple[pa.ChunkedArray, Tensor, bool]:
-    """Return the encoded images of one file, their labels, and whether it has any."""
-    try:
-        names = pq.read_schema(file).names
-        table = pq.read_table(file, columns=[n for n in names if n in IMAGE_COLUMNS + LABEL_COLUMNS])
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{file} is not a readable parquet file; give one in the hub's layout.") from error
-    images = next((table[name] for name in IMAGE_COLUMNS if name in table.column_names), None)
-    if images is None or not pa.types.is_struct(images.type) or images.type.get_field_index("bytes") < 0:
-        raise UserError(
-            f"{file} has the columns {', '.join(names)}; it needs 'image' or 'img' as a struct with 'bytes'."
-        )
-    if len(images) == 0:
-        raise UserError(f"{file} has no rows; give a file with at least one image.")
-    labels = next((table[name] for name in LABEL_COLUMNS if name in table.column_names), None)
-    values = [0] * len(images) if labels is None else labels.to_pylist()
+def _read_labels(file: Path) -> tuple[str, Tensor, bool]:
+    """Return the name of the image column of one file, the labels, and whether it has any."""
+    with _opened(file) as parquet:
+        schema = parquet.schema_arrow
+        column = next((name for name in IMAGE_COLUMNS if name in schema.names), None)
+        if column is None or not _holds_bytes(schema.field(column).type):
+            raise UserError(
+                f"{file} has the columns {', '.join(schema.names)}; it needs 'image' or 'img' as a struct "
+                "with 'bytes'."
+            )
+        count = parquet.metadata.num_rows
+        if count == 0:
+            raise UserError(f"{file} has no rows; give a file with at least one image.")
+        name = next((name for name in LABEL_COLUMNS if name in schema.names), None)
+        values = [0] * count if name is None else parquet.read([name])[name].to_pylist()
     if not all(isinstance(value, int) for value in values):
         raise UserError(f"{file} has labels that are not whole numbers; give integer classes without gaps.")
-    return images, torch.tensor(values, dtype=torch.int64), labels is not None
+    return column, torch.tensor(values, dtype=torch.int64), name is not None
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+
+
+def _read_images(file: Path, column: str, rows: Tensor, form: PixelFormat, keep: bool) -> Tensor:
+    """Return some images of one file, as floats."""
+
+    def decode() -> tuple[Tensor, bool]:
+        with _opened(file) as parquet:
+            images = parquet.read([column])[column]
+        return decode_bytes(_encoded(images, rows.tolist(), file), form, str(file))
+
+    return scale_bytes(kept_pixels(file, rows, form, decode) if keep else decode()[0])
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            yield parquet
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{file} is not a readable parquet file; give one in the hub's layout.") from error
 
 
 def _encoded(images: pa.ChunkedArray, rows: list[int], file: Path) -> Iterator[tuple[bytes, str]]:
-    wanted = images.take(pa.array(rows, pa.int64()))
-    encoded = (one for chunk in wanted.chunks for one in chunk.field("bytes"))
-    for row, one in zip(rows, encoded, strict=True):
-        yield one.as_py() or b"", f"row {row} of {file}"
+    encoded = pa.chunked_array([chunk.field("bytes") for chunk in images.chunks])
+    for row in rows:  # one by one: PyArrow's take would import pandas, which takes half a second
+        yield encoded[row].as_py() or b"", f"row {row} of {file}"

@@ -41,12 +41,22 @@ class PixelFormat:
 
 
 def decode(files: Iterable[tuple[bytes | Path, str]], form: PixelFormat, source: str) -> Tensor:
+    """Decode image files to float32 in [-1, 1]; see ``decode_bytes``."""
+    return scale_bytes(decode_bytes(files, form, source)[0])
+
+
+def decode_bytes(
+    files: Iterable[tuple[bytes | Path, str]], form: PixelFormat, source: str
+) -> tuple[Tensor, bool]:
     """Decode image files, crop them to the shape's aspect ratio at the centre and resize them.
 
     Args:
         files: encoded bytes or a path, each with the name that an error message gives it.
         form: channels and size wanted.
         source: what a warning calls the whole.
+
+    Returns:
+        uint8 pixels (n, channels, height, width), and whether any image was resized.
 
     Raises:
         UserError: when a file is no readable image.
@@ -60,12 +70,12 @@ def decode(files: Iterable[tuple[bytes | Path, str]], form: PixelFormat, source:
         images.append(np.asarray(image, dtype=np.uint8))
     _say_resized({(height, width) for width, height in sizes}, form, source)
     pixels = torch.from_numpy(np.stack(images))
-    return scale_bytes(pixels.unsqueeze(1) if form.channels == 1 else pixels.permute(0, 3, 1, 2))
+    return (pixels.unsqueeze(1) if form.channels == 1 else pixels.permute(0, 3, 1, 2)), bool(sizes)
 
 
 def scale_bytes(pixels: Tensor) -> Tensor:
-    """Map 0..255 to [-1, 1] in float32."""
-    return pixels.contiguous().float() / 127.5 - 1
+    """Map uint8 0..255 to [-1, 1] in float32."""
+    return pixels.contiguous().to(torch.float32, copy=True).div_(127.5).sub_(1)
 
 
 def fit(pixels: Tensor, form: PixelFormat, source: str) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from unlearn_gym.errors import UserError
@@ -29,6 +30,11 @@ class LabelledSet:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+
+def joined(*parts: LabelledSet) -> LabelledSet:
+    """Return the examples of all parts, one part after the other."""
+    return LabelledSet(torch.cat([part.inputs for part in parts]), torch.cat([part.labels for part in parts]))
 
 
 @dataclass(frozen=True)

@@ -76,11 +76,13 @@ def _as_ones(images: Tensor) -> LabelledSet:
 
 @lru_cache(maxsize=2)
 def _read_digits(files: tuple[Path, ...]) -> LabelledSet:
-    return read_parquet(list(files), FORM)[0]
+    return read_parquet(list(files), FORM, keep=True)[0]
 
 
 @lru_cache(maxsize=1)
 def _read_trousers(files: tuple[Path, ...]) -> Tensor:
     """Return the images of all trousers of Fashion-MNIST's files."""
-    chosen, _ = read_parquet(list(files), FORM, lambda labels: (labels == TROUSER_CLASS).nonzero().squeeze(1))
+    chosen, _ = read_parquet(
+        list(files), FORM, lambda labels: (labels == TROUSER_CLASS).nonzero().squeeze(1), keep=True
+    )
     return chosen.inputs

@@ -13,7 +13,7 @@ from torch import nn
 
 from unlearn_gym.data.classes import class_unlearning
 from unlearn_gym.data.fingerprint import fingerprint
-from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.networks import make_network
 from unlearn_gym.models.provenance import write_provenance
@@ -55,21 +55,17 @@ class SupervisedTask:
         Args:
             device: where to train it, if it is not in the cache.
         """
-        retain, forget = self.data.retain, self.data.forget
-        both = LabelledSet(
-            torch.cat([retain.inputs, forget.inputs]), torch.cat([retain.labels, forget.labels])
-        )
-        return self._classifier("original", both, device)
+        return self._classifier("original", (self.data.retain, self.data.forget), device)
 
     def retrained(self, device: torch.device = CPU) -> nn.Module:
         """Return the reference: the same recipe without the forget set."""
-        return self._classifier("retrained", self.data.retain, device)
+        return self._classifier("retrained", (self.data.retain,), device)
 
-    def _classifier(self, role: str, data: LabelledSet, device: torch.device) -> nn.Module:
+    def _classifier(self, role: str, parts: tuple[LabelledSet, ...], device: torch.device) -> nn.Module:
         spec = {
             "format": FORMAT,
             "recipe": asdict(self.recipe),
-            "data": fingerprint(data),
+            "data": fingerprint(*parts),
             "classes": self.data.num_classes,
         }
         kind = f"{self.name}-{role}"
@@ -77,7 +73,7 @@ class SupervisedTask:
 
         def make(folder: Path) -> None:
             model = train_classifier(
-                data,
+                joined(*parts),
                 self.data.num_classes,
                 self.recipe,
                 checkpoint=checkpoint,

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from unlearn_gym.data import LabelledSet, UnlearningData, load
 from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.data.split import joined
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.concepts import ConceptClassifier, ConceptRecipe, concept_set, train_concepts
 from unlearn_gym.models.diffusion import DiffusionModel
@@ -77,13 +78,13 @@ class Task:
             device: where to train it, if it is not there yet.
             position: line of its progress bar.
         """
-        data = self._training_set(role)
-        kind, spec = f"{self.name}-{role}", self._spec(self.diffusion, data)
+        parts = self._training_parts(role)
+        kind, spec = f"{self.name}-{role}", self._spec(self.diffusion, *parts)
         checkpoint = training_file(kind, spec)
 
         def make(folder: Path) -> None:
             model = train_ddpm(
-                data,
+                joined(*parts),
                 self.data.num_classes,
                 self.diffusion,
                 checkpoint=checkpoint,
@@ -100,21 +101,17 @@ class Task:
 
     def is_cached(self, role: str) -> bool:
         """Say whether the model of one of ``ROLES`` is in the cache."""
-        return is_stored(f"{self.name}-{role}", self._spec(self.diffusion, self._training_set(role)))
+        return is_stored(f"{self.name}-{role}", self._spec(self.diffusion, *self._training_parts(role)))
 
-    def _training_set(self, role: str) -> LabelledSet:
+    def _training_parts(self, role: str) -> tuple[LabelledSet, ...]:
         retain, forget = self.data.retain, self.data.forget
-        if role == "retrained":
-            return retain
-        return LabelledSet(
-            torch.cat([retain.inputs, forget.inputs]), torch.cat([retain.labels, forget.labels])
-        )
+        return (retain,) if role == "retrained" else (retain, forget)
 
-    def _spec(self, recipe: DiffusionRecipe | ConceptRecipe, data: LabelledSet) -> dict[str, Any]:
+    def _spec(self, recipe: DiffusionRecipe | ConceptRecipe, *parts: LabelledSet) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "recipe": {"kind": type(recipe).__name__, **asdict(recipe)},
-            "data": fingerprint(data),
+            "data": fingerprint(*parts),
             "classes": self.data.num_classes,
         }
 
