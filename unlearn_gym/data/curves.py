@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from sklearn.datasets import load_breast_cancer
 from torch import Generator, Tensor
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
@@ -119,6 +118,8 @@ class BreastCancerCurves:
 
     def draw(self, seed: int) -> UnlearningData:
         """Split the data at random into training and test half; the same from the same seed."""
+        from sklearn.datasets import load_breast_cancer  # a second, and only this class needs it
+
         source = load_breast_cancer()
         names = list(source.feature_names)
         columns = source.data[:, [names.index("radius error"), names.index("area error")]]
