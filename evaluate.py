@@ -8,17 +8,18 @@ only the runs that are not there yet. --experiment NAME reads the options from a
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from unlearn_gym import cli
+from unlearn_gym import cli, configs
 from unlearn_gym.agents import artefact, load, make, resolve
 from unlearn_gym.agents.rows import Row, read_rows, train_all, training_of
 from unlearn_gym.envs.making import full_id
@@ -98,7 +99,10 @@ def contestant(spec: str) -> Contestant:
         saved = [Path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
         fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())
         return Contestant(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
-    return Contestant(spec, partial(resolve, spec), "static" if spec.startswith("static") else "other")
+    settings = configs.table(spec.split(":")[0])
+    fingerprint = json.dumps(settings, sort_keys=True) if settings else ""
+    kind: Literal["static", "other"] = "static" if spec.startswith("static") else "other"
+    return Contestant(spec, partial(resolve, spec), kind, fingerprint)
 
 
 def lineup(options: Options) -> tuple[Contestant, ...]:

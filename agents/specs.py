@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym import agents
+from unlearn_gym import agents, configs
 from unlearn_gym.agents import artefact
 from unlearn_gym.errors import UserError
 from unlearn_gym.user_code import import_file
@@ -19,7 +19,8 @@ def resolve(spec: str, env: Any) -> Any:
     Args:
         spec: one of
 
-            - a name, with arguments: ``ppo``, ``static:0.5`` (a fresh, untrained agent);
+            - a name, with arguments: ``adaptive_vi``, ``static:0.5`` (a fresh, untrained agent with the settings
+              that ``unlearn_gym.configs`` has for the environment);
             - a folder with a saved agent, or a run folder that holds one: ``runs/ppo``;
             - ``path/to/file.py:ClassName``, a class that is called with ``env``;
             - ``path/to/file.py:ClassName:saved``, whose ``load("saved")`` is then called; the agent is what
@@ -31,8 +32,10 @@ def resolve(spec: str, env: Any) -> Any:
     """
     if FILE_MARK in spec:
         return _from_file(spec, env)
-    if spec.split(":")[0] in agents.REGISTRY:
-        return agents.make(spec, env)
+    name = spec.split(":")[0]
+    if name in agents.REGISTRY:
+        env_id = env.spec.id if getattr(env, "spec", None) else ""
+        return agents.make(spec, env, **configs.hyperparameters(name, env_id))
     if artefact.find(spec) is not None:
         return artefact.load(spec, env)
     if Path(spec).exists():

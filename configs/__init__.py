@@ -48,8 +48,11 @@ def hyperparameters(agent: str, env_id: str) -> dict[str, Any]:
         agent: name of an agent; one without a file has no settings of its own.
         env_id: id of an environment.
     """
+    entries = table(agent)
+    return {**entries.get(DEFAULT, {}), **entries.get(env_id, {})}
+
+
+def table(agent: str) -> dict[str, Any]:
+    """Return the whole file of an agent, environment id (or ``default``) → settings; empty if it has no file."""
     file = resources.files(__name__).joinpath(f"{agent}.yaml")
-    if not file.is_file():
-        return {}
-    table = read(file.read_text(encoding="utf-8"), f"configs/{agent}.yaml")
-    return {**table.get(DEFAULT, {}), **table.get(env_id, {})}
+    return read(file.read_text(encoding="utf-8"), f"configs/{agent}.yaml") if file.is_file() else {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from unlearn_gym import agents, cli
+from unlearn_gym import agents, cli, configs
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"
 
@@ -172,3 +172,15 @@ def test_bad_rows_are_one_sentence(call, tmp_path, old, new, sentence):
     (tmp_path / "rows.yaml").write_text(ROWS.replace(old, new), encoding="utf-8")
     status, _, errors = call("--config", "rows.yaml")
     assert status == 2 and sentence in errors and "Traceback" not in errors
+
+
+def test_another_configuration_file_is_another_agent(call, tmp_path, monkeypatch):
+    def run(step_size):
+        (tmp_path / "primal_dual.yaml").write_text(f"default: {{step_size: {step_size}, warmup: 1}}\n")
+        words = ("--env", "Quadratic-v0", "--agents", "primal_dual", "--seeds", "1", "--output", "reports")
+        assert call(*words, "--metrics", "return")[0] == 0
+        return json.loads((tmp_path / "reports" / "results.json").read_text())["agents"]
+
+    monkeypatch.setattr(configs.resources, "files", lambda package: tmp_path)
+    first, second = run(0.1), run(0.4)
+    assert first != second and run(0.1) == first

@@ -2,7 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from unlearn_gym import agents
+from unlearn_gym import agents, configs
 from unlearn_gym.errors import UserError
 
 SOURCE = """
@@ -70,3 +70,25 @@ def test_errors_say_what_to_give(spec, message, file, env):
     (file.parent / "broken.py").write_text("1/0")
     with pytest.raises(UserError, match=message):
         agents.resolve(spec.format(folder=file.parent), env)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "default", "own"),
+    [("adaptive_vi", "beta", 0.7, 0.2), ("primal_dual", "epsilon", 0.5, 0.25)],
+)
+def test_a_name_has_the_settings_of_its_configuration_file(
+    name, key, default, own, env, monkeypatch, tmp_path
+):
+    packaged = configs.table(name)["default"]
+    assert {k: getattr(agents.resolve(name, env).settings, k) for k in packaged} == packaged
+    (tmp_path / f"{name}.yaml").write_text(
+        f"default: {{{key}: {default}}}\nunlearn_gym/Other-v0: {{{key}: {own}}}"
+    )
+    monkeypatch.setattr(configs.resources, "files", lambda package: tmp_path)
+    assert getattr(agents.resolve(name, env).settings, key) == default
+    env.spec.id = "unlearn_gym/Other-v0"
+    assert getattr(agents.resolve(name, env).settings, key) == own
+
+
+def test_the_word_after_the_colon_wins_over_the_file(env):
+    assert agents.resolve("primal_dual:0.3", env).settings.epsilon == 0.3
