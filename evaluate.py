@@ -30,6 +30,7 @@ from unlearn_gym.evaluation.publish import publish
 from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.studies import run_study
 from unlearn_gym.methods import METHODS
+from unlearn_gym.run_lock import alone_in
 
 
 @dataclass
@@ -154,7 +155,12 @@ def seeds(options: Options, first: int) -> tuple[int, ...]:
 def main() -> None:
     """Parse, run, save, print."""
     options = cli.parse(Options, cli.with_experiment(sys.argv[1:]), description=__doc__ or "")
-    command = shlex.join(["python", *sys.argv])
+    with alone_in(Path(options.output)):
+        run(options, shlex.join(["python", *sys.argv]))
+
+
+def run(options: Options, command: str) -> None:
+    """Run the study, the benchmark or the campaign that was asked for; ``command`` goes into its report."""
     if options.study is not None:
         for path in run_study(options.study, options.study_settings, Path(options.output), trained, command):
             print(path)

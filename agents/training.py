@@ -24,6 +24,7 @@ from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import temporary_prefix, write_text
 from unlearn_gym.models.threads import one_thread
+from unlearn_gym.run_lock import LOCK, alone_in
 
 CONFIG = "config.yaml"
 CHANGEABLE = frozenset({"total_timesteps", "checkpoint_every", "progress_bar", "resume", "overwrite"})
@@ -125,17 +126,16 @@ def train(config: TrainConfig) -> Path:
         The folder: ``config.yaml``, ``agent/``, ``progress.csv``, ``tensorboard/`` and ``checkpoints/``.
 
     Raises:
-        UserError: on bad input; nothing is written then.
+        UserError: on bad input, or when another process is at work in the folder; nothing is written then.
     """
     folder = Path(config.resume or config.output or Path("runs") / config.agent)
-    if config.resume is None:
-        _check_free(folder, config.overwrite)
-    with one_thread():
+    with alone_in(folder), one_thread():
+        if config.resume is None:
+            _check_free(folder, config.overwrite)
         agent, environments = _build(config)
         try:
             if config.resume is None:
-                if folder.exists() and config.overwrite:
-                    shutil.rmtree(folder)
+                _clear(folder)
                 _write_config(folder, config, agent)
             Run(agent, folder, config).finish()
         finally:
@@ -209,11 +209,18 @@ def _check_free(folder: Path, overwrite: bool) -> None:
 
 
 def _occupied(folder: Path) -> bool:
-    """Tell whether something is there, apart from what a run killed in its first moment leaves."""
-    if not folder.is_dir():
-        return folder.exists()
+    """Tell whether something is there, apart from the lock and what a run killed in its first moment leaves."""
     leftover = temporary_prefix(folder / Path(CONFIG).stem)
-    return any(not path.name.startswith(leftover) for path in folder.iterdir())
+    return any(not path.name.startswith((leftover, LOCK)) for path in folder.iterdir())
+
+
+def _clear(folder: Path) -> None:
+    """Delete everything in the folder but its lock."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 def _write_config(folder: Path, config: TrainConfig, agent: Learner) -> None:
