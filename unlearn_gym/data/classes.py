@@ -13,8 +13,8 @@ from torch import Tensor
 
 from unlearn_gym.data.digits import digit_images, stratified_holdout
 from unlearn_gym.data.hub import find_splits
-from unlearn_gym.data.parquet import read_parquet
-from unlearn_gym.data.pixels import PixelFormat
+from unlearn_gym.data.parquet import read_pixels
+from unlearn_gym.data.pixels import PixelFormat, scale_bytes
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 
@@ -24,7 +24,7 @@ SHARE_SEED = 0
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """A data set as it was published.
+    """A data set as it was published; images are float32 in [-1, 1], or uint8, which are scaled when selected.
 
     Attributes:
         name: short name.
@@ -75,7 +75,7 @@ def _read(
     form = PixelFormat(images.channels, images.size, images.size)
     sets = []
     for split, files in (("train", train), ("test", test)):
-        found, labelled = read_parquet(
+        found, labelled = read_pixels(
             [file for file, *_ in files], form, lambda labels: share_rows(labels, fraction), keep=True
         )
         if not labelled:
@@ -172,7 +172,9 @@ def share_rows(labels: Tensor, fraction: float) -> Tensor:
 
 
 def _select(examples: LabelledSet, rows: Tensor) -> LabelledSet:
-    return LabelledSet(examples.inputs[rows], examples.labels[rows])
+    """Return some of the images; bytes are scaled after the selection, because large new memory is what takes time."""
+    chosen = examples.inputs[rows]
+    return LabelledSet(scale_bytes(chosen) if chosen.dtype == torch.uint8 else chosen, examples.labels[rows])
 
 
 def _mask(indices: Sequence[int], size: int) -> Tensor:

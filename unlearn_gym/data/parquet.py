@@ -41,11 +41,23 @@ def read_parquet(
         keep: keep what was decoded in the cache folder, for public data; see ``unlearn_gym.data.decoded``.
 
     Returns:
-        The images, and whether the files have labels (else they are 0).
+        The images, float32 in [-1, 1], and whether the files have labels (else they are 0).
 
     Raises:
         UserError: when a file is unreadable or empty, or lacks an image column of that kind.
     """
+    found, labelled = read_pixels(files, form, choose, keep=keep)
+    return LabelledSet(scale_bytes(found.inputs), found.labels), labelled
+
+
+def read_pixels(
+    files: list[Path],
+    form: PixelFormat,
+    choose: Callable[[Tensor], Tensor] | None = None,
+    *,
+    keep: bool = False,
+) -> tuple[LabelledSet, bool]:
+    """Read images as ``read_parquet`` does, but leave them uint8 in 0..255: a quarter of the memory."""
     columns, parts, labelled = zip(*(_read_labels(file) for file in files), strict=True)
     labels = torch.cat(parts)
     wanted = torch.arange(len(labels)) if choose is None else choose(labels)
@@ -83,14 +95,14 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _read_images(file: Path, column: str, rows: Tensor, form: PixelFormat, keep: bool) -> Tensor:
-    """Return some images of one file, as floats."""
+    """Return the pixels of some images of one file."""
 
     def decode() -> tuple[Tensor, bool]:
         with _opened(file) as parquet:
             images = parquet.read([column])[column]
         return decode_bytes(_encoded(images, rows.tolist(), file), form, str(file))
 
-    return scale_bytes(kept_pixels(file, rows, form, decode) if keep else decode()[0])
+    return kept_pixels(file, rows, form, decode) if keep else decode()[0]
 
 
 @contextlib.contextmanager
