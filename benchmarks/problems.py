@@ -1,4 +1,4 @@
-"""The two networks that everything is measured on, and the environments over them."""
+"""The networks that everything is measured on, and the environments over them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
-DIGITS, LARGE = "8x8 digits, 160k", "28x28, 0.6M"
-NETWORKS = (DIGITS, LARGE)
+DIGITS, LARGE, UNLABELLED = "8x8 digits, 160k", "28x28 MNIST, 0.6M", "28x28 without labels, 0.6M"
+NETWORKS = (DIGITS, LARGE, UNLABELLED)
+"""The third has no labels to tell its images apart: half the latents need an error towards both targets."""
+IDS = {DIGITS: "unlearn_gym/SISS-Digits-v0", LARGE: "unlearn_gym/SISS-Trousers-v0"}
 
 
 def random_problem(size: int, widths: tuple[int, ...], images: int = 256, layers: int = 1) -> dict[str, Any]:
@@ -30,12 +32,10 @@ def random_problem(size: int, widths: tuple[int, ...], images: int = 256, layers
 
 
 def make(network: str, **kwargs: Any) -> DiffusionUnlearningEnv:
-    """Return an environment over one of the two networks, already reset."""
-    if network == DIGITS:
-        env = gym.make("unlearn_gym/SISS-Digits-v0", **kwargs)
-    else:
-        env = gym.make("unlearn_gym/SISS-v0", **random_problem(28, (32, 64)), **kwargs)
-    return started(env)
+    """Return an environment over one of the networks, already reset."""
+    if network in IDS:
+        return started(gym.make(IDS[network], **kwargs))
+    return started(gym.make("unlearn_gym/SISS-v0", **random_problem(28, (32, 64)), **kwargs))
 
 
 def started(env: gym.Env) -> DiffusionUnlearningEnv:

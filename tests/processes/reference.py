@@ -109,10 +109,7 @@ class NaiveProcess(DiffusionProcess):
         found = self.objective.combine(lam, parts)
         direction = found.c_retain * g_retain + found.c_forget * g_forget
         direction = direction * min(1.0, self.max_grad_norm / (float(direction.norm()) + 1e-6))
-        for p, g in zip(
-            self._parameters, direction.split([p.numel() for p in self._parameters]), strict=True
-        ):
-            p.grad = g.view_as(p)
+        self._weights.grad = direction
         self._optimizer.step()
         if not self.fresh:
             norms = (parts.retain_norm, parts.forget_norm) if self.grad_norms else (0.0, 0.0)

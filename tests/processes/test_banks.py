@@ -6,6 +6,7 @@ from tests.processes.reference import small_process
 from unlearn_gym.processes import banks
 from unlearn_gym.processes.passed_bank import PassedBank
 from unlearn_gym.processes.taped_bank import TapedBank
+from unlearn_gym.processes.taped_blocks import TapedBlocks
 
 
 def chosen(process):
@@ -16,11 +17,9 @@ def chosen(process):
 
 def test_rule_of_sizes(monkeypatch):
     process = small_process()
-    bank = chosen(process)
-    assert isinstance(bank, TapedBank) and bank._merge
+    assert isinstance(chosen(process), TapedBank)
     monkeypatch.setattr(banks, "SMALL_ROW", 10)
-    bank = chosen(process)
-    assert isinstance(bank, TapedBank) and not bank._merge
+    assert isinstance(chosen(process), TapedBlocks)
     process.fresh = False
     chosen(process)
     assert isinstance(process._open_bank(), PassedBank)

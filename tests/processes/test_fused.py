@@ -13,11 +13,13 @@ from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes import tape
 from unlearn_gym.processes.passed_bank import PassedBank
 from unlearn_gym.processes.taped_bank import TapedBank
+from unlearn_gym.processes.taped_blocks import TapedBlocks
+from unlearn_gym.processes.vector import joined
 
 LAMBDAS = (0.5, 0.1, 0.0, 0.9, 1.0)
 BANKS = {
-    "merged": lambda p: TapedBank(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model), merge=True),
-    "taped": lambda p: TapedBank(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model), merge=False),
+    "taped": lambda p: TapedBank(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model)),
+    "blocks": lambda p: TapedBlocks(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model)),
     "passed": lambda p: PassedBank(p.errors, p._parameters, p.pairs),
 }
 CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
@@ -67,13 +69,12 @@ def test_any_row_weights(bank):
     weights = [Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64)) for _ in range(3)]
     weights.append(Weights(torch.zeros(10, dtype=torch.float64), torch.ones(10, dtype=torch.float64)))
     bank = BANKS[bank](process)
-    bank.observe(process.objective.weights(0.5, process.draw))
+    bank.observe(lambda lam: process.objective.weights(lam, process.draw), 0.5)
     for w in weights:
         sides = bank.weigh(w)
         for found, side, weight in zip(vars(sides).values(), (0, 1), (w.retain, w.forget), strict=True):
             naive = torch.autograd.grad((weight * process.errors(rows)[side]).sum(), parameters)
-            for a, b in zip(found, naive, strict=True):
-                torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
+            torch.testing.assert_close(found, joined(naive), rtol=1e-8, atol=1e-10)
 
 
 def test_descend_is_the_combination_of_the_sides():
@@ -83,8 +84,7 @@ def test_descend_is_the_combination_of_the_sides():
     bank = PassedBank(process.errors, process._parameters, 5)
     sides = bank.weigh(weights)
     both = bank.descend(weights, lambda: (2.0, -0.5))
-    for a, b, c in zip(both, sides.retain, sides.forget, strict=True):
-        torch.testing.assert_close(a, 2 * b - 0.5 * c, rtol=1e-8, atol=1e-12)
+    torch.testing.assert_close(both, 2 * sides.retain - 0.5 * sides.forget, rtol=1e-8, atol=1e-12)
 
 
 class Shared(nn.Module):
@@ -111,13 +111,12 @@ def test_tape_of_every_layer():
     labels = torch.tensor([0, 1, 1, 3, 2])
     parameters = list(model.parameters())
     layers = tape.trained_layers(model)
-    recorded = tape.Tape(layers, parameters, lambda: model(images, labels), plain=True)
+    recorded = tape.Tape(layers, parameters, lambda: model(images, labels))
     found = recorded.gradient(slice(1, 4), weights)
     expected = torch.autograd.grad((weights * model(images, labels)[1:4]).sum(), parameters)
-    for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, b)
-    for a, b in zip(recorded.plain, recorded.gradient(slice(None)), strict=True):
-        torch.testing.assert_close(a, b)
+    torch.testing.assert_close(found, joined(expected))
+    expected = torch.autograd.grad(model(images, labels)[[0, 3]].sum(), parameters)
+    torch.testing.assert_close(recorded.gradient(torch.tensor([0, 3])), joined(expected))
 
     def forward(rows):
         return model(images[rows], labels[rows])

@@ -102,6 +102,11 @@ class Objective(ABC):
         one, zero = torch.ones_like(draw.uniform), torch.zeros_like(draw.uniform)
         return Weights(retain=torch.cat([one, zero]), forget=torch.cat([zero, one]))
 
+    @property
+    def reweighs(self) -> bool:
+        """Whether the row weights depend on λ and the draw."""
+        return type(self).weights is not Objective.weights
+
     def score(self, lam: float, draw: Draw) -> Tensor:
         """Return ∂log q_λ(m)/∂λ of the drawn latents, shape (B,)."""
         return torch.zeros_like(draw.uniform)

@@ -12,6 +12,7 @@ from unlearn_gym.processes import tape
 from unlearn_gym.processes.measurement import Bank, Errors
 from unlearn_gym.processes.passed_bank import PassedBank
 from unlearn_gym.processes.taped_bank import TapedBank
+from unlearn_gym.processes.taped_blocks import TapedBlocks
 
 SMALL_ROW = 2**17
 """A row is cheap beside the launches of a pass if the layers put out at most so many numbers for it."""
@@ -21,7 +22,13 @@ LARGEST_TAPE = 2**27
 
 
 def choose(
-    model: nn.Module, errors: Errors, parameters: Sequence[Tensor], pairs: int, *, observed: bool
+    model: nn.Module,
+    errors: Errors,
+    parameters: Sequence[Tensor],
+    pairs: int,
+    *,
+    observed: bool,
+    reweighed: bool,
 ) -> Callable[[], Bank]:
     """Return what makes a bank of the next minibatch.
 
@@ -30,14 +37,16 @@ def choose(
         errors: see ``Bank``.
         parameters: see ``Bank``.
         pairs: see ``Bank``.
-        observed: whether banks are observed before they are weighed. If not, large networks need no tape: each
-            of their gradients is asked for once.
+        observed: whether banks are observed before they are weighed.
+        reweighed: whether row weights depend on λ. If not, a large network needs no tape after it was observed.
     """
     ends = torch.tensor([0, 2 * pairs - 1], device=parameters[0].device)
     size = tape.row_size(model, errors, ends)
     if size is None or size * 2 * pairs > LARGEST_TAPE:
         return partial(PassedBank, errors, parameters, pairs)
-    small = size <= SMALL_ROW
-    if not (small or observed):
+    layers = tape.trained_layers(model)
+    if size <= SMALL_ROW:
+        return partial(TapedBank, errors, parameters, pairs, layers)
+    if observed and not reweighed:
         return partial(PassedBank, errors, parameters, pairs)
-    return partial(TapedBank, errors, parameters, pairs, tape.trained_layers(model), merge=small)
+    return partial(TapedBlocks, errors, parameters, pairs, layers)

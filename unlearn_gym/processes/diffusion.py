@@ -41,6 +41,11 @@ class RawDraw:
     uniform: Tensor
     target: Tensor
 
+    def sorted(self) -> RawDraw:
+        """Return the same pairs in the order of u: those that a λ sends to one side then lie together."""
+        order = self.uniform.argsort()
+        return RawDraw(*(part[order] if len(part) else part for part in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Latents:
@@ -145,7 +150,8 @@ class DiffusionProcess(GradientProcess):
 
     def draw_batch(self) -> None:
         """See ``GradientProcess.draw_batch``."""
-        self._raw = self._draw_raw(self.generator, self._keep_order, self._forget_order, self.pairs)
+        raw = self._draw_raw(self.generator, self._keep_order, self._forget_order, self.pairs)
+        self._raw = raw.sorted()
         self._latents = self._noise(self._raw)
 
     def reset_stream(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from abc import abstractmethod
 from collections.abc import Callable
@@ -14,12 +15,11 @@ from torch import Generator, Tensor, nn
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
-from unlearn_gym.processes import gradients
 from unlearn_gym.processes.banks import choose
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
-from unlearn_gym.processes.gradients import Gradient
 from unlearn_gym.processes.measurement import Bank, Sides
 from unlearn_gym.processes.optimizers import make_optimizer
+from unlearn_gym.processes.vector import flatten_, trained
 
 STATES = ("fresh", "lagged")
 UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)
@@ -70,11 +70,12 @@ class GradientProcess(Process):
         self.objective, self.pairs = objective, batch_size // 2
         self.max_grad_norm = max_grad_norm
         self.fresh, self.grad_norms = state == "fresh", grad_norms
-        self._parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
-        self._tensors = [*self.model.parameters(), *self.model.buffers()]
+        self._parameters = trained(self.model)
+        self._weights = flatten_(self._parameters)
+        self._tensors = [self._weights, *self.model.buffers()]
         self._original = [t.detach().clone() for t in self._tensors]
-        self._last = [p.detach().clone() for p in self._parameters]
-        self._make_optimizer = lambda: make_optimizer(optimizer, self._parameters, learning_rate)
+        self._last = self._original[0].clone()
+        self._make_optimizer = lambda: make_optimizer(optimizer, [self._weights], learning_rate)
         self._optimizer = self._make_optimizer()
         self.generator = Generator()
         self._lambda = LAMBDA_0
@@ -103,7 +104,7 @@ class GradientProcess(Process):
         """See ``Process.reset``."""
         with torch.no_grad():
             torch._foreach_copy_(self._tensors, self._original)
-            torch._foreach_copy_(self._last, self._parameters)
+            self._last.copy_(self._weights)
         self._optimizer = self._make_optimizer()
         self.generator.manual_seed(int(rng.integers(2**63)))
         self.reset_stream()
@@ -118,7 +119,12 @@ class GradientProcess(Process):
     def _open_bank(self) -> Bank:
         if self._new_bank is None:
             self._new_bank = choose(
-                self.model, self.errors, self._parameters, self.pairs, observed=self.fresh
+                self.model,
+                self.errors,
+                self._parameters,
+                self.pairs,
+                observed=self.fresh,
+                reweighed=self.objective.reweighs,
             )
         return self._new_bank()
 
@@ -132,8 +138,8 @@ class GradientProcess(Process):
     def _measure(self, bank: Bank) -> Signals:
         norms = [torch.zeros((), device=self.device, dtype=self.dtype)] * 2
         if self.grad_norms:
-            sides = bank.observe(self.objective.weights(self._lambda, self.draw))
-            norms = [gradients.norm(sides.retain) / self.pairs, gradients.norm(sides.forget) / self.pairs]
+            sides = bank.observe(functools.partial(self.objective.weights, draw=self.draw), self._lambda)
+            norms = [sides.retain.norm() / self.pairs, sides.forget.norm() / self.pairs]
         else:
             bank.look()
         retain, forget = bank.retain_errors[: self.pairs].mean(), bank.forget_errors[self.pairs :].mean()
@@ -148,9 +154,8 @@ class GradientProcess(Process):
             sides = bank.weigh(weights)
             parts = self._parts(lam, bank, weights, sides)
             found = self.objective.combine(lam, parts)
-            direction = sides.retain  # the bank is not asked again
-            torch._foreach_mul_(direction, found.c_retain / self.pairs)
-            gradients.add_(direction, sides.forget, found.c_forget / self.pairs)
+            direction = sides.retain * (found.c_retain / self.pairs)
+            direction.add_(sides.forget, alpha=found.c_forget / self.pairs)
         else:
             direction, parts, found = self._descent(lam, bank, weights)
         loss = found.retain_term + found.forget_term
@@ -169,7 +174,7 @@ class GradientProcess(Process):
             diverged=not finite,
         )
 
-    def _descent(self, lam: float, bank: Bank, weights: Weights) -> tuple[Gradient, Parts, Combination]:
+    def _descent(self, lam: float, bank: Bank, weights: Weights) -> tuple[Tensor, Parts, Combination]:
         """Make the update's direction in one pass: nothing depends on the two gradients apart."""
         known: list[tuple[Parts, Combination]] = []
 
@@ -187,8 +192,8 @@ class GradientProcess(Process):
         rows_forget = self._pairwise(weights.forget * bank.forget_errors)
         norms = [torch.zeros_like(rows_retain[0])] * 3
         if sides:
-            dot = gradients.dot(sides.retain, sides.forget) if self.objective.needs_dot else norms[2]
-            norms = [gradients.norm(sides.retain), gradients.norm(sides.forget), dot / self.pairs]
+            dot = sides.retain.dot(sides.forget) if self.objective.needs_dot else norms[2]
+            norms = [sides.retain.norm(), sides.forget.norm(), dot / self.pairs]
         means = rows_retain.mean(), rows_forget.mean()
         retain, forget, *sizes = _numbers(*means, *(number / self.pairs for number in norms))
         score = self.objective.score(lam, self.draw)
@@ -198,17 +203,15 @@ class GradientProcess(Process):
         return rows[: self.pairs] + rows[self.pairs :]
 
     @torch.no_grad()
-    def _descend(self, direction: Gradient) -> bool:
+    def _descend(self, direction: Tensor) -> bool:
         """Clip, step, and go back to the last weights if the new ones are not finite; say whether they are."""
-        size = float(gradients.norm(direction))
+        size = float(direction.norm())
         if not math.isfinite(size):
             return False
-        torch._foreach_mul_(direction, min(1.0, self.max_grad_norm / (size + 1e-6)))
-        for parameter, gradient in zip(self._parameters, direction, strict=True):
-            parameter.grad = gradient
-        torch._foreach_copy_(self._last, self._parameters)
+        self._weights.grad = direction.mul_(min(1.0, self.max_grad_norm / (size + 1e-6)))
+        self._last.copy_(self._weights)
         self._optimizer.step()
-        if math.isfinite(float(gradients.norm(self._parameters))):
+        if math.isfinite(float(self._weights.norm())):
             return True
         self.undo()
         return False
@@ -216,14 +219,14 @@ class GradientProcess(Process):
     @torch.no_grad()
     def undo(self) -> None:
         """See ``Process.undo``."""
-        torch._foreach_copy_(self._parameters, self._last)
+        self._weights.copy_(self._last)
         self._bank = None
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Process.state_dict``."""
         return {
             "tensors": [t.detach().clone() for t in self._tensors],
-            "last": [t.clone() for t in self._last],
+            "last": self._last.clone(),
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
             "generator": self.generator.get_state(),
             "lambda": self._lambda,
@@ -234,7 +237,7 @@ class GradientProcess(Process):
         """See ``Process.load_state_dict``."""
         with torch.no_grad():
             torch._foreach_copy_(self._tensors, [t.to(self.device) for t in state["tensors"]])
-            torch._foreach_copy_(self._last, [t.to(self.device) for t in state["last"]])
+            self._last.copy_(state["last"])
         self._optimizer = self._make_optimizer()
         self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.generator.set_state(state["generator"])

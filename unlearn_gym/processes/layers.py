@@ -1,4 +1,4 @@
-"""Row by row gradients of single layers, from what came in and the gradient of what came out.
+"""Gradients of single layers for any row weights, from what came in and the gradient of what came out.
 
 The gradient of Σ_j w_j ℓ_j in a layer's parameters is linear in the weights w. For *row-wise* parameters
 (biases and the scales of norms) one row's gradient is as small as the parameter, so all rows are kept; for
@@ -9,6 +9,7 @@ forward and backward pass.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -32,40 +33,55 @@ def embedding_weight(layer: nn.Embedding, x: Tensor, g: Tensor) -> Tensor:
     return torch.zeros_like(layer.weight).index_add_(0, x.flatten(), g.flatten(0, -2))
 
 
-def sum_positions(layer: nn.Module, g: Tensor) -> Tensor:
+CONTRACTED: dict[type[nn.Module], Callable[..., Tensor]] = {
+    nn.Conv2d: conv_weight,
+    nn.Linear: linear_weight,
+    nn.Embedding: embedding_weight,
+}
+
+
+def rowwise(layer: nn.Module, x: Tensor, g: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return the row-wise parameters of a layer with each row's gradient, (n, c)."""
+    if isinstance(layer, nn.GroupNorm):
+        scale, shift = _group_norm(layer, x, g)
+    elif isinstance(layer, (nn.LayerNorm, nn.BatchNorm2d)):
+        scale, shift = _sum_positions(layer, g * _normalised(layer, x)), _sum_positions(layer, g)
+    elif getattr(layer, "bias", None) is not None:
+        return [(cast(Tensor, layer.bias), _sum_positions(layer, g))]
+    else:
+        return []
+    pairs = ((layer.weight, scale), (layer.bias, shift))
+    return [(parameter, each) for parameter, each in pairs if parameter is not None]
+
+
+def _group_norm(layer: nn.GroupNorm, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each row's gradient of scale and shift.
+
+    The channels of n rows are those of one row with n times as many groups, so that one call of PyTorch's own
+    backward operation, with a scale and a shift for each row and channel, gives all of them.
+    """
+    n, c, groups = x.shape[0], x.shape[1], layer.num_groups
+    size = x[0, 0].numel()
+    _, mean, scale = torch.native_group_norm(x, None, None, n, c, size, groups, layer.eps)
+    one_row = [t.reshape(1, -1, size) for t in (g, x)]
+    stats = [t.view(1, -1) for t in (mean, scale)]
+    shape = (x.new_ones(n * c), 1, n * c, size, n * groups)
+    found = torch.ops.aten.native_group_norm_backward(*one_row, *stats, *shape, [False, True, True])
+    return found[1].view(n, c), found[2].view(n, c)
+
+
+def _sum_positions(layer: nn.Module, g: Tensor) -> Tensor:
     """Sum everything but rows and channels; (n, c)."""
     if isinstance(layer, (nn.Linear, nn.LayerNorm)):
         return g.flatten(1, -2).sum(1) if g.ndim > 2 else g
     return g.flatten(2).sum(2) if g.ndim > 2 else g
 
 
-def normalised(layer: nn.Module, x: Tensor) -> Tensor:
+def _normalised(layer: nn.LayerNorm | nn.BatchNorm2d, x: Tensor) -> Tensor:
     """Return the input of a norm's scale and shift."""
-    if isinstance(layer, nn.GroupNorm):
-        return F.group_norm(x, layer.num_groups, eps=layer.eps)
     if isinstance(layer, nn.LayerNorm):
         return F.layer_norm(x, list(layer.normalized_shape), eps=layer.eps)
-    assert isinstance(layer, nn.BatchNorm2d)
     return F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps)
-
-
-CONTRACTED: dict[type[nn.Module], Callable[..., Tensor]] = {
-    nn.Conv2d: conv_weight,
-    nn.Linear: linear_weight,
-    nn.Embedding: embedding_weight,
-}
-NORMS = (nn.GroupNorm, nn.LayerNorm, nn.BatchNorm2d)
-
-
-def rowwise(layer: nn.Module, x: Tensor, g: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return the row-wise parameters of a layer with each row's gradient, (n, c)."""
-    found: list[tuple[Tensor, Tensor]] = []
-    if isinstance(layer, NORMS) and layer.weight is not None:
-        found.append((layer.weight, sum_positions(layer, g * normalised(layer, x))))
-    bias = getattr(layer, "bias", None)
-    if bias is not None:
-        found.append((bias, sum_positions(layer, g)))
-    return found
 
 
 def is_known(layer: nn.Module) -> bool:

@@ -2,8 +2,8 @@
 
 A minibatch is a bank of 2B latents (B retain, B forget), each with an error towards the retain target and
 one towards the forget target. ``observe`` needs the plain gradients of both sides; ``weigh`` those with the
-objective's row weights. Two banks do it, both exact: ``TapedBank`` where the network's layers are known,
-``PassedBank`` for any network. ``banks.choose`` says which.
+objective's row weights. Three banks do it, all exact: ``TapedBank`` and ``TapedBlocks`` where the network's
+layers are known, ``PassedBank`` for any network. ``banks.choose`` says which.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes import gradients
-from unlearn_gym.processes.gradients import Gradient
+from unlearn_gym.processes.vector import joined
 
 Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From r row numbers of the bank to their errors towards the retain and the forget target, each (r,)."""
@@ -25,10 +24,10 @@ Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 @dataclass
 class Sides:
-    """The two gradients, as sums over rows."""
+    """The two gradients, as sums over rows, each (P,)."""
 
-    retain: Gradient
-    forget: Gradient
+    retain: Tensor
+    forget: Tensor
 
 
 class Bank(ABC):
@@ -50,11 +49,12 @@ class Bank(ABC):
         self.retain_errors, self.forget_errors = self._table
 
     @abstractmethod
-    def observe(self, expected: Weights) -> Sides:
+    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
         """Return the plain sums over each side's own errors.
 
         Args:
-            expected: the weights that ``weigh`` will probably be called with.
+            weights: from λ to the row weights that ``weigh`` will be called with.
+            lam: the probable λ.
         """
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Bank(ABC):
         with torch.no_grad():
             self._forward(torch.arange(2 * self.pairs, device=self._table.device))
 
-    def descend(self, weights: Weights, coefficients: Callable[[], tuple[float, float]]) -> Gradient:
+    def descend(self, weights: Weights, coefficients: Callable[[], tuple[float, float]]) -> Tensor:
         """Return c_retain·(retain sum) + c_forget·(forget sum) by one pass over the rows that take part.
 
         Args:
@@ -84,9 +84,10 @@ class Bank(ABC):
         self.retain_errors[rows], self.forget_errors[rows] = retain.detach(), forget.detach()
         return retain, forget
 
-    def _backward(self, loss: Tensor, *, keep: bool) -> Gradient:
+    def _backward(self, loss: Tensor, *, keep: bool) -> Tensor:
         found = torch.autograd.grad(loss, self._parameters, retain_graph=keep, allow_unused=True)
-        return [torch.zeros_like(p) if g is None else g for p, g in zip(self._parameters, found, strict=True)]
+        each = zip(self._parameters, found, strict=True)
+        return joined(torch.zeros_like(p) if g is None else g for p, g in each)
 
-    def _empty(self) -> Gradient:
-        return gradients.zeros_like(self._parameters)
+    def _empty(self) -> Tensor:
+        return joined(torch.zeros_like(p) for p in self._parameters)

@@ -3,20 +3,18 @@
 * Rows that need one gradient are never part of a backward pass for the other.
 * The state keeps the sums over the rows that the last λ chooses apart from the sums over the rest: within
   such a block most importance weights are one and the same number (they are *saturated*), so that the
-  weighted gradient is that number times the stored sum, and only rows that deviate from it pass again.
+  weighted gradient is that number times the stored sum, and only rows that deviate from it are needed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes import gradients
-from unlearn_gym.processes.gradients import Gradient
 from unlearn_gym.processes.measurement import Bank, Errors, Sides
 
 
@@ -26,7 +24,7 @@ class Block:
 
     rows: Tensor
     is_forget: bool
-    gradient: Gradient
+    gradient: Tensor
 
 
 class PassedBank(Bank):
@@ -36,24 +34,33 @@ class PassedBank(Bank):
         super().__init__(errors, parameters, pairs)
         self._blocks: list[Block] = []
 
-    def observe(self, expected: Weights) -> Sides:
+    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
         """Return the plain sums; see ``Bank``."""
-        sides = Sides(self._empty(), self._empty())
-        for rows, is_forget in self._split(expected):
-            own = self._forward(rows)[is_forget]
-            block = Block(rows, is_forget, self._backward(own.sum(), keep=False))
-            self._blocks.append(block)
-            gradients.add_(sides.forget if is_forget else sides.retain, block.gradient)
-        return sides
+        sides, expected, ends = [], weights(lam), (weights(0.0), weights(1.0))
+        for is_forget, side in enumerate(vars(expected)):
+            mine = torch.arange(2 * self.pairs, device=self._table.device) // self.pairs == is_forget
+            chosen = getattr(expected, side) != 0
+            possible = chosen | (getattr(ends[0], side) != 0) | (getattr(ends[1], side) != 0)
+            parts = [part.nonzero().squeeze(1) for part in (mine & chosen, mine & ~chosen)]
+            crossing = (possible & ~mine).nonzero().squeeze(1)
+            blocks = self._blocks_of(bool(is_forget), [rows for rows in parts if len(rows)], crossing)
+            sides.append(torch.stack([block.gradient for block in blocks]).sum(0))
+            self._blocks += blocks
+        return Sides(*sides)
 
-    def _split(self, expected: Weights) -> list[tuple[Tensor, bool]]:
-        numbers = torch.arange(2 * self.pairs, device=self._table.device)
-        blocks = []
-        for is_forget, own in ((False, expected.retain), (True, expected.forget)):
-            side = (numbers >= self.pairs) == is_forget
-            parts = (numbers[side & (own != 0)], numbers[side & (own == 0)])
-            blocks += [(rows, is_forget) for rows in parts if len(rows)]
-        return blocks
+    def _blocks_of(self, is_forget: bool, parts: list[Tensor], crossing: Tensor) -> list[Block]:
+        """Sum the plain gradients of the parts of one side.
+
+        Args:
+            is_forget: which side.
+            parts: its rows.
+            crossing: rows of the other side that may later be needed with this side's error.
+        """
+        found = []
+        for rows in parts:
+            loss = self._forward(rows)[is_forget].sum()
+            found.append(Block(rows, is_forget, self._backward(loss, keep=False)))
+        return found
 
     def weigh(self, weights: Weights) -> Sides:
         """Return the weighted sums; see ``Bank``."""
@@ -61,17 +68,15 @@ class PassedBank(Bank):
         retain, forget = weights.retain.clone(), weights.forget.clone()
         rounding = 8 * torch.finfo(retain.dtype).eps
         for block in self._blocks:
-            own = forget if block.is_forget else retain
+            own, sum_ = (forget, sides.forget) if block.is_forget else (retain, sides.retain)
             common = own[block.rows].median()
-            if common != 0:
-                target = sides.forget if block.is_forget else sides.retain
-                gradients.add_(target, block.gradient, float(common))
+            sum_.add_(block.gradient, alpha=float(common))
             difference = own[block.rows] - common
             own[block.rows] = torch.where(difference.abs() > rounding * common, difference, 0.0)
-        self._pass_again(retain, forget, sides)
+        self._add_rest(retain, forget, sides)
         return sides
 
-    def _pass_again(self, retain: Tensor, forget: Tensor, sides: Sides) -> None:
+    def _add_rest(self, retain: Tensor, forget: Tensor, sides: Sides) -> None:
         """Add the rows with non-zero weights: those of one side, of both, of the other, in a pass each."""
         for for_retain, for_forget in ((True, False), (True, True), (False, True)):
             rows = (((retain != 0) == for_retain) & ((forget != 0) == for_forget)).nonzero().squeeze(1)
@@ -79,7 +84,6 @@ class PassedBank(Bank):
                 continue
             to_retain, to_forget = self._forward(rows)
             if for_retain:
-                found = self._backward((retain[rows] * to_retain).sum(), keep=for_forget)
-                gradients.add_(sides.retain, found)
+                sides.retain += self._backward((retain[rows] * to_retain).sum(), keep=for_forget)
             if for_forget:
-                gradients.add_(sides.forget, self._backward((forget[rows] * to_forget).sum(), keep=False))
+                sides.forget += self._backward((forget[rows] * to_forget).sum(), keep=False)

@@ -12,6 +12,7 @@ from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.models.polynomial import Polynomial
 from unlearn_gym.processes.base import Signals
 from unlearn_gym.processes.supervised import SupervisedProcess
+from unlearn_gym.processes.vector import joined
 
 
 def fit_all(data: UnlearningData, degree: int) -> Polynomial:
@@ -53,7 +54,7 @@ class RegressionProcess(SupervisedProcess):
         self._number = number
         self.use(self.curves.draw(number))
         fitted = fit_all(self.data, self.curves.degree)
-        self._original = [p.detach().to(self.device, self.dtype) for p in fitted.parameters()]
+        self._original = [joined(fitted.parameters()).detach().to(self.device, self.dtype)]
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Process.state_dict``."""

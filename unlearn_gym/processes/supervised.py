@@ -14,7 +14,6 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.processes.base import Quality
 from unlearn_gym.processes.gradient import GradientProcess
-from unlearn_gym.processes.gradients import Gradient
 from unlearn_gym.processes.measurement import Bank
 from unlearn_gym.processes.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
 from unlearn_gym.processes.stream import Shuffled
@@ -149,7 +148,7 @@ class SupervisedProcess(GradientProcess):
         return error, self.objective.forget_error(error)
 
     @torch.no_grad()
-    def _descend(self, direction: Gradient) -> bool:
+    def _descend(self, direction: Tensor) -> bool:
         """Step, and let the running statistics follow if the step was good."""
         self.statistics.mark()
         good = super()._descend(direction)

@@ -10,8 +10,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from unlearn_gym.processes.gradients import Gradient
 from unlearn_gym.processes.layers import CONTRACTED, is_known, rowwise
+from unlearn_gym.processes.vector import joined
 
 Calls = list[tuple[nn.Module, Tensor, Tensor]]
 """Layer, input and output of each call, rows first."""
@@ -23,17 +23,18 @@ def trained_layers(model: nn.Module) -> list[nn.Module]:
 
 
 @contextlib.contextmanager
-def recorded(layers: Sequence[nn.Module]) -> Iterator[Calls]:
-    """Collect (layer, input, output) of every call in the body."""
-    calls: Calls = []
+def recorded(
+    layers: Sequence[nn.Module], note: Callable[[nn.Module, Tensor, Tensor], None]
+) -> Iterator[None]:
+    """Call ``note`` with layer, input and output of every call in the body."""
 
-    def record(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if inputs:
-            calls.append((layer, inputs[0], output))
+            note(layer, inputs[0], output)
 
-    handles = [layer.register_forward_hook(record) for layer in layers]
+    handles = [layer.register_forward_hook(hook) for layer in layers]
     try:
-        yield calls
+        yield
     finally:
         for handle in handles:
             handle.remove()
@@ -51,7 +52,8 @@ def row_size(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor
     layers = trained_layers(model)
     if not all(map(is_known, layers)):
         return None
-    with recorded(layers) as calls:
+    calls: Calls = []
+    with recorded(layers, lambda *call: calls.append(call)):
         forward(rows)
     whole = all(x.shape[0] == out.shape[0] == len(rows) for _, x, out in calls)
     if not whole or {layer for layer, *_ in calls} != set(layers):
@@ -62,60 +64,63 @@ def row_size(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor
 
 
 class Tape:
-    """Inputs and output gradients of every trained layer for n rows, each row with a loss of its own.
+    """Inputs and output gradients of the trained layers for n rows, each row with a loss of its own.
+
+    What a norm needs is summed over positions while the backward pass runs, so that a tape holds no more than
+    autograd held before.
 
     Args:
         layers: see ``trained_layers``.
         parameters: what gradients are taken of, in the order of the result.
         losses: forward pass; called once, returns the n losses.
-        plain: take the gradient with all weights 1 in the same backward pass.
 
     Attributes:
         losses: the n losses.
-        plain: the gradient with all weights 1, or None.
     """
 
     def __init__(
-        self,
-        layers: Sequence[nn.Module],
-        parameters: Sequence[Tensor],
-        losses: Callable[[], Tensor],
-        *,
-        plain: bool,
+        self, layers: Sequence[nn.Module], parameters: Sequence[Tensor], losses: Callable[[], Tensor]
     ) -> None:
         self._parameters = parameters
-        with recorded(layers) as calls:
+        self._matrices: Calls = []
+        self._small: list[tuple[Tensor, Tensor]] = []
+        first: list[Tensor] = []
+
+        def note(layer: nn.Module, x: Tensor, output: Tensor) -> None:
+            if not x.requires_grad:
+                first.append(output)
+            output.register_hook(functools.partial(self._keep, layer, [x.detach()]))
+
+        with recorded(layers, note):
             found = losses()
-        wanted = [*(out for _, _, out in calls), *(parameters if plain else ())]
-        gradients = torch.autograd.grad(found.sum(), wanted)
         self.losses = found.detach()
-        self.plain: Gradient | None = list(gradients[len(calls) :]) if plain else None
-        self._calls = [(layer, x.detach(), g) for (layer, x, _), g in zip(calls, gradients, strict=False)]
+        torch.autograd.grad(found.sum(), first)  # passes every layer; the hooks keep what is needed
+
+    def _keep(self, layer: nn.Module, inputs: list[Tensor], g: Tensor) -> None:
+        x = inputs.pop()  # the graph, which lives until the pass is over, must not hold it any more
+        g = g.detach()
+        if type(layer) in CONTRACTED:
+            self._matrices.append((layer, x, g))
+        self._small += rowwise(layer, x, g)
 
     @functools.cached_property
     def _rowwise(self) -> tuple[list[Tensor], Tensor]:
         """The row-wise parameters, and each row's gradient in all of them, (n, sum of their sizes)."""
-        found = [pair for call in self._calls for pair in rowwise(*call)]
-        none = [self.losses.new_zeros(len(self.losses), 0)]
-        return [parameter for parameter, _ in found], torch.cat(none + [g for _, g in found], 1)
+        none = self.losses.new_zeros(len(self.losses), 0)
+        return [p for p, _ in self._small], torch.cat([none, *(each for _, each in self._small)], 1)
 
     @torch.no_grad()
-    def gradient(self, part: slice, weights: Tensor | None = None) -> Gradient:
-        """Return Σ_j w_j ∇ℓ_j over a part of the rows; all weights are 1 if none are given."""
-        chosen: slice | Tensor = part
-        if weights is not None and not weights.all():
-            rows = torch.arange(len(self.losses), device=weights.device)[part]
-            chosen, weights = rows[weights != 0], weights[weights != 0]
+    def gradient(self, rows: slice | Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return Σ_j w_j ∇ℓ_j over some of the rows, (P,); all weights are 1 if none are given."""
         sums: dict[Tensor, Tensor] = {}
-        for layer, x, g in self._calls:
-            if type(layer) in CONTRACTED:
-                scaled = g[chosen] if weights is None else g[chosen] * weights.view(-1, *[1] * (g.ndim - 1))
-                _add(sums, cast(Tensor, layer.weight), CONTRACTED[type(layer)](layer, x[chosen], scaled))
-        parameters, gradients = self._rowwise
-        flat = gradients[chosen].sum(0) if weights is None else weights @ gradients[chosen]
-        for parameter, g in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            _add(sums, parameter, g)
-        return [sums[p] if p in sums else torch.zeros_like(p) for p in self._parameters]
+        for layer, x, g in self._matrices:
+            part = g[rows] if weights is None else g[rows] * weights.view(-1, *[1] * (g.ndim - 1))
+            _add(sums, cast(Tensor, layer.weight), CONTRACTED[type(layer)](layer, x[rows], part))
+        parameters, each = self._rowwise
+        flat = each[rows].sum(0) if weights is None else weights @ each[rows]
+        for parameter, found in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            _add(sums, parameter, found)
+        return joined(sums[p] for p in self._parameters)
 
 
 def _add(sums: dict[Tensor, Tensor], parameter: Tensor, gradient: Tensor) -> None:

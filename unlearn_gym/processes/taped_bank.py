@@ -1,62 +1,50 @@
-"""A bank that makes few passes, after which every weighted gradient is read from their tapes."""
+"""The bank of a small network whose layers are known: as few passes as possible, read from tapes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes import gradients
-from unlearn_gym.processes.gradients import Gradient
 from unlearn_gym.processes.measurement import Bank, Errors, Sides
 from unlearn_gym.processes.tape import Tape
 
+ROUND = 4
+
 
 class TapedBank(Bank):
-    """One or two passes for the state, and for the update only rows that need an error of the other side.
+    """One pass for the state, which also covers what the update will probably need, and rarely a second.
 
     An *entry* is a row together with one of its two errors: row j's error towards the retain target is
     entry j, the one towards the forget target entry 2B + j. A tape holds a sorted selection of entries, so
-    its retain side lies before its forget side.
+    its retain side lies before its forget side. Pairs come sorted by the u that chooses their side of the
+    mixture, so that the entries which a λ chooses lie together.
 
     Args:
         errors: see ``Bank``.
         parameters: see ``Bank``.
         pairs: see ``Bank``.
         layers: the network's trained layers (``tape.trained_layers``).
-        merge: whether a pass costs more than some rows. The state then takes one pass, which also covers what
-            the update will probably need; else a pass for each side, each of which yields its plain sum at once.
     """
 
     def __init__(
-        self,
-        errors: Errors,
-        parameters: Sequence[Tensor],
-        pairs: int,
-        layers: Sequence[nn.Module],
-        *,
-        merge: bool,
+        self, errors: Errors, parameters: Sequence[Tensor], pairs: int, layers: Sequence[nn.Module]
     ) -> None:
         super().__init__(errors, parameters, pairs)
-        self._layers, self._merge = layers, merge
+        self._layers = layers
         self._tapes: list[tuple[Tensor, Tape]] = []
         self._known = torch.zeros(4 * pairs, dtype=torch.bool, device=self._table.device)
         self._plain: Sides | None = None
 
-    def observe(self, expected: Weights) -> Sides:
+    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
         """Return the plain sums; see ``Bank``."""
-        sides = torch.zeros(2, *self._known.shape, dtype=torch.bool, device=self._known.device)
-        sides[0, : self.pairs] = sides[1, 3 * self.pairs :] = True
-        if self._merge:
-            tape = self._record(sides.any(0) | (_flat(expected) != 0))
-            last = slice(len(tape.losses) - self.pairs, None)  # entries of the other side lie between
-            self._plain = Sides(tape.gradient(slice(self.pairs)), tape.gradient(last))
-        else:
-            plain = [self._record(side, plain=True).plain for side in sides]
-            self._plain = Sides(*cast(list[Gradient], plain))
+        wanted = torch.stack([_flat(weights(each)) != 0 for each in (0.0, lam, 1.0)]).any(0)
+        wanted[: self.pairs] = wanted[3 * self.pairs :] = True
+        tape = self._record(wanted)
+        last = slice(len(tape.losses) - self.pairs, None)  # entries of the other side lie between
+        self._plain = Sides(tape.gradient(slice(self.pairs)), tape.gradient(last))
         return self._plain
 
     def weigh(self, weights: Weights) -> Sides:
@@ -68,11 +56,10 @@ class TapedBank(Bank):
         own = (flat[: self.pairs], flat[3 * self.pairs :])
         crossing = flat[self.pairs : 3 * self.pairs]
         if self._plain and not crossing.any() and all(bool((side == side[0]).all()) for side in own):
-            plain = (self._plain.retain, self._plain.forget)
-            return Sides(*(gradients.scaled(g, float(w[0])) for g, w in zip(plain, own, strict=True)))
+            return Sides(self._plain.retain * own[0][0], self._plain.forget * own[1][0])
         return Sides(self._sum(flat, is_forget=False), self._sum(flat, is_forget=True))
 
-    def _record(self, selection: Tensor, *, plain: bool = False) -> Tape:
+    def _record(self, selection: Tensor) -> Tape:
         entries = selection.nonzero().squeeze(1)
         rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
 
@@ -80,22 +67,34 @@ class TapedBank(Bank):
             to_retain, to_forget = self._errors(rows)
             return torch.where(is_forget, to_forget, to_retain)
 
-        tape = Tape(self._layers, self._parameters, losses, plain=plain)
+        tape = Tape(self._layers, self._parameters, losses)
         self._table.view(-1)[entries] = tape.losses
         self._known |= selection
         self._tapes.append((entries, tape))
         return tape
 
-    def _sum(self, flat: Tensor, *, is_forget: bool) -> Gradient:
-        total: Gradient | None = None
+    def _sum(self, flat: Tensor, *, is_forget: bool) -> Tensor:
+        own = torch.arange(len(flat), device=flat.device) >= 2 * self.pairs
+        flat = torch.where(own == is_forget, flat, 0.0)
+        found = []
         for entries, tape in self._tapes:
-            split = int((entries < 2 * self.pairs).sum())
-            part = slice(split, len(entries)) if is_forget else slice(0, split)
-            weights = flat[entries[part]]
-            if weights.any():
-                found = tape.gradient(part, weights)
-                total = found if total is None else gradients.add_(total, found)
-        return self._empty() if total is None else total
+            weights = flat[entries]
+            part = _span(weights.nonzero().squeeze(1).tolist(), len(entries))
+            if part is not None:
+                found.append(tape.gradient(part, weights[part]))
+        return torch.stack(found).sum(0) if found else self._empty()
+
+
+def _span(chosen: list[int], size: int) -> slice | None:
+    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none.
+
+    Its length is a multiple of ``ROUND``: the libraries below prepare, and remember, each shape that they meet.
+    """
+    if not chosen:
+        return None
+    length = min(size, -(-(chosen[-1] + 1 - chosen[0]) // ROUND) * ROUND)
+    start = min(chosen[0], size - length)
+    return slice(start, start + length)
 
 
 def _flat(weights: Weights) -> Tensor:

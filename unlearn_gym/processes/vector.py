@@ -1,0 +1,34 @@
+"""A network's trained weights as one vector, so that an update is a handful of operations and not one a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def joined(tensors: Iterable[Tensor]) -> Tensor:
+    """Return all entries in one vector, shape (P,)."""
+    return torch.cat([tensor.flatten() for tensor in tensors])
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that gradients are taken of."""
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+@torch.no_grad()
+def flatten_(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Lay the parameters out in one vector, which they become views of, and return it.
+
+    Whoever changes the vector changes the network, and the other way round. All parameters must be of one
+    device and floating-point type.
+
+    Returns:
+        A leaf that an optimizer can move, shape (P,), in the order of ``parameters``.
+    """
+    vector = joined(parameters)
+    for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
+        parameter.data = part.view_as(parameter)
+    return vector.requires_grad_()
