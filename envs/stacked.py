@@ -1,4 +1,4 @@
-"""Diffusion environments whose networks are stacked: one launch sequence for all of them."""
+"""Environments whose networks are stacked: one launch sequence for all of them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
-from unlearn_gym.errors import UserError
+from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.processes.base import Process, Quality, Signals, Update
-from unlearn_gym.processes.stacked import StackedDiffusion
+from unlearn_gym.processes.stacked import Stack
+from unlearn_gym.processes.stacks import NotStackable, make_stack
 
 
 class Member(Process):
     """One copy of a stack as its environment sees it: the stack has moved already, here are the results."""
 
-    def __init__(self, stack: StackedDiffusion, copy: int) -> None:
+    def __init__(self, stack: Stack, copy: int) -> None:
         self._stack, self._copy = stack, copy
 
     def reset(self, rng: np.random.Generator) -> Signals:
-        """Return what ``restart`` measured; it had the same seed."""
-        rng.integers(2**63)
+        """Return what ``restart`` measured; it had the same start, which is drawn here once more."""
+        self._stack.start(rng)
         return self.observe()
 
     def observe(self) -> Signals:
@@ -55,28 +55,28 @@ class Member(Process):
 
 
 class StackedVectorEnv(VectorEnv):
-    """N diffusion environments that return what N single ones would, up to rounding.
+    """N environments that return what N single ones would, up to rounding.
 
     Args:
         env: one environment, which is taken apart.
         num_envs: N.
+
+    Raises:
+        NotStackable: if its process or network cannot be held as a stack, or it is to be rendered.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (Gymnasium's own)
 
     def __init__(self, env: gym.Env, num_envs: int) -> None:
         face = env.unwrapped
-        if not isinstance(face, DiffusionUnlearningEnv):
-            raise UserError(
-                f"vectorization='stacked' cannot stack {type(face).__name__}; choose processes or loop."
-            )
+        assert isinstance(face, UnlearningEnv)
         if face.render_mode is not None:
-            raise UserError("Stacked environments are not rendered; give render_mode=None.")
+            raise NotStackable("Stacked environments are not rendered; give render_mode=None.")
         self.num_envs = num_envs
         self.single_action_space, self.single_observation_space = face.action_space, face.observation_space
         self.action_space = batch_space(face.action_space, num_envs)
         self.observation_space = batch_space(face.observation_space, num_envs)
-        self.stack = StackedDiffusion(face.process, num_envs)
+        self.stack = make_stack(face.process, num_envs)
         self.envs = [_face(face, Member(self.stack, i)) for i in range(num_envs)]
 
     def reset(
@@ -102,7 +102,7 @@ class StackedVectorEnv(VectorEnv):
         for i, seed in seeds.items():
             if self.envs[i].starts_over(seed=seed, options=options):
                 rng = copy.deepcopy(self.envs[i].np_random) if seed is None else np_random(seed)[0]
-                drawn[i] = int(rng.integers(2**63))
+                drawn[i] = self.stack.start(rng)
         if drawn:
             self.stack.restart(drawn)
 
@@ -128,10 +128,11 @@ class StackedVectorEnv(VectorEnv):
         return np.stack(observations), rewards.astype(np.float64), terminations, truncations, infos
 
 
-def _face(env: DiffusionUnlearningEnv, member: Member) -> DiffusionUnlearningEnv:
-    """Return the environment with another process and a reward of its own."""
-    face = copy.copy(env)
-    face.process = member  # type: ignore[assignment]
+def _face(env: UnlearningEnv, member: Member) -> UnlearningEnv:
+    """Return the environment with another process and a reward of its own (``copy.copy`` would build it anew)."""
+    face: UnlearningEnv = object.__new__(type(env))
+    vars(face).update(vars(env))
+    face.process = member
     face._reward, face._np_random, face._signals = copy.deepcopy(env._reward), None, None
     face._step = 0
     return face

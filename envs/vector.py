@@ -55,13 +55,23 @@ def stacked(maker: Maker, num_envs: int) -> VectorEnv:
     return StackedVectorEnv(maker(), num_envs)
 
 
+def stacked_if_possible(maker: Maker, num_envs: int) -> VectorEnv:
+    """Hold the environments' networks as one, or step one after another where that cannot be done."""
+    from unlearn_gym.processes.stacks import NotStackable
+
+    try:
+        return stacked(maker, num_envs)
+    except NotStackable:
+        return in_a_loop(maker, num_envs)
+
+
 VECTORIZATIONS: dict[str, Callable[[Maker, int], VectorEnv]] = {
     "processes": in_processes,
     "loop": in_a_loop,
     "stacked": stacked,
 }
-"""Name → function. ``auto`` is "stacked" for a diffusion environment on CUDA, "loop" for others there (each
-process would load the GPU's libraries), and "processes" on the CPU."""
+"""Name → function. ``auto`` is "stacked" on CUDA, "loop" for networks there that cannot be stacked (each process
+would load the GPU's libraries), and "processes" on the CPU."""
 
 
 def make_vector(entry_point: str, num_envs: int, vectorization: str = "auto", **kwargs: Any) -> VectorEnv:
@@ -75,14 +85,14 @@ def make_vector(entry_point: str, num_envs: int, vectorization: str = "auto", **
     """
     if num_envs < 1:
         raise UserError(f"num_envs={num_envs} is no number of environments; give at least 1.")
+    maker = Maker(entry_point, kwargs)
     if vectorization == "auto":
         on_gpu = str(kwargs.get("device", "cpu")).startswith("cuda")
-        diffusion = entry_point.endswith(":DiffusionUnlearningEnv")
-        vectorization = ("stacked" if diffusion else "loop") if on_gpu else "processes"
+        return (stacked_if_possible if on_gpu else in_processes)(maker, num_envs)
     if vectorization not in VECTORIZATIONS:
         known = ", ".join(["auto", *VECTORIZATIONS])
         raise UserError(f"vectorization={vectorization!r} is not known; choose one of {known}.")
-    return VECTORIZATIONS[vectorization](Maker(entry_point, kwargs), num_envs)
+    return VECTORIZATIONS[vectorization](maker, num_envs)
 
 
 def __getattr__(name: str) -> Callable[..., VectorEnv]:

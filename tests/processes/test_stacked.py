@@ -9,7 +9,7 @@ import torch
 from tests.processes.reference import small_process
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
 from unlearn_gym.processes.optimizers import OPTIMIZERS
-from unlearn_gym.processes.stacked import StackedDiffusion
+from unlearn_gym.processes.stacked_diffusion import StackedDiffusion
 
 SEEDS = (11, 12)
 
@@ -22,7 +22,7 @@ def single(seed, **settings):
 
 def stack(**settings):
     found = StackedDiffusion(small_process(**settings), len(SEEDS))
-    found.restart({i: int(np.random.default_rng(seed).integers(2**63)) for i, seed in enumerate(SEEDS)})
+    found.restart({i: found.start(np.random.default_rng(seed)) for i, seed in enumerate(SEEDS)})
     return found
 
 
@@ -56,8 +56,8 @@ def test_restart_of_one_leaves_the_other():
     many = stack(optimizer="adam")
     many.update((0.4, 0.6))
     other, before = many.weights[1].detach().clone(), many.signals[1]
-    many.restart({0: 5})
+    many.restart({0: many.start(np.random.default_rng(5))})
     assert torch.equal(many.weights[1], other)
     assert astuple(many.signals[1]) == pytest.approx(astuple(before))
-    assert torch.equal(many.weights[0], many._original)
+    assert torch.equal(many.weights[0], many.network.original)
     assert all(not moment[0].any() for moment in many._rule.moments)

@@ -46,9 +46,14 @@ class RegressionProcess(SupervisedProcess):
 
     def reset(self, rng: np.random.Generator) -> Signals:
         """See ``Process.reset``."""
-        if self._fixed is None:
-            self._go_to(int(rng.integers(2**31)))
+        number = self.draw_number(rng)
+        if number is not None:
+            self._go_to(number)
         return super().reset(rng)
+
+    def draw_number(self, rng: np.random.Generator) -> int | None:
+        """Return the number of the problem of the next ``reset``, or None if it is always the same."""
+        return int(rng.integers(2**31)) if self._fixed is None else None
 
     def _go_to(self, number: int) -> None:
         self._number = number
