@@ -6,7 +6,7 @@ import gymnasium as gym
 import matplotlib.pyplot as plt
 import numpy as np
 
-from benchmarks.problems import LARGE, make, random_problem
+from benchmarks.problems import IDS, LARGE, make
 from benchmarks.rows import Row, Settings, above
 from benchmarks.step import stepping
 from benchmarks.timing import timed
@@ -18,8 +18,8 @@ WHAT = "64 stacked environments over one in a loop"
 
 def speed(count: int, settings: Settings) -> float:
     """Return environment steps a second of ``count`` stacked environments."""
-    keywords = {**random_problem(28, (32, 64)), "device": settings.device, "horizon": 10**6}
-    envs = gym.make_vec("unlearn_gym/SISS-v0", num_envs=count, vectorization="stacked", **keywords)
+    keywords = {"device": settings.device, "horizon": 10**6}
+    envs = gym.make_vec(IDS[LARGE], num_envs=count, vectorization="stacked", **keywords)
     envs.reset(seed=0)
     actions = np.full((count, 1), 0.5, dtype=np.float32)
     times = [timed(lambda: envs.step(actions)) for _ in range(ROUNDS + 2)][2:]

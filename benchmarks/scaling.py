@@ -26,7 +26,7 @@ def point(settings: Settings, size: int, widths: tuple[int, ...], batch: int) ->
     envs = {s: started(gym.make("unlearn_gym/SISS-v0", state=s, **keywords)) for s in ("lagged", "fresh")}
     actions: dict[str, Callable[[], object]] = {"bare": bare_update(envs["fresh"].process)}
     actions |= {name: stepping(env) for name, env in envs.items()}
-    times = interleaved(actions, max(3, settings.repetitions // 8))
+    times = interleaved(actions, max(3, settings.repetitions // 4))
     parameters = sum(p.numel() for p in envs["fresh"].process.model.parameters())
     return parameters, [times[name].median * 1e3 for name in LINES]
 
@@ -45,13 +45,25 @@ def many(settings: Settings, count: int) -> list[float]:
 
 
 def draw(axes: Any, x: Sequence[float], rows: Sequence[Sequence[float]], label: str) -> None:
-    """Plot one panel."""
+    """Plot one panel, with a doubling as the unit of both axes."""
     for name, values in zip(LINES, zip(*rows, strict=True), strict=True):
         if not np.isnan(values).all():
-            axes.loglog(x, values, "o-", label=name)
-    axes.set(xlabel=label, ylabel="ms a step", xticks=list(x), xticklabels=[f"{v:g}" for v in x])
+            axes.plot(x, values, "o-", label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    axes.set(xlabel=label, ylabel="ms a step", xticks=list(x), xticklabels=[short(v) for v in x])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
-    axes.legend()
+    axes.grid(alpha=0.3)
+    axes.legend(title="SISS, no labels" if axes.get_subplotspec().num1 < 3 else "SISS")
+
+
+def short(number: float) -> str:
+    """Return 160k for 159,697."""
+    for unit, sign in ((1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:.2g}{sign}"
+    return f"{number:g}"
 
 
 def run(settings: Settings) -> list[Row]:

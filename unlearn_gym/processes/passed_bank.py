@@ -42,8 +42,8 @@ class PassedBank(Bank):
             chosen = getattr(expected, side) != 0
             possible = chosen | (getattr(ends[0], side) != 0) | (getattr(ends[1], side) != 0)
             parts = [part.nonzero().squeeze(1) for part in (mine & chosen, mine & ~chosen)]
-            crossing = (possible & ~mine).nonzero().squeeze(1)
-            blocks = self._blocks_of(bool(is_forget), [rows for rows in parts if len(rows)], crossing)
+            parts = [rows for rows in parts if len(rows)]
+            blocks = self._blocks_of(bool(is_forget), parts, possible & ~mine)
             sides.append(torch.stack([block.gradient for block in blocks]).sum(0))
             self._blocks += blocks
         return Sides(*sides)
@@ -54,7 +54,7 @@ class PassedBank(Bank):
         Args:
             is_forget: which side.
             parts: its rows.
-            crossing: rows of the other side that may later be needed with this side's error.
+            crossing: True for the rows of the other side that may later be needed with this side's error, (2B,).
         """
         found = []
         for rows in parts:

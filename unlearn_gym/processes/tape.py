@@ -16,6 +16,23 @@ from unlearn_gym.processes.vector import joined
 Calls = list[tuple[nn.Module, Tensor, Tensor]]
 """Layer, input and output of each call, rows first."""
 
+ROUND = 4
+"""Passes and sums take a multiple of so many rows where they can: the convolution library prepares each shape that it
+meets, and remembers a limited number of them."""
+
+
+def rounded_up(selection: Tensor, spare: Tensor) -> Tensor:
+    """Return the selected rows, and as many spare ones as make their number a multiple of ``ROUND``.
+
+    Args:
+        selection: True where a row is selected, shape (n,).
+        spare: True where another may be, shape (n,).
+    """
+    others = (spare & ~selection).nonzero().squeeze(1)
+    whole = selection.clone()
+    whole[others[: -int(selection.sum()) % ROUND]] = True
+    return whole
+
 
 def trained_layers(model: nn.Module) -> list[nn.Module]:
     """Return the modules that own trainable parameters."""

@@ -9,9 +9,7 @@ from torch import Tensor, nn
 
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.measurement import Bank, Errors, Sides
-from unlearn_gym.processes.tape import Tape
-
-ROUND = 4
+from unlearn_gym.processes.tape import ROUND, Tape, rounded_up
 
 
 class TapedBank(Bank):
@@ -60,6 +58,7 @@ class TapedBank(Bank):
         return Sides(self._sum(flat, is_forget=False), self._sum(flat, is_forget=True))
 
     def _record(self, selection: Tensor) -> Tape:
+        selection = rounded_up(selection, ~self._known)
         entries = selection.nonzero().squeeze(1)
         rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
 
@@ -86,10 +85,7 @@ class TapedBank(Bank):
 
 
 def _span(chosen: list[int], size: int) -> slice | None:
-    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none.
-
-    Its length is a multiple of ``ROUND``: the libraries below prepare, and remember, each shape that they meet.
-    """
+    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none."""
     if not chosen:
         return None
     length = min(size, -(-(chosen[-1] + 1 - chosen[0]) // ROUND) * ROUND)

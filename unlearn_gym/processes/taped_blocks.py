@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unlearn_gym.processes.measurement import Errors, Sides
 from unlearn_gym.processes.passed_bank import Block, PassedBank
-from unlearn_gym.processes.tape import Tape
+from unlearn_gym.processes.tape import Tape, rounded_up
 
 FEW = 0.25
 """Crossing rows, as a share of the pairs, up to which a side's pass takes them along."""
@@ -33,8 +33,11 @@ class TapedBlocks(PassedBank):
         self._tapes: list[tuple[Tensor, Tape]] = []
 
     def _blocks_of(self, is_forget: bool, parts: list[Tensor], crossing: Tensor) -> list[Block]:
-        few = crossing[: len(crossing) * (len(crossing) <= FEW * self.pairs)]
-        rows = torch.cat([*parts, few])
+        taken = torch.zeros_like(crossing)
+        taken[torch.cat(parts)] = True
+        along = taken | (crossing & (crossing.sum() <= FEW * self.pairs))
+        extra = rounded_up(along, ~taken) & ~taken
+        rows = torch.cat([*parts, extra.nonzero().squeeze(1)])
         tape = Tape(self._layers, self._parameters, lambda: self._errors(rows)[is_forget])
         self._table[int(is_forget), rows] = tape.losses
         self._tapes.append((rows, tape))
@@ -57,8 +60,8 @@ class TapedBlocks(PassedBank):
         every = zip(self._tapes, (retain, forget), (sides.retain, sides.forget), strict=False)
         for (rows, tape), own, sum_ in every:
             weights = own[rows]
-            needed = weights.nonzero().squeeze(1)
-            if len(needed):
+            if weights.any():
+                needed = rounded_up(weights != 0, weights == 0).nonzero().squeeze(1)
                 sum_ += tape.gradient(needed, weights[needed])
                 own[rows] = 0.0
 
