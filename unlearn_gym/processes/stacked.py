@@ -209,7 +209,8 @@ class Stack(ABC):
             w = getattr(weights, side)
             weighted = torch.where(w != 0, w * measured.errors(side), 0.0)
             pairs.append(weighted.view(self.copies, 2, -1).sum(1))
-        norms = (retain.norm(dim=1), forget.norm(dim=1), (retain * forget).sum(1))
+        dots = (retain * forget).sum(1) if self.objective.needs_dot else retain.new_zeros(self.copies)
+        norms = (retain.norm(dim=1), forget.norm(dim=1), dots)
         numbers = torch.stack([*(rows.mean(1) for rows in pairs), *norms], 1).tolist()
         on_cpu = torch.stack(pairs, 1).cpu()
         return [
