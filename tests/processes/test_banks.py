@@ -1,9 +1,11 @@
 """Which bank a network gets."""
 
 import numpy as np
+import torch
+from torch import nn
 
 from tests.processes.reference import small_process
-from unlearn_gym.processes import banks
+from unlearn_gym.processes import banks, tape
 from unlearn_gym.processes.passed_bank import PassedBank
 from unlearn_gym.processes.taped_bank import TapedBank
 from unlearn_gym.processes.taped_blocks import TapedBlocks
@@ -39,3 +41,10 @@ def test_saturated_rows_need_no_second_pass():
     bank = chosen(process)
     bank.weigh(process.objective.weights(0.7, process.draw))
     assert len(bank._tapes) == 1
+
+
+def test_batch_norm_without_parameters_mixes_rows():
+    """Tried on a single row of each side, such a network would only raise an error."""
+    norm = nn.BatchNorm1d(3, affine=False, track_running_stats=False)
+    model = nn.Sequential(nn.Linear(2, 3), norm).eval()
+    assert tape.row_size(model, lambda rows: model(torch.ones(1, 2)), torch.arange(2)) is None

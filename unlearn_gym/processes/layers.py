@@ -14,6 +14,7 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def conv_weight(layer: nn.Conv2d, x: Tensor, g: Tensor) -> Tensor:
@@ -84,14 +85,19 @@ def _normalised(layer: nn.LayerNorm | nn.BatchNorm2d, x: Tensor) -> Tensor:
     return F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps)
 
 
+def mixes_rows(layer: nn.Module) -> bool:
+    """Whether a layer, with or without parameters, normalises by the statistics of its batch."""
+    return isinstance(layer, _BatchNorm) and (layer.training or layer.running_mean is None)
+
+
 def is_known(layer: nn.Module) -> bool:
-    """Whether the rules above hold for this layer: rows do not mix, and its options are the plain ones."""
+    """Whether the rules above hold for this layer: its rows do not mix, and its options are the plain ones."""
     if isinstance(layer, nn.Conv2d):
         return (
             type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
         )
     if isinstance(layer, nn.BatchNorm2d):
-        return type(layer) is nn.BatchNorm2d and not layer.training and layer.running_mean is not None
+        return type(layer) is nn.BatchNorm2d and not mixes_rows(layer)
     if isinstance(layer, nn.LayerNorm):
         return type(layer) is nn.LayerNorm and len(layer.normalized_shape) == 1
     if isinstance(layer, nn.Embedding):

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from unlearn_gym.processes.layers import CONTRACTED, is_known, rowwise
+from unlearn_gym.processes.layers import CONTRACTED, is_known, mixes_rows, rowwise
 from unlearn_gym.processes.vector import joined
 
 Calls = list[tuple[nn.Module, Tensor, Tensor]]
@@ -67,7 +67,7 @@ def row_size(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor
         rows: two row numbers to try it on, one of each side.
     """
     layers = trained_layers(model)
-    if not all(map(is_known, layers)):
+    if any(map(mixes_rows, model.modules())) or not all(map(is_known, layers)):
         return None
     calls: Calls = []
     with recorded(layers, lambda *call: calls.append(call)):
