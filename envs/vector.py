@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -61,7 +62,8 @@ def stacked_if_possible(maker: Maker, num_envs: int) -> VectorEnv:
 
     try:
         return stacked(maker, num_envs)
-    except NotStackable:
+    except NotStackable as reason:
+        warnings.warn(f"{reason} The environments are stepped one after another.", stacklevel=3)
         return in_a_loop(maker, num_envs)
 
 

@@ -205,7 +205,8 @@ def test_networks_that_cannot_be_stacked(tmp_path):
     with pytest.raises(UserError, match="cannot map this network over copies"):
         gym.make_vec(SUPERVISED, num_envs=2, vectorization="stacked", **kwargs)
     maker = Maker(gym.spec(SUPERVISED).entry_point, kwargs)
-    assert isinstance(stacked_if_possible(maker, 2), SyncVectorEnv)
+    with pytest.warns(UserWarning, match="one after another"):
+        assert isinstance(stacked_if_possible(maker, 2), SyncVectorEnv)
     maker = Maker(gym.spec(SUPERVISED).entry_point, small_kwargs(SUPERVISED, tmp_path))
     assert isinstance(stacked_if_possible(maker, 2), StackedVectorEnv)
     with pytest.raises(UserError, match="cannot stack QuadraticProcess"):
