@@ -55,14 +55,14 @@ def draw(axes: Any, x: Sequence[float], rows: Sequence[Sequence[float]], label: 
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(title="SISS, no labels" if axes.get_subplotspec().num1 < 3 else "SISS")
+    axes.legend(loc="upper left", title="SISS, no labels" if axes.get_subplotspec().num1 < 3 else "SISS")
 
 
 def short(number: float) -> str:
     """Return 160k for 159,697."""
     for unit, sign in ((1e6, "M"), (1e3, "k")):
         if number >= unit:
-            return f"{number / unit:.2g}{sign}"
+            return f"{number / unit:.3g}{sign}"
     return f"{number:g}"
 
 
