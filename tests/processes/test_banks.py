@@ -1,10 +1,12 @@
 """Which bank a network gets."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from tests.processes.reference import small_process
+from unlearn_gym.errors import UserError
 from unlearn_gym.processes import banks, tape
 from unlearn_gym.processes.passed_bank import PassedBank
 from unlearn_gym.processes.taped_bank import TapedBank
@@ -19,15 +21,12 @@ def chosen(process):
 
 def test_rule_of_sizes(monkeypatch):
     process = small_process()
-    assert isinstance(chosen(process), TapedBank)
+    assert type(chosen(process)) is TapedBank
     monkeypatch.setattr(banks, "SMALL_ROW", 10)
-    assert isinstance(chosen(process), TapedBlocks)
-    process.fresh = False
-    chosen(process)
-    assert isinstance(process._open_bank(), PassedBank)
-    process.fresh = True
+    assert type(chosen(process)) is TapedBlocks
+    assert type(chosen(small_process(objective="weighted"))) is PassedBank  # its sums serve every λ
     monkeypatch.setattr(banks, "LARGEST_TAPE", 10)
-    assert isinstance(chosen(process), PassedBank)
+    assert type(chosen(process)) is PassedBank
 
 
 def test_unknown_layers_are_passed():
@@ -48,3 +47,12 @@ def test_batch_norm_without_parameters_mixes_rows():
     norm = nn.BatchNorm1d(3, affine=False, track_running_stats=False)
     model = nn.Sequential(nn.Linear(2, 3), norm).eval()
     assert tape.row_size(model, lambda rows: model(torch.ones(1, 2)), torch.arange(2)) is None
+
+
+def test_replaced_parameters_are_refused():
+    """A silent update of weights that nobody looks at would be worse than an error."""
+    process = small_process()
+    process.reset(np.random.default_rng(0))
+    process.model.conv_in.weight.data = process.model.conv_in.weight.data.clone()
+    with pytest.raises(UserError, match="parameters were replaced"):
+        process.update(0.5)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,31 +21,22 @@ LARGEST_TAPE = 2**27
 
 
 def choose(
-    model: nn.Module,
-    errors: Errors,
-    parameters: Sequence[Tensor],
-    pairs: int,
-    *,
-    observed: bool,
-    reweighed: bool,
-) -> Callable[[], Bank]:
-    """Return what makes a bank of the next minibatch.
+    model: nn.Module, errors: Errors, parameters: Sequence[Tensor], pairs: int, *, reweighed: bool
+) -> type[Bank]:
+    """Return the kind of bank for the minibatches of a network.
 
     Args:
         model: the network.
         errors: see ``Bank``.
         parameters: see ``Bank``.
         pairs: see ``Bank``.
-        observed: whether banks are observed before they are weighed.
-        reweighed: whether row weights depend on λ. If not, a large network needs no tape after it was observed.
+        reweighed: whether a bank that was observed is then weighed with weights that depend on λ. If not, the sums
+            over each side are all that is asked for, and a large network needs no tape.
     """
     ends = torch.tensor([0, 2 * pairs - 1], device=parameters[0].device)
     size = tape.row_size(model, errors, ends)
     if size is None or size * 2 * pairs > LARGEST_TAPE:
-        return partial(PassedBank, errors, parameters, pairs)
-    layers = tape.trained_layers(model)
+        return PassedBank
     if size <= SMALL_ROW:
-        return partial(TapedBank, errors, parameters, pairs, layers)
-    if observed and not reweighed:
-        return partial(PassedBank, errors, parameters, pairs)
-    return partial(TapedBlocks, errors, parameters, pairs, layers)
+        return TapedBank
+    return TapedBlocks if reweighed else PassedBank

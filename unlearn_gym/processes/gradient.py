@@ -17,9 +17,10 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
 from unlearn_gym.processes.banks import choose
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
+from unlearn_gym.processes.flat import are_views, flatten_, trained
 from unlearn_gym.processes.measurement import Bank, Sides
 from unlearn_gym.processes.optimizers import make_optimizer
-from unlearn_gym.processes.vector import flatten_, trained
+from unlearn_gym.processes.tape import trained_layers
 
 STATES = ("fresh", "lagged")
 UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)
@@ -118,14 +119,9 @@ class GradientProcess(Process):
 
     def _open_bank(self) -> Bank:
         if self._new_bank is None:
-            self._new_bank = choose(
-                self.model,
-                self.errors,
-                self._parameters,
-                self.pairs,
-                observed=self.fresh,
-                reweighed=self.objective.reweighs,
-            )
+            bank = (self.errors, self._parameters, self.pairs)
+            kind = choose(self.model, *bank, reweighed=self.objective.reweighs)
+            self._new_bank = functools.partial(kind, *bank, trained_layers(self.model))
         return self._new_bank()
 
     def observe(self) -> Signals:
@@ -146,7 +142,16 @@ class GradientProcess(Process):
         return Signals(*_numbers(retain, forget, *norms))
 
     def update(self, lam: float) -> Update:
-        """See ``Process.update``."""
+        """See ``Process.update``.
+
+        Raises:
+            UserError: if the network's parameters were replaced, so that an update would no longer move it.
+        """
+        if not are_views(self._parameters, self._weights):
+            raise UserError(
+                "The network's parameters were replaced since its environment was made (by module.to or "
+                "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
+            )
         self.observe()
         bank = self._bank or self._open_bank()
         weights = self.objective.weights(lam, self.draw)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes.vector import joined
+from unlearn_gym.processes.flat import joined
+from unlearn_gym.processes.tape import Tape
 
 Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From r row numbers of the bank to their errors towards the retain and the forget target, each (r,)."""
@@ -37,14 +38,19 @@ class Bank(ABC):
         errors: forward pass of the rows asked for.
         parameters: what the gradients are taken of.
         pairs: B; the bank has 2B rows.
+        layers: the network's trained layers, if tapes of them may be made (``tape.trained_layers``).
 
     Attributes:
         retain_errors: each row's error towards the retain target, shape (2B,), 0 where never computed, and
         forget_errors: towards the forget target.
     """
 
-    def __init__(self, errors: Errors, parameters: Sequence[Tensor], pairs: int) -> None:
+    def __init__(
+        self, errors: Errors, parameters: Sequence[Tensor], pairs: int, layers: Sequence[nn.Module] = ()
+    ) -> None:
         self._errors, self._parameters, self.pairs = errors, parameters, pairs
+        self._layers = layers
+        self._tapes: list[tuple[Tensor, Tape]] = []
         self._table = torch.zeros(2, 2 * pairs, device=parameters[0].device, dtype=parameters[0].dtype)
         self.retain_errors, self.forget_errors = self._table
 
@@ -60,6 +66,9 @@ class Bank(ABC):
     @abstractmethod
     def weigh(self, weights: Weights) -> Sides:
         """Return the sums with row weights; what ``observe`` left is used as far as it goes."""
+
+    def _tape(self, losses: Callable[[], Tensor]) -> Tape:
+        return Tape(self._layers, self._parameters, losses)
 
     def look(self) -> None:
         """Measure the errors of all rows, without gradients."""
@@ -91,3 +100,9 @@ class Bank(ABC):
 
     def _empty(self) -> Tensor:
         return joined(torch.zeros_like(p) for p in self._parameters)
+
+
+def needed_at(weights: Callable[[float], Weights], lambdas: Sequence[float]) -> Tensor:
+    """Return which rows need which error at one of the λ, (2, 2B): towards the retain and the forget target."""
+    each = [weights(lam) for lam in lambdas]
+    return torch.stack([torch.stack([w.retain, w.forget]) != 0 for w in each]).any(0)

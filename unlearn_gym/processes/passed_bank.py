@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes.measurement import Bank, Errors, Sides
+from unlearn_gym.processes.measurement import Bank, Sides, needed_at
 
 
 @dataclass(frozen=True)
@@ -30,32 +30,22 @@ class Block:
 class PassedBank(Bank):
     """See the module; arguments as in ``Bank``."""
 
-    def __init__(self, errors: Errors, parameters: Sequence[Tensor], pairs: int) -> None:
-        super().__init__(errors, parameters, pairs)
-        self._blocks: list[Block] = []
+    _blocks: Sequence[Block] = ()
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
         """Return the plain sums; see ``Bank``."""
-        sides, expected, ends = [], weights(lam), (weights(0.0), weights(1.0))
-        for is_forget, side in enumerate(vars(expected)):
+        sides, found = [], []
+        for is_forget, chosen in enumerate(needed_at(weights, [lam])):
             mine = torch.arange(2 * self.pairs, device=self._table.device) // self.pairs == is_forget
-            chosen = getattr(expected, side) != 0
-            possible = chosen | (getattr(ends[0], side) != 0) | (getattr(ends[1], side) != 0)
             parts = [part.nonzero().squeeze(1) for part in (mine & chosen, mine & ~chosen)]
-            parts = [rows for rows in parts if len(rows)]
-            blocks = self._blocks_of(bool(is_forget), parts, possible & ~mine)
+            blocks = self._blocks_of(bool(is_forget), [rows for rows in parts if len(rows)])
             sides.append(torch.stack([block.gradient for block in blocks]).sum(0))
-            self._blocks += blocks
+            found += blocks
+        self._blocks = found
         return Sides(*sides)
 
-    def _blocks_of(self, is_forget: bool, parts: list[Tensor], crossing: Tensor) -> list[Block]:
-        """Sum the plain gradients of the parts of one side.
-
-        Args:
-            is_forget: which side.
-            parts: its rows.
-            crossing: True for the rows of the other side that may later be needed with this side's error, (2B,).
-        """
+    def _blocks_of(self, is_forget: bool, parts: list[Tensor]) -> list[Block]:
+        """Sum the plain gradients of the parts of one side."""
         found = []
         for rows in parts:
             loss = self._forward(rows)[is_forget].sum()

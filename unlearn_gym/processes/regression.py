@@ -11,8 +11,8 @@ from unlearn_gym.data.curves import Curves
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.models.polynomial import Polynomial
 from unlearn_gym.processes.base import Signals
+from unlearn_gym.processes.flat import joined
 from unlearn_gym.processes.supervised import SupervisedProcess
-from unlearn_gym.processes.vector import joined
 
 
 def fit_all(data: UnlearningData, degree: int) -> Polynomial:

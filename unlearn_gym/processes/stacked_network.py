@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from unlearn_gym.processes.vector import joined
+from unlearn_gym.processes.flat import joined
 
 Statistics = dict[str, Tensor]
 """BatchNorm's buffers by name, copies first: (N, ...)."""

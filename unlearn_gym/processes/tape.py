@@ -10,8 +10,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from unlearn_gym.processes.flat import joined
 from unlearn_gym.processes.layers import CONTRACTED, is_known, mixes_rows, rowwise
-from unlearn_gym.processes.vector import joined
 
 Calls = list[tuple[nn.Module, Tensor, Tensor]]
 """Layer, input and output of each call, rows first."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes.measurement import Bank, Errors, Sides
+from unlearn_gym.processes.measurement import Bank, Sides, needed_at
 from unlearn_gym.processes.tape import ROUND, Tape, rounded_up
 
 
@@ -20,25 +20,14 @@ class TapedBank(Bank):
     its retain side lies before its forget side. Pairs come sorted by the u that chooses their side of the
     mixture, so that the entries which a λ chooses lie together.
 
-    Args:
-        errors: see ``Bank``.
-        parameters: see ``Bank``.
-        pairs: see ``Bank``.
-        layers: the network's trained layers (``tape.trained_layers``).
+    Arguments as in ``Bank``.
     """
 
-    def __init__(
-        self, errors: Errors, parameters: Sequence[Tensor], pairs: int, layers: Sequence[nn.Module]
-    ) -> None:
-        super().__init__(errors, parameters, pairs)
-        self._layers = layers
-        self._tapes: list[tuple[Tensor, Tape]] = []
-        self._known = torch.zeros(4 * pairs, dtype=torch.bool, device=self._table.device)
-        self._plain: Sides | None = None
+    _plain: Sides | None = None
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
         """Return the plain sums; see ``Bank``."""
-        wanted = torch.stack([_flat(weights(each)) != 0 for each in (0.0, lam, 1.0)]).any(0)
+        wanted = needed_at(weights, [0.0, lam, 1.0]).flatten()
         wanted[: self.pairs] = wanted[3 * self.pairs :] = True
         tape = self._record(wanted)
         last = slice(len(tape.losses) - self.pairs, None)  # entries of the other side lie between
@@ -48,7 +37,7 @@ class TapedBank(Bank):
     def weigh(self, weights: Weights) -> Sides:
         """Return the weighted sums; see ``Bank``."""
         flat = _flat(weights)
-        missing = (flat != 0) & ~self._known
+        missing = (flat != 0) & ~self._known()
         if missing.any():
             self._record(missing)
         own = (flat[: self.pairs], flat[3 * self.pairs :])
@@ -57,8 +46,14 @@ class TapedBank(Bank):
             return Sides(self._plain.retain * own[0][0], self._plain.forget * own[1][0])
         return Sides(self._sum(flat, is_forget=False), self._sum(flat, is_forget=True))
 
+    def _known(self) -> Tensor:
+        known = torch.zeros(4 * self.pairs, dtype=torch.bool, device=self._table.device)
+        for entries, _ in self._tapes:
+            known[entries] = True
+        return known
+
     def _record(self, selection: Tensor) -> Tape:
-        selection = rounded_up(selection, ~self._known)
+        selection = rounded_up(selection, ~self._known())
         entries = selection.nonzero().squeeze(1)
         rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
 
@@ -66,9 +61,8 @@ class TapedBank(Bank):
             to_retain, to_forget = self._errors(rows)
             return torch.where(is_forget, to_forget, to_retain)
 
-        tape = Tape(self._layers, self._parameters, losses)
+        tape = self._tape(losses)
         self._table.view(-1)[entries] = tape.losses
-        self._known |= selection
         self._tapes.append((entries, tape))
         return tape
 

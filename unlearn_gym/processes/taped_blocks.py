@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from unlearn_gym.processes.measurement import Errors, Sides
+from unlearn_gym.objectives.base import Weights
+from unlearn_gym.processes.measurement import Sides, needed_at
 from unlearn_gym.processes.passed_bank import Block, PassedBank
-from unlearn_gym.processes.tape import Tape, rounded_up
+from unlearn_gym.processes.tape import rounded_up
 
 FEW = 0.25
 """Crossing rows, as a share of the pairs, up to which a side's pass takes them along."""
@@ -18,27 +19,22 @@ FEW = 0.25
 class TapedBlocks(PassedBank):
     """As few rows as possible: a pass for each side, whose rows are never passed again for their own error.
 
-    Args:
-        errors: see ``Bank``.
-        parameters: see ``Bank``.
-        pairs: see ``Bank``.
-        layers: the network's trained layers (``tape.trained_layers``).
+    Arguments as in ``Bank``.
     """
 
-    def __init__(
-        self, errors: Errors, parameters: Sequence[Tensor], pairs: int, layers: Sequence[nn.Module]
-    ) -> None:
-        super().__init__(errors, parameters, pairs)
-        self._layers = layers
-        self._tapes: list[tuple[Tensor, Tape]] = []
+    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
+        """Return the plain sums; see ``Bank``."""
+        self._possible = needed_at(weights, [0.0, lam, 1.0])
+        return super().observe(weights, lam)
 
-    def _blocks_of(self, is_forget: bool, parts: list[Tensor], crossing: Tensor) -> list[Block]:
-        taken = torch.zeros_like(crossing)
+    def _blocks_of(self, is_forget: bool, parts: list[Tensor]) -> list[Block]:
+        taken = torch.zeros_like(self._possible[0])
         taken[torch.cat(parts)] = True
+        crossing = self._possible[int(is_forget)] & ~taken
         along = taken | (crossing & (crossing.sum() <= FEW * self.pairs))
         extra = rounded_up(along, ~taken) & ~taken
         rows = torch.cat([*parts, extra.nonzero().squeeze(1)])
-        tape = Tape(self._layers, self._parameters, lambda: self._errors(rows)[is_forget])
+        tape = self._tape(lambda: self._errors(rows)[is_forget])
         self._table[int(is_forget), rows] = tape.losses
         self._tapes.append((rows, tape))
         blocks, start = [], 0
@@ -74,7 +70,7 @@ class TapedBlocks(PassedBank):
             to_retain, to_forget = self._errors(rows)
             return torch.cat([to_retain[:split], to_forget[split:]])
 
-        tape = Tape(self._layers, self._parameters, losses)
+        tape = self._tape(losses)
         self.retain_errors[parts[0]], self.forget_errors[parts[1]] = tape.losses.split([split, len(parts[1])])
         sides.retain += tape.gradient(slice(split), retain[parts[0]])
         sides.forget += tape.gradient(slice(split, None), forget[parts[1]])

@@ -32,3 +32,9 @@ def flatten_(parameters: Sequence[nn.Parameter]) -> Tensor:
     for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
         parameter.data = part.view_as(parameter)
     return vector.requires_grad_()
+
+
+def are_views(parameters: Sequence[Tensor], vector: Tensor) -> bool:
+    """Return whether the parameters still lie in the vector that ``flatten_`` returned."""
+    storage = vector.untyped_storage().data_ptr()
+    return all(p.untyped_storage().data_ptr() == storage for p in parameters)
