@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from unlearn_gym import agents
 from unlearn_gym.agents import nested
+from unlearn_gym.cli import one_line
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_directory, settle, user_path
 
@@ -85,7 +86,7 @@ def load(path: str | Path, env: Any) -> Agent:
         raise
     except Exception as error:  # libraries fail in many ways on what does not fit
         raise UserError(
-            f"{folder} does not fit its own settings ({type(error).__name__}: {error}); train the agent again."
+            f"{folder} does not fit its own settings ({one_line(error)}); train the agent again."
         ) from error
     return agent
 

@@ -64,7 +64,7 @@ class Agent(ABC):
         check_seed(seed)
         self.observation_space, self.action_space = env.observation_space, env.action_space
         self.low, self.high = float(self.action_space.low[0]), float(self.action_space.high[0])
-        self.seed, self.device = seed, device
+        self.seed, self.device = int(seed), device
 
     @classmethod
     def takes(cls, words: Sequence[str]) -> tuple[str, ...]:

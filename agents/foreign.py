@@ -15,6 +15,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from unlearn_gym.agents.base import Agent, State
 from unlearn_gym.agents.randomness import OwnRandomness
 from unlearn_gym.agents.sb3_files import Normalizer, Space, read_model, read_normalizer
+from unlearn_gym.cli import one_line
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import user_path
 
@@ -74,9 +75,7 @@ def from_model(model: BaseAlgorithm, env: Any) -> ForeignAgent:
     Raises:
         UserError: when it was trained in other spaces than those of ``env``.
     """
-    _check_spaces(
-        "The model", *(_ends(space) for space in (model.observation_space, model.action_space)), env
-    )
+    _check_spaces("The model", _ends(model.observation_space), _ends(model.action_space), env)
     vec = model.get_vec_normalize_env()
     normalizer = None
     if vec is not None and vec.norm_obs:
@@ -123,9 +122,8 @@ def from_zip(spec: str, env: Any) -> ForeignAgent:
         with OwnRandomness(0):  # the weights that are drawn first draw from nobody else's state
             policy = model.build(env.observation_space, env.action_space)
     except (RuntimeError, TypeError, ValueError, MemoryError) as error:
-        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path}: its weights do not fit its settings ({reason}); save the model again."
+            f"{path}: its weights do not fit its settings ({one_line(error)}); save the model again."
         ) from error
     return ForeignAgent(env, policy, normalizer)
 

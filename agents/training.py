@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,9 @@ class Run(Hooks):
         state = checkpoints.latest(folder)
         try:
             self._saved = 0 if state is None else int(state["timesteps"])
-            self._logbook = Logbook(folder, config.log_every, None if state is None else state["logbook"])
+            self._logbook = Logbook(
+                folder, config.log_every, None if state is None else dict(state["logbook"])
+            )
             agent.set_logger(self._logbook.logger)
             if state is not None:
                 agent.load_training_state(state["agent"])
@@ -97,7 +100,7 @@ class Run(Hooks):
             if state is None:
                 raise
             raise UserError(
-                f"{checkpoints.latest_folder(folder)} does not fit the run ({type(error).__name__}: {error}); "
+                f"{checkpoints.latest_folder(folder)} does not fit the run ({cli.one_line(error)}); "
                 f"delete {folder / checkpoints.FOLDER} to start it again."
             ) from error
 
@@ -259,6 +262,9 @@ def _clear(folder: Path) -> None:
 @contextlib.contextmanager
 def _explained(folder: Path) -> Iterator[None]:
     """Say what to do when the disk is full; the run goes on from its last checkpoint then."""
+    hook = threading.excepthook
+    # TensorBoard writes in a thread and raises its error here as well
+    threading.excepthook = lambda caught: None if is_full(caught.exc_value) else hook(caught)
     try:
         yield
     except OSError as error:
@@ -269,6 +275,8 @@ def _explained(folder: Path) -> Iterator[None]:
         raise UserError(
             f"The run in {folder} cannot be written ({reason}); free some space and go on with --resume {folder}."
         ) from error
+    finally:
+        threading.excepthook = hook
 
 
 def _write_config(folder: Path, config: TrainConfig, agent: Learner) -> None:

@@ -150,7 +150,7 @@ def write_json(path: str | Path, obj: Any) -> None:
     write_text(path, json.dumps(obj, indent=2, allow_nan=False) + "\n")
 
 
-def is_full(error: BaseException) -> bool:
+def is_full(error: BaseException | None) -> bool:
     """Tell whether an error says that there was no room on the disk, or that it is read-only."""
     if isinstance(error, SafetensorError):  # it knows the system's number as a text only
         number = re.search(r"os error (\d+)", str(error))

@@ -90,6 +90,7 @@ def _held(make: Callable[[], str]) -> Iterator[Path]:
                 break
             if handle is not None:  # taken for a leftover and removed before it was locked
                 os.close(handle)
+                handle = None
         yield path
     finally:
         if handle is not None:
