@@ -20,7 +20,7 @@ from typing import Any, Literal
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym import cli, configs
-from unlearn_gym.agents import artefact, load, make, resolve
+from unlearn_gym.agents import artefact, foreign, load, make, resolve
 from unlearn_gym.agents.rows import Row, read_rows, train_all, training_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings
@@ -46,7 +46,8 @@ class Options:
         epochs: benchmark: epochs of unlearning.
         pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
         fraction: benchmark: share of the images that is used.
-        agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``.
+        agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``,
+            zips of Stable-Baselines3 (``model.zip:vecnormalize.pkl``).
         rows: in the place of agents, name → keys of ``unlearn_gym.agents.rows.Row``: each an agent in a setting
             of its own, trained first where it has to learn.
         baseline: an agent that all others are compared with, beside the best static one.
@@ -92,6 +93,10 @@ class Options:
 def contestant(spec: str) -> Contestant:
     """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
     trained = artefact.find(spec)
+    zipped = foreign.files(spec)
+    if zipped:
+        fingerprint = "".join(file_digest(part) for part in zipped if part.exists())
+        return Contestant(spec, partial(resolve, spec), "learned", fingerprint)
     file = Path(spec.partition(".py:")[0] + ".py")
     if trained is not None:
         folder = trained.parent if trained.name == artefact.FILE else trained

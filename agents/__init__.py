@@ -58,22 +58,33 @@ def make(name: str, env: Any, **kwargs: Any) -> Agent:
     """
     plain, *words = name.split(":")
     kind = agent_class(plain)
-    if len(words) > len(kind.arguments):
-        allowed = ":".join([plain, *(f"<{argument}>" for argument in kind.arguments)])
+    arguments = kind.takes(words)
+    if len(words) > len(arguments):
+        allowed = ":".join([plain, *(f"<{argument}>" for argument in arguments)])
         raise UserError(f"{name!r} has too many arguments; the most there can be is {allowed}.")
-    settings: dict[str, Any] = dict(zip(kind.arguments, words, strict=False))
+    settings: dict[str, Any] = dict(zip(arguments, words, strict=False))
     return kind(env, **{**kwargs, **settings})
 
 
 def load(path: str | Path, env: Any) -> Agent:
-    """Rebuild a saved agent from its folder, or from the run folder that holds it."""
-    from unlearn_gym.agents import artefact
+    """Rebuild a saved agent.
 
+    Args:
+        path: its folder, the run folder that holds it, or the zip of Stable-Baselines3's ``model.save``
+            (``model.zip:vecnormalize.pkl`` where it was trained with ``VecNormalize``).
+        env: the environment it will act in.
+    """
+    from unlearn_gym.agents import artefact, specs
+
+    if artefact.find(path) is None and specs.is_zip(str(path)):
+        from unlearn_gym.agents import foreign
+
+        return foreign.from_zip(str(path), env)
     return artefact.load(path, env)
 
 
-def resolve(spec: str, env: Any) -> Agent:
-    """Return the agent that a command line means; see ``unlearn_gym.agents.specs``."""
+def resolve(spec: Any, env: Any) -> Agent:
+    """Return the agent that a command line means, or an object is; see ``unlearn_gym.agents.specs``."""
     from unlearn_gym.agents import specs
 
     return specs.resolve(spec, env)

@@ -6,19 +6,28 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unlearn_gym import agents
 from unlearn_gym.agents import nested
+from unlearn_gym.cli import one_line
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import atomic_directory
+from unlearn_gym.files import atomic_directory, settle, user_path
 
 if TYPE_CHECKING:
     from unlearn_gym.agents.base import Agent
 
 FILE = "agent"
 FORMAT = 1
+KEYS = {"format": int, "agent": str, "settings": dict, "lambda_range": list, "state": dict}
+"""What ``agent.json`` holds."""
 
 
 def save(agent: Agent, folder: str | Path) -> None:
-    """Write ``agent`` to ``folder``, replacing what was there, whole or not at all."""
+    """Write ``agent`` to ``folder``, whole or not at all, over the agent that was there.
+
+    Raises:
+        UserError: when the folder cannot be written or holds anything else, or the agent learned numbers that are
+            not finite.
+    """
     record = {
         "format": FORMAT,
         "agent": agent.name,
@@ -26,14 +35,24 @@ def save(agent: Agent, folder: str | Path) -> None:
         "lambda_range": [agent.low, agent.high],
         "state": agent.state_dict(),
     }
+    lost = next(nested.not_finite(record["state"]), None)
+    if lost:
+        raise UserError(
+            f"The {agent.name} agent is not saved: {lost} is not finite, its training diverged; "
+            "train again with a smaller learning_rate."
+        )
     with atomic_directory(folder) as temporary:
         nested.save(temporary, FILE, record)
 
 
 def find(path: str | Path) -> Path | None:
     """Return the folder of the agent saved at ``path`` or in the run folder ``path``, or None."""
-    candidates = (Path(path), Path(path) / FILE)
-    return next((folder for folder in candidates if (folder / f"{FILE}.json").is_file()), None)
+    path = user_path(path)
+    for folder in (path, path / FILE):
+        settle(folder)
+        if (folder / f"{FILE}.json").is_file():
+            return folder
+    return None
 
 
 def load(path: str | Path, env: Any) -> Agent:
@@ -46,27 +65,38 @@ def load(path: str | Path, env: Any) -> Agent:
     Raises:
         UserError: if nothing whole is there, or it was made for another λ range.
     """
-    from unlearn_gym import agents
-
     folder = find(path)
     if folder is None:
         raise UserError(f"{path} holds no saved agent ({FILE}.json); give a run folder of train_agent.py.")
     record = nested.load(folder, FILE)
-    missing = {"format", "agent", "settings", "lambda_range", "state"} - set(record)
-    if missing or record["format"] != FORMAT:
+    if any(not isinstance(record.get(key), kind) for key, kind in KEYS.items()) or record["format"] != FORMAT:
         raise UserError(f"{folder} is not an agent of this version (format {FORMAT}); train it again.")
-    agent = agents.make(record["agent"], env, **record["settings"])
+    agent = _make(record, env, folder)
     if [agent.low, agent.high] != record["lambda_range"]:
         raise UserError(
             f"{folder} was trained for λ in {record['lambda_range']}, the environment has "
             f"[{agent.low:g}, {agent.high:g}]; give the environment the same lambda_range."
         )
+    lost = next(nested.not_finite(record["state"]), None)
+    if lost:
+        raise UserError(f"{folder} is damaged: {lost} is not finite; train the agent again.")
     try:
         agent.load_state_dict(record["state"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError:
+        raise
+    except Exception as error:  # libraries fail in many ways on what does not fit
         raise UserError(
-            f"{folder} does not fit its own settings ({error}); train the agent again."
+            f"{folder} does not fit its own settings ({one_line(error)}); train the agent again."
         ) from error
     return agent
+
+
+def _make(record: dict[str, Any], env: Any, folder: Path) -> Agent:
+    try:
+        kind = agents.agent_class(record["agent"])
+        unknown = set(record["settings"]) - {field.name for field in dataclasses.fields(kind.Settings)}
+        if unknown:
+            raise UserError(f"{min(unknown)!r} is no setting of {kind.name}.")
+        return kind(env, **record["settings"])
+    except UserError as error:
+        raise UserError(f"{folder} cannot be loaded: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +12,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from unlearn_gym import cli
+from unlearn_gym.errors import UserError
 
 if TYPE_CHECKING:
     from stable_baselines3.common.logger import Logger
 
 State = tuple[np.ndarray, ...] | None
 """Memory of a recurrent policy, None for all others."""
+
+
+SEEDS = 2**32
+"""NumPy's global generator, which Stable-Baselines3 seeds, takes whole numbers below this."""
+
+
+def check_seed(seed: Any) -> None:
+    """Refuse what is no seed of an agent.
+
+    Raises:
+        UserError: unless it is a whole number from 0 to 2³² − 1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < SEEDS:
+        raise UserError(f"seed={seed!r} is no seed of an agent; give a whole number from 0 to {SEEDS - 1}.")
 
 
 class Agent(ABC):
@@ -29,12 +45,12 @@ class Agent(ABC):
         settings: fields of the class's ``Settings``, as numbers or as text from a command line.
 
     Raises:
-        UserError: on an unknown setting, a wrong type or a value out of its range.
+        UserError: on an unknown setting, a wrong type, a value out of its range or not finite.
     """
 
     name: ClassVar[str]
     arguments: ClassVar[tuple[str, ...]] = ()
-    """Settings that the words after a colon fill, in order: ``static:0.5`` is ``lam=0.5``."""
+    """Settings that the words after a colon fill, in order: ``static:0.5`` is ``lam=0.5``; see ``takes``."""
 
     @dataclass(frozen=True)
     class Settings:
@@ -42,9 +58,18 @@ class Agent(ABC):
 
     def __init__(self, env: Any, *, seed: int = 0, device: str = "cpu", **settings: Any) -> None:
         self.settings: Any = cli.check(self.Settings, settings, f"settings of {self.name}")
+        for key, value in vars(self.settings).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UserError(f"settings of {self.name}: {key}={value} is not finite; give a number.")
+        check_seed(seed)
         self.observation_space, self.action_space = env.observation_space, env.action_space
         self.low, self.high = float(self.action_space.low[0]), float(self.action_space.high[0])
-        self.seed, self.device = seed, device
+        self.seed, self.device = int(seed), device
+
+    @classmethod
+    def takes(cls, words: Sequence[str]) -> tuple[str, ...]:
+        """Return the settings that these words after a colon may fill, by default ``arguments``."""
+        return cls.arguments
 
     def begin(self, seed: int) -> None:  # noqa: B027 (an optional hook)
         """Forget the last run and draw from ``seed``; called before each run of an evaluation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -93,7 +93,16 @@ class ScheduleAgent(SimpleAgent):
 
     def __init__(self, env: Any, **keywords: Any) -> None:
         super().__init__(env, **keywords)
+        if self.settings.shape != "step" and self.settings.at != self.Settings.at:
+            raise UserError(
+                f"settings of schedule: at={self.settings.at} is only used by the shape step; leave it out."
+            )
         _check_range(self, start=self.settings.start, end=self.settings.end)
+
+    @classmethod
+    def takes(cls, words: Sequence[str]) -> tuple[str, ...]:
+        """Leave ``at`` to the shape that uses it."""
+        return cls.arguments if words[:1] == ["step"] else cls.arguments[:-1]
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Return λ at the t/T of the observation."""

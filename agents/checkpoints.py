@@ -24,7 +24,17 @@ def write(run: Path, timesteps: int, state: dict[str, Any]) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def latest(run: Path) -> dict[str, Any] | None:
-    """Return the state of the last whole checkpoint, None if the run was killed before the first."""
+def latest_folder(run: Path) -> Path | None:
+    """Return the folder of the last checkpoint, None if the run was killed before the first."""
     folders = sorted(path for path in (run / FOLDER).glob("[0-9]*") if path.is_dir())
-    return nested.load(folders[-1], NAME) if folders else None
+    return folders[-1] if folders else None
+
+
+def latest(run: Path) -> dict[str, Any] | None:
+    """Return the state of the last checkpoint, None if the run was killed before the first.
+
+    Raises:
+        UserError: when it is damaged.
+    """
+    folder = latest_folder(run)
+    return None if folder is None else nested.load(folder, NAME, f"delete {run / FOLDER} to start again")

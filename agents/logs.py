@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,27 @@ INFO_KEYS = ("lambda", "loss", "dloss_dlambda", "clipped", "diverged")
 """Numbers of ``info`` that are logged as they are."""
 
 
+CSV, BOARD = "progress.csv", "tensorboard"
+"""Where the logs are in the folder of a run."""
+
+EVENTS = "events.out.tfevents.*"
+"""Names of TensorBoard's files."""
+
+
 class CsvLog(KVWriter):
     """A CSV file that grows by rows and, when a new key appears, by columns.
 
     Columns come in alphabetical order of appearance, so that two equal runs write equal files.
 
     Args:
-        path: the file.
-        rows: how many rows of the file to keep; later ones came from a run that was killed.
-        columns: the columns that these rows had.
+        path: the file; it is written anew.
+        text: what it begins with, as ``state_dict`` has it.
     """
 
-    def __init__(self, path: Path, rows: int = 0, columns: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, text: str = "") -> None:
         self._path = path
-        self._columns = list(columns)
-        self.rows = rows
-        kept: list[dict[str, str]] = []
-        if rows:
-            with path.open(newline="", encoding="utf-8") as file:
-                kept = list(csv.DictReader(file))[:rows]
-        self._rewrite(kept)
+        self._columns = next(csv.reader(io.StringIO(text, newline="")), [])
+        write_text(path, text)
 
     def write(
         self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
@@ -50,34 +52,60 @@ class CsvLog(KVWriter):
         row = filter_excluded_keys(key_values, key_excluded, "csv")
         new = sorted(set(row) - set(self._columns))
         if new:
-            with self._path.open(newline="", encoding="utf-8") as file:
-                kept = list(csv.DictReader(file))
+            kept = list(csv.DictReader(io.StringIO(_read(self._path), newline="")))
             self._columns += new
             self._rewrite(kept)
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._columns).writerow(row)
-        self.rows += 1
 
     def close(self) -> None:
         """Nothing is kept open."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the constructor needs to continue the file."""
-        return {"rows": self.rows, "columns": list(self._columns)}
+        """Return what the constructor needs to continue the file, whatever happens to it meanwhile."""
+        return {"text": _read(self._path)}
 
     def _rewrite(self, rows: Sequence[dict[str, str]]) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self._columns, extrasaction="ignore")
-        if self._columns:
-            writer.writeheader()
-            writer.writerows(rows)
-        write_text(self._path, text.getvalue())
+        write_text(self._path, _as_csv(self._columns, rows))
+
+
+def _as_csv(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _beginning(path: Path, state: dict[str, Any]) -> str:
+    """Return the rows up to a checkpoint: it has them itself; early versions had their number and columns."""
+    if "text" in state or not state.get("rows"):
+        return state.get("text", "")
+    kept = list(csv.DictReader(io.StringIO(_read(path), newline="")))[: state["rows"]]
+    if len(kept) < state["rows"]:
+        warnings.warn(
+            f"{path} has lost {state['rows'] - len(kept)} rows; the training goes on.", stacklevel=4
+        )
+    return _as_csv(state["columns"], kept)
+
+
+def _read(path: Path) -> str:
+    with path.open(newline="", encoding="utf-8") as file:
+        return file.read()
 
 
 class TensorBoardLog(TensorBoardOutputFormat):
-    """TensorBoard events; those of a killed run after ``purge_step`` are hidden by TensorBoard itself."""
+    """TensorBoard events; those of a killed run from ``purge_step`` on are hidden by TensorBoard itself.
+
+    Args:
+        folder: of the event files.
+        purge_step: where a resumed run goes on; None for one from the start, which removes older event files.
+    """
 
     def __init__(self, folder: Path, purge_step: int | None) -> None:
+        if purge_step is None:
+            for file in folder.glob(EVENTS):
+                file.unlink()
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
         self._is_closed = False
 
@@ -95,9 +123,9 @@ class Logbook:
         self._every = every
         self._last = state["last"] if state else 0
         self._started = time.monotonic()
-        self._csv = CsvLog(folder / "progress.csv", **(state["csv"] if state else {}))
+        self._csv = CsvLog(folder / CSV, _beginning(folder / CSV, state["csv"]) if state else "")
         purge = state["last"] + 1 if state else None
-        board = TensorBoardLog(folder / "tensorboard", purge)
+        board = TensorBoardLog(folder / BOARD, purge)
         self.logger = Logger(str(folder), [self._csv, board])
         if state:
             self.logger.name_to_value.update(state["values"])

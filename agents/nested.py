@@ -1,12 +1,15 @@
 """Nested states (dictionaries, lists, tensors, arrays, numbers) as JSON beside safetensors: no pickle.
 
-JSON has no tuples, integer keys, NaN or arrays; each is written as a dictionary with one marked key.
+A manifest with the checksums of both files lies beside them. JSON has no tuples, integer keys, NaN or arrays;
+each is written as a dictionary with one marked key.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from unlearn_gym.checksums import MANIFEST, checksums, damaged
 from unlearn_gym.errors import UserError
 
 _TENSOR, _ARRAY, _SCALAR, _TUPLE, _ITEMS, _FLOAT = (
@@ -28,7 +32,7 @@ _TENSOR, _ARRAY, _SCALAR, _TUPLE, _ITEMS, _FLOAT = (
 
 
 def save(folder: Path, name: str, state: Any) -> None:
-    """Write ``state`` as ``name.json`` and ``name.safetensors`` into an existing folder.
+    """Write ``state`` as ``name.json`` and ``name.safetensors`` with their manifest into an existing folder.
 
     Raises:
         TypeError: when the state holds an object that is none of the kinds above.
@@ -37,22 +41,68 @@ def save(folder: Path, name: str, state: Any) -> None:
     tree = _encode(state, tensors)
     (folder / f"{name}.json").write_text(json.dumps(tree, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     save_file(tensors, folder / f"{name}.safetensors")
+    manifest = {"sha256": checksums(folder)}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def load(folder: Path, name: str) -> Any:
-    """Read what ``save`` wrote.
+def files(name: str) -> tuple[str, ...]:
+    """Return the names of the files that ``save`` writes."""
+    return f"{name}.json", f"{name}.safetensors", MANIFEST
+
+
+def load(
+    folder: Path, name: str, advice: str = "save it again, and copy the folder as a whole"
+) -> dict[str, Any]:
+    """Read what ``save`` wrote; a folder without a manifest, as early versions wrote it, with a warning.
+
+    Args:
+        folder: the folder.
+        name: as in ``save``.
+        advice: what to do where it is not whole.
 
     Raises:
-        UserError: when one of the two files is missing or damaged.
+        UserError: when a file is missing, damaged or not what its manifest says, or the state is no dictionary.
     """
     try:
+        changed = damaged(folder)
+        if changed:
+            raise ValueError(f"{', '.join(changed)}: not as in {MANIFEST}")
         tree = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        return _decode(tree, load_file(folder / f"{name}.safetensors"))
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        state = _decode(tree, load_file(folder / f"{name}.safetensors"))
+        if not isinstance(state, dict):
+            raise ValueError(f"{name}.json: not an object")
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        SafetensorError,
+    ) as error:
         raise UserError(
-            f"{folder} does not hold a whole {name}.json with its {name}.safetensors ({error}); "
-            "save it again, and copy the folder as a whole."
+            f"{folder} does not hold a whole {name}.json with its {name}.safetensors ({error}); {advice}."
         ) from error
+    if changed is None:
+        warnings.warn(
+            f"{folder} has no {MANIFEST} to check its files by; saving it again writes one.", stacklevel=3
+        )
+    return state
+
+
+def not_finite(state: Any, name: str = "") -> Iterator[str]:
+    """Yield the places in a state, as ``a.b.0``, where a number is NaN or infinite."""
+    if isinstance(state, dict):
+        for key, value in state.items():
+            yield from not_finite(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(state, (list, tuple)):
+        for index, value in enumerate(state):
+            yield from not_finite(value, f"{name}.{index}")
+    elif isinstance(state, torch.Tensor):
+        if not torch.isfinite(state).all():
+            yield name
+    elif isinstance(state, (float, np.ndarray, np.generic)) and not np.isfinite(state).all():
+        yield name
 
 
 def _encode(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

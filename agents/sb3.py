@@ -38,11 +38,17 @@ class SB3Agent(Learner):
         venv = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
         self.view = AgentView(venv)
         self.normalizer = VecNormalize(self.view, gamma=self.settings.gamma)
-        self.randomness = OwnRandomness(seed)
-        with self.randomness:
-            self.model = self.algorithm()(
-                self.policy, self.normalizer, seed=seed, device=device, **self.settings.algorithm()
-            )
+        self.randomness = OwnRandomness(self.seed)
+        try:
+            with self.randomness:
+                self.model = self.algorithm()(
+                    self.policy, self.normalizer, seed=self.seed, device=device, **self.settings.algorithm()
+                )
+        except MemoryError as error:
+            raise UserError(
+                f"settings of {self.name}: its networks and buffers do not fit into memory ({error}); choose smaller "
+                "ones (buffer_size, n_steps, hidden)."
+            ) from error
 
     @staticmethod
     def algorithm() -> Callable[..., BaseAlgorithm]:

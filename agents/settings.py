@@ -18,6 +18,12 @@ from torch import nn
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 LogStd = restricted_number_type("LogStd", float, [(">", -5), ("<", 2)], docstring="log σ between −5 and 2")
+Updates = restricted_number_type(
+    "Updates", int, [(">=", -1), ("!=", 0)], docstring="a number of updates, or −1 for as many as transitions"
+)
+Dropped = restricted_number_type(
+    "Dropped", int, [(">=", 0), ("<", 25)], docstring="a whole number from 0 to 24"
+)
 AtLeastTwo = restricted_number_type("AtLeastTwo", int, (">=", 2), docstring="a whole number of 2 or more")
 
 
@@ -121,7 +127,7 @@ class OffPolicySettings(Settings):
     learning_starts: NonNegativeInt = 100
     batch_size: AtLeastTwo = 256  # type: ignore[valid-type]
     train_freq: PositiveInt = 1
-    gradient_steps: int = -1
+    gradient_steps: Updates = -1  # type: ignore[valid-type]
     ent_coef: Literal["auto"] | NonNegativeFloat = "auto"
 
 
@@ -144,7 +150,7 @@ class TQCSettings(SACSettings):
         top_quantiles_to_drop_per_net: quantiles left out against overestimation, of 25.
     """
 
-    top_quantiles_to_drop_per_net: NonNegativeInt = 2
+    top_quantiles_to_drop_per_net: Dropped = 2  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,19 @@ import numpy as np
 import yaml
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from unlearn_gym import agents, configs
-from unlearn_gym.agents import checkpoints
+from unlearn_gym import agents, cli, configs
+from unlearn_gym.agents import checkpoints, nested
 from unlearn_gym.agents.artefact import FILE as AGENT
 from unlearn_gym.agents.base import Hooks, Learner
-from unlearn_gym.agents.logs import Logbook
+from unlearn_gym.agents.logs import BOARD, CSV, EVENTS, Logbook
 from unlearn_gym.agents.vector import Factory, make_vector
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import temporary_prefix, write_text
+from unlearn_gym.files import LITTER, is_full, refuse_foreign, user_path, write_text
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.run_lock import LOCK, alone_in
+from unlearn_gym.temporaries import is_temporary, sweep
 
 CONFIG = "config.yaml"
 CHANGEABLE = frozenset({"total_timesteps", "checkpoint_every", "progress_bar", "resume", "overwrite"})
@@ -83,11 +86,23 @@ class Run(Hooks):
     def __init__(self, agent: Learner, folder: Path, config: TrainConfig) -> None:
         self._agent, self._folder, self._config = agent, folder, config
         state = checkpoints.latest(folder)
-        self._saved = state["timesteps"] if state else 0
-        self._logbook = Logbook(folder, config.log_every, state["logbook"] if state else None)
-        agent.set_logger(self._logbook.logger)
-        if state:
-            agent.load_training_state(state["agent"])
+        try:
+            self._saved = 0 if state is None else int(state["timesteps"])
+            self._logbook = Logbook(
+                folder, config.log_every, None if state is None else dict(state["logbook"])
+            )
+            agent.set_logger(self._logbook.logger)
+            if state is not None:
+                agent.load_training_state(state["agent"])
+        except OSError:  # the logs cannot be written
+            raise
+        except Exception as error:  # libraries fail in many ways on what does not fit
+            if state is None:
+                raise
+            raise UserError(
+                f"{checkpoints.latest_folder(folder)} does not fit the run ({cli.one_line(error)}); "
+                f"delete {folder / checkpoints.FOLDER} to start it again."
+            ) from error
 
     def step(self, observations: np.ndarray, infos: Sequence[dict[str, Any]], timesteps: int) -> None:
         """Log."""
@@ -128,8 +143,12 @@ def train(config: TrainConfig) -> Path:
     Raises:
         UserError: on bad input, or when another process is at work in the folder; nothing is written then.
     """
-    folder = Path(config.resume or config.output or Path("runs") / config.agent)
-    with alone_in(folder), one_thread():
+    folder = user_path(config.resume or config.output or Path("runs") / config.agent)
+    with alone_in(folder), one_thread(), _explained(folder):
+        for place in (folder, folder / AGENT, folder / checkpoints.FOLDER):
+            if place.is_dir():
+                sweep(place)
+        refuse_foreign(folder / AGENT, nested.files(AGENT), "a saved agent")  # before hours of training
         if config.resume is None:
             _check_free(folder, config.overwrite)
         agent, environments = _build(config)
@@ -162,12 +181,19 @@ def stored_config(folder: str) -> dict[str, Any]:
     """Read the configuration of the run in ``folder``.
 
     Raises:
-        UserError: if there is none.
+        UserError: if there is none, or it is none of ``train_agent.py``.
     """
-    path = Path(folder) / CONFIG
-    if not path.is_file():
-        raise UserError(f"{folder} holds no run ({CONFIG} is missing); give the output folder of one.")
-    return {**configs.read(path.read_text(encoding="utf-8"), str(path)), "output": folder, "resume": folder}
+    path = user_path(folder) / CONFIG
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{folder} holds no run ({CONFIG} is missing); give the output folder of one."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); give the output folder of a run.") from error
+    values = {**configs.read(text, str(path)), "output": folder, "resume": folder}
+    return dataclasses.asdict(cli.check(TrainConfig, values, str(path)))
 
 
 def _build(config: TrainConfig) -> tuple[Learner, Any]:
@@ -197,7 +223,7 @@ def _build(config: TrainConfig) -> tuple[Learner, Any]:
 
 def _check_free(folder: Path, overwrite: bool) -> None:
     """Refuse a folder that holds something which the user may want to keep."""
-    if not _occupied(folder):
+    if not _contents(folder):
         return
     if not overwrite:
         raise UserError(
@@ -206,21 +232,51 @@ def _check_free(folder: Path, overwrite: bool) -> None:
         )
     if not (folder / CONFIG).is_file():
         raise UserError(f"{folder} holds no run ({CONFIG} is missing); delete it yourself to use it.")
+    refuse_foreign(folder, [LOCK, *_run_files(folder)], "a run")
 
 
-def _occupied(folder: Path) -> bool:
-    """Tell whether something is there, apart from the lock and what a run killed in its first moment leaves."""
-    leftover = temporary_prefix(folder / Path(CONFIG).stem)
-    return any(not path.name.startswith((leftover, LOCK)) for path in folder.iterdir())
+def _contents(folder: Path) -> list[Path]:
+    """Return what is there apart from the lock, leftovers of a killed run, and what desktops leave."""
+    return [path for path in folder.iterdir() if path.name not in {LOCK, *LITTER} and not is_temporary(path)]
+
+
+def _run_files(folder: Path) -> Iterator[str]:
+    """Yield the names that a run may have written in its folder."""
+    yield from (CONFIG, CSV)
+    yield from (f"{AGENT}/{name}" for name in nested.files(AGENT))
+    yield from (f"{BOARD}/{file.name}" for file in (folder / BOARD).glob(EVENTS))
+    for checkpoint in (folder / checkpoints.FOLDER).glob("[0-9]*"):
+        yield from (
+            f"{checkpoints.FOLDER}/{checkpoint.name}/{name}" for name in nested.files(checkpoints.NAME)
+        )
 
 
 def _clear(folder: Path) -> None:
-    """Delete everything in the folder but its lock."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
+    """Delete the run in the folder but for its configuration, so that it stays one until that is replaced."""
+    for name in (AGENT, BOARD, checkpoints.FOLDER):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+    (folder / CSV).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say what to do when the disk is full; the run goes on from its last checkpoint then."""
+    hook = threading.excepthook
+    # TensorBoard writes in a thread and raises its error here as well
+    threading.excepthook = lambda caught: None if is_full(caught.exc_value) else hook(caught)
+    try:
+        yield
+    except OSError as error:
+        cause = error.__cause__ if isinstance(error, UserError) else error
+        if cause is None or not is_full(cause):
+            raise
+        reason = getattr(cause, "strerror", None) or cause
+        raise UserError(
+            f"The run in {folder} cannot be written ({reason}); free some space and go on with --resume {folder}."
+        ) from error
+    finally:
+        threading.excepthook = hook
 
 
 def _write_config(folder: Path, config: TrainConfig, agent: Learner) -> None:

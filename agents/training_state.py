@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+import numpy as np
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -70,9 +71,18 @@ def normalizer(vec: VecNormalize) -> dict[str, Any]:
 
 
 def load_normalizer(vec: VecNormalize, state: dict[str, Any]) -> None:
-    """Take statistics over."""
-    vars(vec.obs_rms).update(state["observations"])
-    vars(vec.ret_rms).update(state["returns"])
+    """Take statistics over.
+
+    Raises:
+        ValueError: when they are none of these observations.
+    """
+    for statistics, name in ((vec.obs_rms, "observations"), (vec.ret_rms, "returns")):
+        own, found = vars(statistics), state[name]
+        if set(found) != set(own) or any(np.shape(found[key]) != np.shape(own[key]) for key in own):
+            raise ValueError(f"statistics of {name} with other names or shapes")
+        if np.any(np.asarray(found["var"]) < 0):
+            raise ValueError(f"a negative variance of {name}")
+        own.update(found)
 
 
 def _memory(model: BaseAlgorithm) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from unlearn_gym.cache import cache_dir
-from unlearn_gym.files import atomic_directory, atomic_write, write_json, write_text
+from unlearn_gym.files import atomic_write, write_json, write_text
 
 
 def names(folder):
@@ -31,18 +31,6 @@ def test_json_round_trip_and_no_nan(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "a.json", {"b": float("nan")})
     assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2.5]}
-
-
-def test_directory_is_replaced_whole_or_not_at_all(tmp_path):
-    with atomic_directory(tmp_path / "d") as folder:
-        (folder / "a").write_text("1")
-    with pytest.raises(RuntimeError), atomic_directory(tmp_path / "d") as folder:
-        (folder / "b").write_text("2")
-        raise RuntimeError
-    assert names(tmp_path) == ["d"] and names(tmp_path / "d") == ["a"]
-    with atomic_directory(tmp_path / "d") as folder:
-        (folder / "c").write_text("3")
-    assert names(tmp_path) == ["d"] and names(tmp_path / "d") == ["c"]
 
 
 def test_cache_dir_follows_the_environment(tmp_path, monkeypatch):

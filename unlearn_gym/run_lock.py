@@ -20,12 +20,14 @@ def alone_in(folder: Path) -> Iterator[None]:
     A file ``.lock`` lies in the folder meanwhile. The one that a killed process leaves behind locks nothing.
 
     Raises:
-        UserError: when another process holds the folder.
-        OSError: when the folder cannot be written.
+        UserError: when another process holds the folder, or it cannot be written.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     try:
         try:
             lock.acquire(timeout=0)
@@ -34,6 +36,8 @@ def alone_in(folder: Path) -> Iterator[None]:
                 f"Another process is at work in {folder}; wait until it has finished, stop it, or choose "
                 "another folder."
             ) from error
+        except (OSError, NotImplementedError) as error:  # the latter where a drive knows no locks
+            raise _unwritable(folder, error) from error
         try:
             yield
         finally:
@@ -46,3 +50,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # not empty: it was used
             for path in made:
                 path.rmdir()
+
+
+def _unwritable(folder: Path, error: Exception) -> UserError:
+    reason = getattr(error, "strerror", None) or error
+    return UserError(f"{folder} cannot be used as a folder ({reason}); give one that can be written.")

@@ -25,6 +25,24 @@ class Without:
         pass
 """
 
+BROKEN = {
+    "broken.py": "1/0",
+    "leaves.py": "raise SystemExit(3)",
+    "worse.py": "class Worse(BaseException): pass\nraise Worse('stop')",
+    "raises.py": """
+class Mine:
+    def __init__(self, env):
+        raise SystemExit(4)
+
+class Saved:
+    def __init__(self, env):
+        pass
+
+    def load(self, path):
+        raise KeyError(path)
+""",
+}
+
 
 @pytest.fixture
 def env():
@@ -63,11 +81,28 @@ def test_names_with_arguments_and_run_folders(tmp_path, env):
         ("{folder}/mine.py:Yours", "defines no class 'Yours'"),
         ("{folder}/mine.py:Without", "has no predict"),
         ("{folder}/mine.py:Without:x", "has no load"),
-        ("{folder}/broken.py:Mine", "cannot be imported"),
+        ("{folder}/broken.py:Mine", r"cannot be imported \(.*ZeroDivisionError"),
+        ("{folder}/leaves.py:Mine", r"leaves\.py cannot be imported \(SystemExit: 3\)"),
+        ("{folder}/worse.py:Mine", r"worse\.py cannot be imported \(Worse: stop\)"),
+        ("{folder}/raises.py:Mine", r"cannot be made with env \(SystemExit: 4\)"),
+        ("{folder}/raises.py:Saved:x", r"cannot load x \(KeyError: 'x'\)"),
+        ("~nosuchuser/mine.py:Mine", "nosuchuser"),
+        ("{folder}/mine.zip", "There is no file"),
+        ("schedule:linear:0.1:0.9:7", "most there can be is schedule:<shape>:<start>:<end>"),
+        ("schedule:cosine:0.1:0.9:0.5", "most there can be is schedule:<shape>:<start>:<end>"),
+        ("schedule:step:0.1:0.9:0.5:1", "<at>"),
+        ("schedule:step:0.1:0.9:7", "at:"),
+        ("schedule:wavy", "shape: expected one of"),
+        ("static:0.5:3", "most there can be is static:<lam>"),
+        ("static:nan", "lam: expected a value of type float"),
+        ("static:", "lam"),
+        ("random:1", "most there can be is random"),
+        ("ppo:1", "most there can be is ppo"),
     ],
 )
 def test_errors_say_what_to_give(spec, message, file, env):
-    (file.parent / "broken.py").write_text("1/0")
+    for name, source in BROKEN.items():
+        (file.parent / name).write_text(source)
     with pytest.raises(UserError, match=message):
         agents.resolve(spec.format(folder=file.parent), env)
 
@@ -92,3 +127,24 @@ def test_a_name_has_the_settings_of_its_configuration_file(
 
 def test_the_word_after_the_colon_wins_over_the_file(env):
     assert agents.resolve("primal_dual:0.3", env).settings.epsilon == 0.3
+
+
+def test_the_place_of_a_step_is_refused_where_there_is_none(env):
+    assert agents.resolve("schedule:step:0.1:0.9:0.25", env).settings.at == 0.25
+    with pytest.raises(UserError, match="only used by the shape step"):
+        agents.make("schedule:linear", env, at=0.25)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", None, True])
+@pytest.mark.parametrize("name", ["static:0.5", "ppo", "adaptive_vi"])
+def test_seeds_are_whole_numbers_that_numpy_takes(name, seed, env):
+    with pytest.raises(UserError, match="is no seed of an agent"):
+        agents.make(name, env, seed=seed)
+    agents.make(name, env, seed=np.int64(3))
+
+
+def test_objects_are_agents_where_they_have_predict(env):
+    agent = agents.make("static:0.3", env)
+    assert agents.resolve(agent, env) is agent
+    with pytest.raises(UserError, match="A int has no predict"):
+        agents.resolve(3, env)

@@ -101,7 +101,7 @@ def test_failure_leaves_nothing_behind(cache):
 
 def test_what_a_killed_process_left_is_removed(cache):
     folder = cache / "models" / f"kind-{spec_key(SPEC)[:16]}"
-    leftover = folder.with_name(f".{folder.name}.tmp-abc")
+    leftover = folder.with_name(f".{folder.name}.tmp-abcdefgh")
     leftover.mkdir(parents=True)
     ensure("kind", SPEC, Maker())
     assert folder.is_dir() and not leftover.exists()

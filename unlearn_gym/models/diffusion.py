@@ -10,7 +10,7 @@ from pathlib import Path
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import atomic_directory
+from unlearn_gym.files import atomic_directory, settle
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -44,6 +44,7 @@ class DiffusionModel:
             raise UserError(
                 f"There is no model folder {path}; give a folder that diffusers' save_pretrained wrote."
             )
+        settle(path)
         unet_folder = path / "unet" if (path / "unet").is_dir() else path
         model = cls(_load_unet(unet_folder), _load_scheduler(path))
         predicts = model.scheduler.config["prediction_type"]

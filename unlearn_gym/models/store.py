@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -14,10 +13,10 @@ from typing import Any
 from filelock import FileLock
 
 from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
+from unlearn_gym.checksums import MANIFEST, checksums
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import atomic_directory, temporary_prefix, write_json
+from unlearn_gym.files import atomic_directory, write_json
 
-MANIFEST = "manifest.json"
 SHIPPED = Path(__file__).parent / "shipped"
 """Models that come with the package, in folders of the cache's names and layout."""
 
@@ -88,23 +87,14 @@ def _make_writable(folder: Path) -> None:
 
 
 def _make(folder: Path, spec: dict[str, Any], make: Callable[[Path], None]) -> None:
-    for leftover in folder.parent.glob(temporary_prefix(folder) + "*"):  # of a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
     with atomic_directory(folder) as temporary:
         make(temporary)
-        write_json(temporary / MANIFEST, {"spec": spec, "sha256": _checksums(temporary)})
-
-
-def _checksums(folder: Path) -> dict[str, str]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
-    return {
-        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
-    }
+        write_json(temporary / MANIFEST, {"spec": spec, "sha256": checksums(temporary)})
 
 
 def _intact(folder: Path) -> bool:
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"] == _checksums(folder)
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"] == checksums(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
