@@ -8,7 +8,7 @@ from typing import Any
 from unlearn_gym import agents, configs
 from unlearn_gym.agents import artefact
 from unlearn_gym.errors import UserError
-from unlearn_gym.user_code import import_file
+from unlearn_gym.user_code import blamed, import_file
 
 FILE_MARK = ".py:"
 
@@ -55,11 +55,13 @@ def _from_file(spec: str, env: Any) -> Any:
     kind = getattr(import_file(path), class_name, None)
     if not callable(kind):
         raise UserError(f"{path} defines no class {class_name!r}; give path/to/file.py:ClassName.")
-    agent = kind(env)
+    with blamed(f"Building {spec}"):
+        agent = kind(env)
     if saved:
         if not hasattr(agent, "load"):
             raise UserError(f"{class_name} in {path} has no load(path); leave out ':{saved}'.")
-        loaded = agent.load(saved)
+        with blamed(f"Loading {spec}"):
+            loaded = agent.load(saved)
         agent = agent if loaded is None else loaded
     if not hasattr(agent, "predict"):
         raise UserError(f"{class_name} in {path} has no predict(observation, ...); see docs/extending.md.")

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from unlearn_gym import agents, configs
+from unlearn_gym import agents, cli, configs
 from unlearn_gym.agents import checkpoints
 from unlearn_gym.agents.artefact import FILE as AGENT
 from unlearn_gym.agents.base import Hooks, Learner
@@ -25,6 +25,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.files import temporary_prefix, write_text
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.run_lock import LOCK, alone_in
+from unlearn_gym.stopping import Stopped
 
 CONFIG = "config.yaml"
 CHANGEABLE = frozenset({"total_timesteps", "checkpoint_every", "progress_bar", "resume", "overwrite"})
@@ -55,7 +56,7 @@ class TrainConfig:
     env: str = "unlearn_gym/SISS-Digits-v0"
     agent: str = "ppo"
     total_timesteps: PositiveInt = 4000
-    seed: NonNegativeInt = 0
+    seed: cli.Seed = 0  # type: ignore[valid-type]
     n_envs: PositiveInt = 1
     output: str | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
@@ -138,6 +139,9 @@ def train(config: TrainConfig) -> Path:
                 _clear(folder)
                 _write_config(folder, config, agent)
             Run(agent, folder, config).finish()
+        except Stopped as stopped:
+            stopped.hint = f"go on with --resume {folder}"
+            raise
         finally:
             environments.close()
     return folder
@@ -167,7 +171,7 @@ def stored_config(folder: str) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise UserError(f"{folder} holds no run ({CONFIG} is missing); give the output folder of one.")
-    return {**configs.read(path.read_text(encoding="utf-8"), str(path)), "output": folder, "resume": folder}
+    return {**configs.read_file(path), "output": folder, "resume": folder}
 
 
 def _build(config: TrainConfig) -> tuple[Learner, Any]:
