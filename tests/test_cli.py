@@ -219,5 +219,5 @@ def test_entries_at_any_depth_are_merged_wherever_they_stand(tmp_path, capsys):
 
 @pytest.mark.parametrize("values", [3, [], None, "text"])
 def test_check_refuses_what_is_no_mapping(values):
-    with pytest.raises(UserError, match="settings of x: .* is no mapping"):
+    with pytest.raises(UserError, match=r"settings of x: .* is no mapping"):
         cli.check(Config, values, "settings of x")

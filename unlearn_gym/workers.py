@@ -10,7 +10,7 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -150,7 +150,7 @@ def end(workers: Sequence[Worker], *, at_once: bool) -> None:
 
 def run(
     prepare: Callable[[], Callable[..., Any]], tasks: Iterable[tuple[Any, ...]], jobs: int
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Do tasks in spawned processes and yield the results as they come.
 
     The next task is only taken when a worker is free and the last result was dealt with, so that ``tasks`` may be
@@ -181,7 +181,7 @@ def run(
             give(crew[-1])
         while busy:
             for connection in wait(list(busy)):
-                worker = busy.pop(connection)  # type: ignore[arg-type]
+                worker = busy.pop(connection)  # type: ignore[call-overload]
                 yield worker.recv()
                 give(worker)
     except BaseException:

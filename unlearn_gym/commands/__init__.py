@@ -1,7 +1,7 @@
 """The command lines that are more than a few lines: ``unlearn-gym train`` and ``evaluate``, a module each.
 
-A module has ``main(words, program)``; it is imported when it is asked for, under ``cli.status``, so that a signal during the
-import of the libraries ends in a sentence too.
+A module has ``main(words, program)``; it is imported when it is asked for, under ``cli.status``, so that a signal
+during the import of the libraries ends in a sentence too.
 """
 
 from __future__ import annotations

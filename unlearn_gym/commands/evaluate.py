@@ -20,6 +20,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym import cli, configs
 from unlearn_gym.agents import artefact, load, make, resolve
+from unlearn_gym.agents.base import Learner
 from unlearn_gym.agents.rows import Row, read_rows, train_all, training_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
@@ -154,6 +155,8 @@ def trained(name: str, env: Any, steps: int, folder: Path, hyperparameters: Mapp
     """Train the agent that a study asks for, or load it where that was done before."""
     if not folder.is_dir():
         agent = make(name, env, seed=0, **hyperparameters)
+        if not isinstance(agent, Learner):
+            raise UserError(f"The agent {name!r} has nothing to learn; name a learning agent, such as ppo.")
         agent.learn(steps, progress_bar=True)
         agent.save(folder)
     return load(folder, env)
