@@ -25,13 +25,10 @@ test: .venv/installed lint
 test-slow: .venv/installed
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
 
-# Type checkers do not see the folder mapping of setup.cfg, so they read an installed copy.
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	rm -rf build/checked
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/checked .
-	cd build/checked && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p unlearn_gym
+	$(BIN)/mypy -p unlearn_gym
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
@@ -43,4 +40,4 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist src/*.egg-info

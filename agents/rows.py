@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unlearn_gym import cli
+from unlearn_gym import cli, workers
 from unlearn_gym.agents.artefact import FILE
 from unlearn_gym.agents.training import CONFIG, TrainConfig, resumed, stored_config, train
 from unlearn_gym.envs.making import full_id
@@ -59,7 +58,12 @@ def training_of(row: Row, env: str, env_kwargs: Mapping[str, Any], folder: Path)
     """
     if row.train is None:
         return None
-    merged = {**env_kwargs, **row.env_kwargs, **row.train.get("env_kwargs", {})}
+    own = row.train.get("env_kwargs", {})
+    if not isinstance(own, Mapping):
+        raise UserError(
+            f"The training of {folder.name!r}: env_kwargs={own!r} is no mapping of keys to values."
+        )
+    merged = {**env_kwargs, **row.env_kwargs, **own}
     values = {"env": row.env or env, "agent": row.agent, "progress_bar": False, **row.train}
     values |= {"env_kwargs": merged, "output": str(folder)}
     return cli.check(TrainConfig, values, f"The training of {folder.name!r}")
@@ -74,10 +78,14 @@ def train_all(configurations: Iterable[TrainConfig], jobs: int) -> None:
     pending = [todo for config in configurations if (todo := _pending(config))]
     if not pending:
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(pending)), context) as pool:
-        for folder in pool.map(train, pending):
+    tasks = ((config,) for config in pending)
+    with contextlib.closing(workers.run(_trainer, tasks, min(jobs, len(pending)))) as folders:
+        for folder in folders:
             print(f"trained: {folder}")
+
+
+def _trainer() -> Callable[[TrainConfig], Path]:
+    return train
 
 
 def _pending(config: TrainConfig) -> TrainConfig | None:

@@ -12,7 +12,7 @@ from unlearn_gym import agents, configs
 from unlearn_gym.agents import artefact
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import user_path
-from unlearn_gym.user_code import import_file
+from unlearn_gym.user_code import blamed, import_file
 
 FILE_MARK = ".py:"
 
@@ -78,17 +78,16 @@ def _from_file(spec: str, env: Any) -> Any:
     path = user_path(stem + ".py")
     if not path.is_file():
         raise UserError(f"There is no file {path}; give path/to/file.py:ClassName.")
-    with _guarded(f"{path} cannot be imported"):
-        module = import_file(path)
+    module = import_file(path)
     kind = getattr(module, class_name, None)
     if not callable(kind):
         raise UserError(f"{path} defines no class {class_name!r}; give path/to/file.py:ClassName.")
-    with _guarded(f"{class_name} in {path} cannot be made with env"):
+    with _guarded(f"{class_name} in {path} cannot be made with env"), blamed(f"Building {spec}"):
         agent = kind(env)
     if saved:
         if not hasattr(agent, "load"):
             raise UserError(f"{class_name} in {path} has no load(path); leave out ':{saved}'.")
-        with _guarded(f"{class_name} in {path} cannot load {saved}"):
+        with _guarded(f"{class_name} in {path} cannot load {saved}"), blamed(f"Loading {spec}"):
             loaded = agent.load(saved)
         agent = agent if loaded is None else loaded
     if not hasattr(agent, "predict"):

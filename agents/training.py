@@ -27,6 +27,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.files import LITTER, is_full, refuse_foreign, user_path, write_text
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.run_lock import LOCK, alone_in
+from unlearn_gym.stopping import Stopped
 from unlearn_gym.temporaries import is_temporary, sweep
 
 CONFIG = "config.yaml"
@@ -58,7 +59,7 @@ class TrainConfig:
     env: str = "unlearn_gym/SISS-Digits-v0"
     agent: str = "ppo"
     total_timesteps: PositiveInt = 4000
-    seed: NonNegativeInt = 0
+    seed: cli.Seed = 0  # type: ignore[valid-type]
     n_envs: PositiveInt = 1
     output: str | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
@@ -157,6 +158,9 @@ def train(config: TrainConfig) -> Path:
                 _clear(folder)
                 _write_config(folder, config, agent)
             Run(agent, folder, config).finish()
+        except Stopped as stopped:
+            stopped.hint = f"go on with --resume {folder}"
+            raise
         finally:
             environments.close()
     return folder
@@ -184,15 +188,9 @@ def stored_config(folder: str) -> dict[str, Any]:
         UserError: if there is none, or it is none of ``train_agent.py``.
     """
     path = user_path(folder) / CONFIG
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{folder} holds no run ({CONFIG} is missing); give the output folder of one."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); give the output folder of a run.") from error
-    values = {**configs.read(text, str(path)), "output": folder, "resume": folder}
+    if not path.is_file():
+        raise UserError(f"{folder} holds no run ({CONFIG} is missing); give the output folder of one.")
+    values = {**configs.read_file(path), "output": folder, "resume": folder}
     return dataclasses.asdict(cli.check(TrainConfig, values, str(path)))
 
 

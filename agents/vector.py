@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import Any
 
 import gymnasium as gym
 import torch
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from stable_baselines3.common.vec_env import CloudpickleWrapper, DummyVecEnv, SubprocVecEnv, VecEnv
+from stable_baselines3.common.vec_env.subproc_vec_env import _worker
 
+from unlearn_gym import workers
 from unlearn_gym.agents.gymnasium_vec import GymnasiumVecEnv
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
@@ -81,6 +87,48 @@ class Factory:
         return EpisodeRecord(make_env(self.env_id, self.env_kwargs))
 
 
+class WorkerVecEnv(SubprocVecEnv):
+    """One environment a spawned process; they end with this process, and one that dies or raises is named.
+
+    Args:
+        factories: one a process.
+
+    Raises:
+        UserError: here and in every method, when a process has died.
+    """
+
+    def __init__(self, factories: Sequence[Factory]) -> None:
+        self.waiting = self.closed = False
+        self.remotes: list[workers.Worker] = []  # type: ignore[assignment]
+        try:
+            for number, factory in enumerate(factories, start=1):
+                self.remotes.append(workers.start(number, _serve, CloudpickleWrapper(factory), daemon=True))
+            self.remotes[0].send(("get_spaces", None))
+            spaces = self.remotes[0].recv()
+            VecEnv.__init__(self, len(factories), *spaces)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the processes; those that are in the middle of a step are not waited for."""
+        if not self.closed:
+            self.closed = True
+            workers.end(self.remotes, at_once=self.waiting)
+
+
+def _serve(connection: Connection, factory: CloudpickleWrapper) -> None:
+    """Be the process of one environment, with Stable-Baselines3's protocol."""
+    workers.settle()
+    try:
+        _worker(connection, Pipe()[0], factory)  # it closes the second one, the parent's end of a fork
+    except BrokenPipeError:  # the other end was closed
+        return
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            connection.send(workers.Failure.of(error))
+
+
 def make_vector(env_id: str, env_kwargs: dict[str, Any], n_envs: int) -> VecEnv:
     """Return ``n_envs`` environments: here if it is one or on a GPU, else one spawned process each."""
     if n_envs == 1:
@@ -88,4 +136,4 @@ def make_vector(env_id: str, env_kwargs: dict[str, Any], n_envs: int) -> VecEnv:
     if str(env_kwargs.get("device", "cpu")).startswith("cuda"):
         return GymnasiumVecEnv(gym.make_vec(env_id, num_envs=n_envs, **env_kwargs))
     make_env(env_id, env_kwargs).close()  # an error is clearer here than out of a worker
-    return SubprocVecEnv([Factory(env_id, env_kwargs, alone=True)] * n_envs, start_method="spawn")
+    return WorkerVecEnv([Factory(env_id, env_kwargs, alone=True)] * n_envs)

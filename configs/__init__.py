@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -11,34 +13,133 @@ import yaml
 from unlearn_gym.errors import UserError
 
 DEFAULT = "default"
+LARGEST_FILE = 2**20
+"""Bytes of a configuration file."""
+MOST_VALUES = 100_000
+"""Values of a configuration, each counted as often as aliases repeat it."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads ``3e-4`` as a string; this one reads it as a number."""
+    """Plain data only: numbers such as ``3e-4``, no dates, no tags, and every key once."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse explicit tags."""
+        event = self.peek_event()
+        if getattr(event, "tag", None) is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"tags such as {event.tag} are not read", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Refuse a key that is there twice; YAML would take the last one."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                )
+            seen.add((key.tag, str(key.value)))
+        return node
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """Writes what ``_Loader`` reads back as it was."""
+
+
+# YAML 1.1 reads ``3e-4`` as a string; these take it as a number, and quote it where it is a string.
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
 
 
 def read(text: str, source: str) -> dict[str, Any]:
-    """Parse a YAML mapping.
+    """Parse a YAML mapping of plain data.
 
     Args:
         text: the YAML.
         source: how to call it in an error.
 
     Raises:
-        UserError: if it is no YAML or no mapping.
+        UserError: if it is no YAML or no mapping, has a tag, a key twice or one that is no text, a NaN, or so many
+            values that it can only be meant badly.
     """
     try:
         values = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{source} is not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{source} is not a mapping of keys to values.")
-    return values
+        if isinstance(values, dict):
+            return _copied(values, source, [MOST_VALUES])
+    except RecursionError as error:
+        raise UserError(f"{source} is nested too deeply.") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{source} is not YAML of plain data: {_reason(error)}.") from error
+    given = "is empty" if values is None else f"holds a {type(values).__name__}"
+    raise UserError(f"{source} is not a mapping of keys to values; it {given}.")
+
+
+def scalar(text: str) -> Any:
+    """Return what a word on a command line means in YAML; the word itself where it means nothing."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return text
+
+
+def one_line(values: dict[str, Any]) -> str:
+    """Return YAML of a mapping in one line."""
+    return yaml.dump(values, Dumper=_Dumper, default_flow_style=True, width=math.inf).strip()
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong, and in which line."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"{problem} (line {mark.line + 1})" if mark else problem
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Read a YAML file; see ``read``.
+
+    Raises:
+        UserError: if it is not there, no text, or too large.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no file {path}; give the path of a YAML file.")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise UserError(f"{path} is larger than a configuration can be ({LARGEST_FILE} bytes).")
+        return read(content.decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text in UTF-8; give a YAML file.") from error
+
+
+def _copied(value: Any, source: str, budget: list[int]) -> Any:
+    """Return the value without shared parts, each of them checked; ``budget`` holds how many may follow."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise UserError(f"{source} has more than {MOST_VALUES} values, counting what aliases repeat.")
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise UserError(f"{source}: the key {key!r} is no text; write it in quotes.")
+        return {key: _copied(item, source, budget) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item, source, budget) for item in value]
+    if isinstance(value, float) and math.isnan(value):
+        raise UserError(f"{source} holds .nan; give a number.")
+    return value
 
 
 def hyperparameters(agent: str, env_id: str) -> dict[str, Any]:

@@ -1,11 +1,17 @@
+import math
+import os
+import signal
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
+import yaml
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 
 from unlearn_gym import cli
 from unlearn_gym.errors import UserError
+from unlearn_gym.stopping import SIGNALS, Stopped
 
 
 @dataclass
@@ -20,6 +26,7 @@ class Config:
     env: str = "a"
     n_envs: PositiveInt = 2
     share: ClosedUnitInterval = 0.5
+    free: float = 0.5
     mode: Literal["fast", "slow"] = "fast"
     extra: dict[str, Any] = field(default_factory=dict)
     force: bool = False
@@ -30,7 +37,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("env: b\nshare: 1e-3\nextra: {x: 1}\n")
     config = cli.parse(Config, ["--config", str(path), "--n-envs", "3", "--extra.y", "3e-4"])
-    assert config == Config("b", 3, 1e-3, "fast", {"x": 1, "y": 3e-4})
+    assert config == Config("b", 3, 1e-3, extra={"x": 1, "y": 3e-4})
     assert type(config.n_envs) is int and type(config.share) is float
 
 
@@ -58,13 +65,13 @@ def test_defaults_can_be_replaced():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--foo 1", "'--foo' is not known; allowed are env, n_envs, share, mode, extra, force, bar."),
+        ("--foo 1", "'--foo' is not known; allowed are env, n_envs, share, free, mode, extra, force, bar."),
         ("--n 1", "'--n' is not known"),
         ("--n-envs 0", "n_envs: Not of type PositiveInt: 0 does not conform to restriction v>0."),
         ("--n_envs many", "n_envs: "),
         ("--share 1.5", "share: .* v>=0 and v<=1."),
         ("--mode middling", r"mode: expected one of \['fast', 'slow'\]"),
-        ("--config nothing.yaml", "config: File does not exist"),
+        ("--config nothing.yaml", "There is no file nothing.yaml"),
         ("stray", "stray"),
     ],
 )
@@ -98,7 +105,21 @@ def test_unknown_key_in_a_file_is_named(tmp_path):
     [
         (None, 0, ""),
         (UserError("two\n  lines"), 2, "error: two lines\n"),
-        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (
+            PermissionError(13, "no", "x"),
+            2,
+            "error: [Errno 13] no: 'x'; give a path that can be read and written.\n",
+        ),
+        (
+            KeyboardInterrupt(),
+            130,
+            "stopped by SIGINT; what was finished is kept: run the same command again",
+        ),
+        (
+            Stopped(signal.SIGTERM),
+            143,
+            "stopped by SIGTERM; what was finished is kept: run the same command again",
+        ),
     ],
 )
 def test_run_ends_the_process(error, status, printed, capsys):
@@ -108,4 +129,95 @@ def test_run_ends_the_process(error, status, printed, capsys):
 
     with pytest.raises(SystemExit) as caught:
         cli.run(main)
-    assert caught.value.code == status and capsys.readouterr().err == printed
+    said = capsys.readouterr().err
+    assert caught.value.code == status and said.startswith(printed) and said.count("\n") <= 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_heard_once_and_the_old_handlers_come_back(number, status, capsys):
+    before = [signal.getsignal(each) for each in SIGNALS]
+
+    def main():
+        os.kill(os.getpid(), number)
+        while True:  # until the handler runs
+            time.sleep(0.01)
+
+    assert cli.status(main) == status
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+    assert capsys.readouterr().err.startswith(f"stopped by {number.name}; ")
+
+
+FILES = {
+    "twice": ("env: a\nenv: b\n", "the key 'env' is there twice (line 2)"),
+    "twice below": ("extra: {a: 1, a: 2}\n", "the key 'a' is there twice"),
+    "tag": ("env: !!python/object/apply:os.getcwd []\n", "tags such as"),
+    "text for a boolean": ("force: 'no'\n", "force='no' is no boolean"),
+    "a number for a boolean": ("force: 1\n", "force=1 is no boolean"),
+    "a boolean for a number": ("n_envs: true\n", "n_envs: "),
+    "not a number": ("extra: {a: .nan}\n", "holds .nan"),
+    "infinite": ("free: .inf\n", "free=inf is not finite"),
+    "a key that is no text": ("extra: {1: 2}\n", "the key 1 is no text"),
+    "a key without a value": ("extra:\n", "extra has no value"),
+    "a list": ("[1]\n", "holds a list"),
+    "empty": ("", "is empty"),
+    "recursive": ("extra: &a {b: *a}\n", "nested too deeply"),
+    "deep": ("extra: " + "[" * 20_000, "nested too deeply"),
+    "bomb": (
+        "extra:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"  a{k + 1}: &a{k + 1} [{', '.join([f'*a{k}'] * 9)}]\n" for k in range(9)),
+        "more than 100000 values",
+    ),
+    "large": ("env: " + "a" * 2**20, "larger than a configuration can be"),
+    "binary": (b"\xff\xfe\x00", "no text in UTF-8"),
+    "control characters": ("a\0b", "is not YAML"),
+    "an impossible number": ("extra: {a: 0b_}\n", "is not YAML"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_what_a_file_cannot_hold_is_one_sentence(case, tmp_path):
+    content, message = FILES[case]
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError) as caught:
+        cli.parse(Config, ["--config", str(path)])
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--force", "yes"], "force='yes' is no boolean"),
+        (["--force=1"], "force: expected a value of type bool"),
+        (["--free", "nan"], "free: "),
+        (["--extra.x", ".nan"], "is not finite"),
+        (["--extra.", "1"], "write --extra.key value"),
+        (["--extra.x"], "write --extra.key value"),
+        (["--extra", "[1]"], "extra: expected a value of type dict"),
+        (["--n-envs", "9" * 5000], "n_envs: "),
+        (["--config"], "no file was given"),
+        (["--config", "/"], "There is no file /"),
+        (["--env"], "--env: expected one argument"),
+    ],
+)
+def test_what_a_command_line_cannot_hold_is_one_sentence(words, message):
+    with pytest.raises(UserError) as caught:
+        cli.parse(Config, words)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_entries_at_any_depth_are_merged_wherever_they_stand(tmp_path, capsys):
+    path = tmp_path / "c.yaml"
+    path.write_text("extra: {a: {b: 0, c: '3e-4'}, limit: .inf}\n")
+    words = ["--extra.a.b", "1", "--n-envs", "3", "--config", str(path), "--extra.a.d=0.5", "--extra.e", "x"]
+    extra = {"a": {"b": 1, "c": "3e-4", "d": 0.5}, "limit": math.inf, "e": "x"}
+    assert cli.parse(Config, words) == Config(n_envs=3, extra=extra)
+    with pytest.raises(SystemExit):
+        cli.parse(Config, [*words, "--print_config"])
+    assert yaml.safe_load(capsys.readouterr().out)["extra"]["a"]["d"] == 0.5
+
+
+@pytest.mark.parametrize("values", [3, [], None, "text"])
+def test_check_refuses_what_is_no_mapping(values):
+    with pytest.raises(UserError, match=r"settings of x: .* is no mapping"):
+        cli.check(Config, values, "settings of x")

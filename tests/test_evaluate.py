@@ -1,6 +1,5 @@
 """``evaluate.py`` as a user calls it."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,7 +9,8 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from unlearn_gym import agents, cli, configs
+from unlearn_gym import agents, commands, configs
+from unlearn_gym.commands.evaluate import without_jobs
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"
 
@@ -29,18 +29,15 @@ def evaluate(*words, folder):
 
 @pytest.fixture
 def call(monkeypatch, tmp_path, capsys):
-    """Call the script in this process and return its exit status, output and errors."""
-    specification = importlib.util.spec_from_file_location("evaluate_script", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    monkeypatch.setitem(sys.modules, "evaluate_script", module)
-    specification.loader.exec_module(module)
+    """Call the command in this process and return its exit status, output and errors."""
     monkeypatch.chdir(tmp_path)
 
     def inner(*words):
-        monkeypatch.setattr(sys, "argv", ["evaluate.py", *words])
-        with pytest.raises(SystemExit) as left:
-            cli.run(module.main)
-        return left.value.code, *capsys.readouterr()
+        try:
+            status = commands.run("evaluate", words)
+        except SystemExit as left:  # --help and --print_config
+            status = left.code or 0
+        return status, *capsys.readouterr()
 
     return inner
 
@@ -115,6 +112,20 @@ def test_print_config(call):
         (("--agents", "runs/none"), "runs/none"),
         (("--agents", "static:0.5", "static:0.5"), "'static:0.5' is taken"),
         (("--seeds", "0"), "seeds"),
+        (("--first-seed", str(2**32)), "first_seed"),
+        (("--first-seed", str(2**32 - 1), "--seeds", "2"), "The seed 4294967296 is out of range"),
+        (("--jobs", "-1"), "jobs"),
+        (("--deterministic", "perhaps"), "deterministic='perhaps' is no boolean"),
+        (("--config", "nowhere.yaml"), "no file nowhere.yaml"),
+        (("--config", "/"), "no file /"),
+        (("--study", "none"), "no study 'none'"),
+        (("--study", "emse_polynomial", "--study-settings.drws", "3"), "'drws' is not known"),
+        (("--study", "emse_polynomial", "--study-settings.draws", "-3"), "draws: "),
+        (("--study", "emse_polynomial", "--study-settings.lambda_range", "[0]"), "lambda_range=[0.0]"),
+        (("--benchmark", "digits", "--env_kwargs.horizn", "3"), "'horizn'"),
+        (("--benchmark", "digits", "--methods", "scrb"), "'scrb' is not known"),
+        (("--output", "/dev/null/x"), "/dev/null"),
+        (("--output", "/dev/null"), "/dev/null"),
         (("--metrics", "fud"), "'fud'"),
         (("--metrics", "fid_forget", "--agents", "static:0.5"), "does not measure 'fid_forget'"),
         (("--experiment", "none"), "no experiment 'none'"),
@@ -166,6 +177,11 @@ def test_rows_are_trained_run_and_compared(tmp_path):
         ("total_timesteps", "steps", "The training of 'learned': 'steps' is not known"),
         ("baseline: half", "baseline: none", "The baseline 'none' is not among the agents"),
         ("horizon: 3", "horizn: 3", "has no keyword 'horizn'"),
+        ('{agent: "static:0.5", group: a}', "static", "The row 'half': 'static' is no mapping"),
+        ("env_kwargs: {horizon: 3}", "env_kwargs: [3]", "The row 'short': env_kwargs"),
+        ("total_timesteps: 10,", "total_timesteps: 10, env_kwargs: [1],", "env_kwargs=[1] is no mapping"),
+        ("{n_steps", "{n_stps", "n_stps"),
+        ("  more:", "  half!:", "have the same folder"),
     ],
 )
 def test_bad_rows_are_one_sentence(call, tmp_path, old, new, sentence):
@@ -184,3 +200,65 @@ def test_another_configuration_file_is_another_agent(call, tmp_path, monkeypatch
     monkeypatch.setattr(configs.resources, "files", lambda package: tmp_path)
     first, second = run(0.1), run(0.4)
     assert first != second and run(0.1) == first
+
+
+RAISES = """
+import sys
+import numpy as np
+
+if {at_import}:
+    {statement}
+
+class Mine:
+    def __init__(self, env):
+        if {at_building}:
+            {statement}
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        {predicting}
+        return np.array([0.6], np.float32), state
+"""
+
+
+@pytest.mark.parametrize("where", ["at_import", "at_building"])
+@pytest.mark.parametrize(
+    "statement",
+    ["raise SystemExit(3)", "raise KeyboardInterrupt", "sys.exit()", "1 / 0", "raise OSError(5, 'x')"],
+)
+def test_an_agent_file_that_raises_is_one_sentence(where, statement, call, tmp_path):
+    at = {"at_import": False, "at_building": False} | {where: True}
+    (tmp_path / "mine.py").write_text(
+        RAISES.format(statement=statement, predicting="pass", **at), encoding="utf-8"
+    )
+    words = ("--env", "Quadratic-v0", "--output", "reports", "--agents", "static:0.5", "mine.py:Mine")
+    status, _, errors = call(*words)
+    assert status == 2 and errors.startswith("error: ") and errors.count("\n") == 1
+    line = 6 if where == "at_import" else 11
+    assert f"mine.py, line {line}" in errors
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("statement", "cause"),
+    [
+        ("raise ValueError('no λ')", "mine.py, line 14, in predict raised ValueError: no λ"),
+        ("return np.array([np.nan]), None", "is not one finite λ"),
+    ],
+)
+def test_an_agent_that_raises_in_its_run_costs_only_its_own_row(statement, cause, jobs, call, tmp_path):
+    text = RAISES.format(statement="pass", predicting=statement, at_import=False, at_building=False)
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    words = ("--env", "Quadratic-v0", "--output", "reports", "--agents", "mine.py:Mine", "static:0.5")
+    status, _, errors = call(*words, "--seeds", "3", "--jobs", str(jobs))
+    last = errors.replace("\r", "\n").splitlines()[-1]
+    assert status == 2 and "Traceback" not in errors
+    assert last.startswith("error: The run of 'mine.py:Mine' with seed 1000 failed: ") and cause in last
+    assert "All other runs are kept" in last
+    kept = [path.name.partition("-seed")[0] for path in (tmp_path / "reports" / "runs").glob("*.json")]
+    assert sorted(set(kept)) == ["before", "static-0.5"] and len(kept) == 6
+
+
+def test_jobs_is_left_out_of_the_command():
+    words = ["--agents", "a", "--jobs", "2", "--seeds", "3", "--jobs=4"]
+    assert without_jobs(words) == ["--agents", "a", "--seeds", "3"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from gymnasium import registry
 
 from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
+from unlearn_gym.commands import COMMANDS, run
 from unlearn_gym.errors import UserError
 
 
@@ -50,6 +51,9 @@ def check(name: str, samples: int, picture: str | None) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in COMMANDS:
+        return run(words[0], words[1:])
     parser = argparse.ArgumentParser(prog="python -m unlearn_gym", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("list", help="list ids, agents and the cache folder (the default)")
@@ -62,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
     checked.add_argument("task", nargs="?", default="digits", help="name of the task (default: digits)")
     checked.add_argument("--samples", type=int, default=100, help="samples of every label (default: 100)")
     checked.add_argument("--picture", help="PNG of 20 samples of every label of the original model")
+    for name, text in COMMANDS.items():
+        commands.add_parser(name, help=text)
     options = parser.parse_args(arguments)
     try:
         if options.command == "prepare":

@@ -37,8 +37,11 @@ def made_up_campaign(values):
 
 
 def test_schema(campaign, findings, tmp_path):
-    path = save_results(campaign, findings, "python evaluate.py", tmp_path)
+    found = results(campaign, findings, "python evaluate.py", tmp_path)
+    path, timed = save_results(found, campaign, findings, tmp_path)
     content = json.loads(path.read_text())
+    assert set(json.loads(timed.read_text())["noisy"]) == {"seconds_per_update"}
+    assert "seconds" not in path.read_text()  # what the clock says is in the other file
     assert content["env"] == "unlearn_gym/Quadratic-v0"
     assert content["seeds"] == [1000, 1001, 1002, 1003]
     assert content["command"] == "python evaluate.py"

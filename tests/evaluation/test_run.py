@@ -1,10 +1,13 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
+from unlearn_gym.evaluation import Campaign
+from unlearn_gym.evaluation.bench import Bench
 from unlearn_gym.evaluation.run import rollout
 
-from .tiny_agents import Constant, Noisy
+from .tiny_agents import Constant, Noisy, constant
 
 
 @pytest.fixture
@@ -53,3 +56,31 @@ def test_terms_that_appear_late_are_aligned(env):
     assert run.reward_terms["divergence"] == [0.0] * 10 + [-2.0]
     assert run.reward_terms["retain"][-1] == 0.0
     assert run.diverged
+
+
+@pytest.mark.parametrize("state", ["fresh", "lagged"])
+def test_passes_do_not_depend_on_what_the_process_did_before(state):
+    keywords = {"horizon": 3, "state": state}
+    campaign = Campaign("unlearn_gym/EMSE-Polynomial-v0", (constant(0.1),), (0, 1), keywords)
+    names = [(name, seed) for name in ("before", "static:0.1") for seed in campaign.seeds]
+    bench = Bench(campaign)
+    together = [bench.measure(*place) for place in names]
+    apart = [Bench(campaign).measure(*place) for place in reversed(names)][::-1]
+    for one, other in zip(together, apart, strict=True):
+        assert one.run is None or one.run.passes == other.run.passes != {}
+        timed = {"seconds_per_update": 0.0}
+        assert one.values | timed == other.values | timed
+
+
+def test_agents_that_draw_from_global_generators_repeat_themselves(env):
+    class Draws(Constant):
+        def predict(self, *args, **kwargs):
+            drawn = self.env.action_space.sample() + np.random.uniform() + torch.rand(()).numpy()
+            return np.array(drawn / 3, np.float32), None
+
+    agent = Draws(0.5, env)
+    agent.env = env
+    state = np.random.get_state()[1].copy()
+    first, second = (rollout(env, agent, seed=3).lambdas for _ in range(2))
+    assert first == second != rollout(env, agent, seed=4).lambdas
+    assert np.array_equal(np.random.get_state()[1], state)

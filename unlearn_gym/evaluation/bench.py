@@ -9,7 +9,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Contestant
 from unlearn_gym.evaluation.judges import make_judge
 from unlearn_gym.evaluation.records import Record
-from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, network, rollout
+from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, network, rollout, warm_up
 from unlearn_gym.metrics.glossary import look_up
 
 
@@ -22,6 +22,7 @@ class Bench:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.env = make_env(campaign.env_id, campaign.env_kwargs)
+        warm_up(self.env)
         self.judge = make_judge(self.env.unwrapped, campaign.judge)  # type: ignore[arg-type]
         self._other: tuple[str, gym.Env] | None = None
 
@@ -34,6 +35,7 @@ class Bench:
         if self._other is None or self._other[0] != key:
             self.close_other()
             self._other = (key, make_env(env_id, env_kwargs))
+            warm_up(self._other[1])
         return self._other[1]
 
     def close(self) -> None:

@@ -15,8 +15,8 @@ from unlearn_gym.evaluation.campaign import Findings
 from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.figures_benchmark import benchmark_figure
 from unlearn_gym.evaluation.figures_runs import lambda_figure
-from unlearn_gym.evaluation.results import results
-from unlearn_gym.files import write_json, write_text
+from unlearn_gym.evaluation.results import results, save_results
+from unlearn_gym.files import write_text
 
 
 def publish_benchmark(campaign: BenchmarkCampaign, output: Path, jobs: int, command: str) -> Findings:
@@ -43,14 +43,14 @@ def publish_benchmark(campaign: BenchmarkCampaign, output: Path, jobs: int, comm
         "data": data_sentence(campaign),
         "published": [asdict(row) for row in published.published(campaign.benchmark)],
     }
-    write_json(output / "results.json", content)
+    saved = save_results(content, campaign, findings, output)
     write_text(output / "report.md", report(campaign, findings, pictures, command, output))
     console = Console(width=max(Console().width, 100))
     title = f"{campaign.benchmark}, {len(campaign.seeds)} seeds"
     console.print(published_grid(campaign, findings, findings.key_metrics).rich(title))
     for sentence in sentences(campaign, findings):
         console.print(sentence, markup=False)
-    files = (output / "results.json", output / "report.md", *(picture.path for picture in pictures))
+    files = (*saved, output / "report.md", *(picture.path for picture in pictures))
     for path in files:
         console.print(path, soft_wrap=True, markup=False, highlight=False)
     return findings

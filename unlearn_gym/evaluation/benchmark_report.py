@@ -11,6 +11,7 @@ from unlearn_gym.evaluation.benchmark import BenchmarkCampaign, Rule
 from unlearn_gym.evaluation.benchmark_data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Findings
 from unlearn_gym.evaluation.drawing import Picture
+from unlearn_gym.evaluation.markup import Markup, code, escape
 from unlearn_gym.evaluation.report import differences
 from unlearn_gym.evaluation.results import table, versions
 from unlearn_gym.evaluation.tables import STAR, Grid, glossary_grid, main_grid
@@ -33,20 +34,20 @@ def report(
     key = [metric for metric in findings.key_metrics if metric not in HIDDEN]
     sections = [
         f"# Class unlearning: {campaign.benchmark}{scale_sentence(campaign, ' — scaled down: ')}",
-        f"`{command}`",
+        code(command),
         _setting(campaign),
         "## What was found",
-        "\n".join(f"- {sentence}" for sentence in sentences(campaign, findings)),
+        "\n".join(f"- {escape(sentence)}" for sentence in sentences(campaign, findings)),
         "## Results",
         published_grid(campaign, findings, metrics).markdown(),
         "Mean ± half of the 95 % interval (Student's t) over the seeds of unlearning; the original model is "
         f"one and the same. {STAR} marks the best constant λ, column by column, chosen on these very seeds. "
         "Rows marked *published* are from the table of MLS-Bench's `security-machine-unlearning`, on the "
         "whole published data.",
-        *(f"*{note}*" for note in findings.notes),
+        *(f"*{escape(note)}*" for note in findings.notes),
         *_against_static(campaign, findings, key),
         *(
-            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{picture.caption}"
+            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
             for picture in pictures
         ),
         "## What the metrics mean",
@@ -59,7 +60,7 @@ def report(
 
 def _setting(campaign: BenchmarkCampaign) -> str:
     protocol, task = campaign.protocol, campaign.task()
-    keywords = ", ".join(f"`{name}={value}`" for name, value in campaign.env_kwargs.items())
+    keywords = ", ".join(code(f"{name}={value}") for name, value in campaign.env_kwargs.items())
     return (
         f"{data_sentence(campaign)} Original and retrained model: {task.recipe.network}, "
         f"{task.recipe.epochs} epochs of SGD. Unlearning: {protocol.epochs} epochs of "
@@ -84,7 +85,7 @@ def sentences(campaign: BenchmarkCampaign, findings: Findings) -> list[str]:
                 if metric in table(findings, name)
             ]
             found.append(
-                f"Best by `{metric}` {GLOSSARY[metric].arrow}: {names[0]} with {number(best.mean)} "
+                f"Best by {metric} {GLOSSARY[metric].arrow}: {names[0]} with {number(best.mean)} "
                 f"({interval(best.ci95)}){_runners_up(findings, names, metric)}; {', '.join(references)}."
             )
     top = published.best(campaign.benchmark)
@@ -119,10 +120,14 @@ def published_grid(campaign: BenchmarkCampaign, findings: Findings, metrics: Seq
         rows.append(row)
         known = published.baseline(campaign.benchmark, row[0])
         if known is not None and isinstance(campaign.contestant(row[0]), Rule):
-            rows.append(_published_cells(f"{row[0]}, *published*", known, metrics))
+            rows.append(_published_cells(Markup(f"{escape(row[0])}, *published*"), known, metrics))
     top = published.best(campaign.benchmark)
     if top is not None:
-        rows.append(_published_cells(f"best *published*: {top.rule} ({top.kind})", top, metrics))
+        rows.append(
+            _published_cells(
+                Markup(f"best *published*: {escape(top.rule)} ({escape(top.kind)})"), top, metrics
+            )
+        )
     return Grid(("rule or agent", *grid.columns[1:]), tuple(rows))
 
 

@@ -17,6 +17,8 @@ from unlearn_gym.evaluation.records import Record, digest, stamps
 from unlearn_gym.evaluation.run import Run
 
 BEFORE, RETRAINED = "before", "retrained"
+MOST_SEEDS = 2**32
+"""NumPy's global generator takes no larger seed."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class Campaign:
             raise UserError("No agents were given; name at least one, such as static:0.5.")
         if not self.seeds:
             raise UserError("No seeds were given; give at least 1.")
+        for seed in self.seeds:
+            if not 0 <= seed < MOST_SEEDS:
+                raise UserError(f"The seed {seed} is out of range; give seeds from 0 to {MOST_SEEDS - 1}.")
         for name in names:
             if names.count(name) > 1 or name in (BEFORE, RETRAINED):
                 raise UserError(f"The agent name {name!r} is taken; name every agent once.")

@@ -24,6 +24,7 @@ STYLE: Any = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "figure.dpi": 110,
+    "text.parse_math": False,  # names with $ are names
     "savefig.dpi": 160,
 }
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from unlearn_gym import workers
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.bench import Bench
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.records import Record, load_record, record_path, save_record
 from unlearn_gym.models.threads import one_thread
+from unlearn_gym.user_code import blamed
 
 MakeBench = Callable[[Any], Bench]
 """From a campaign to the bench of its kind; module-level, as it is sent to other processes."""
@@ -37,7 +40,8 @@ def evaluate(
         make_bench: what the campaign is measured on.
 
     Raises:
-        UserError: for bad input, before anything is run.
+        UserError: for bad input, before anything is run; naming the row, when all other rows were run, for a run that
+            could not be made; naming the worker that died.
     """
     if jobs < 1:
         raise UserError(f"jobs={jobs} was given; give at least 1.")
@@ -51,12 +55,27 @@ def evaluate(
         }
         todo = [place for place, path in paths.items() if not path.exists()]
         bench.check()
-        finished = _parallel(make_bench, campaign, todo, jobs) if jobs > 1 else _serial(bench, todo)
-        with tqdm(total=len(paths), initial=len(paths) - len(todo), desc="runs", disable=not progress) as bar:
-            for record in finished:
-                save_record(record, paths[record.name, record.seed])
-                bar.set_postfix_str(f"{record.name}, seed {record.seed}", refresh=False)
+        runs.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is noticed before any run
+        failed: dict[str, UserError] = {}
+        tasks = (place for place in todo if place[0] not in failed)  # looked at as late as a worker is free
+        prepare = partial(_measuring, make_bench, campaign)
+        finished = (
+            workers.run(prepare, tasks, min(jobs, len(todo)))
+            if jobs > 1
+            else (_attempt(bench, *place) for place in tasks)
+        )
+        bar = tqdm(total=len(paths), initial=len(paths) - len(todo), desc="runs", disable=not progress)
+        with bar, contextlib.closing(finished):
+            for found in finished:
+                if isinstance(found, FailedRun):
+                    failed.setdefault(found.name, found.error)
+                    continue
+                save_record(found, paths[found.name, found.seed])
+                bar.set_postfix_str(f"{found.name}, seed {found.seed}", refresh=False)
                 bar.update()
+    if failed:
+        others = f" {len(failed) - 1} more rows failed." if len(failed) > 1 else ""
+        raise UserError(f"{next(iter(failed.values()))}{others} All other runs are kept: run again to go on.")
     bench.close()
     return Findings(
         records=tuple(load_record(path) for path in paths.values()),
@@ -69,34 +88,28 @@ def evaluate(
     )
 
 
-def _serial(bench: Bench, todo: list[tuple[str, int]]) -> Iterator[Record]:
-    for name, seed in todo:
-        yield bench.measure(name, seed)
+@dataclass(frozen=True)
+class FailedRun:
+    """A run of a row that cannot be made; the row's other seeds are left out, other rows go on."""
+
+    name: str
+    error: UserError
 
 
-def _parallel(
-    make_bench: MakeBench, campaign: Campaign, todo: list[tuple[str, int]], jobs: int
-) -> Iterator[Record]:
-    if not todo:
-        return
-    context = multiprocessing.get_context("spawn")
-    workers = min(jobs, len(todo))
-    with ProcessPoolExecutor(
-        workers, context, initializer=_open_bench, initargs=(make_bench, campaign)
-    ) as pool:
-        futures = [pool.submit(_measure, name, seed) for name, seed in todo]
-        for future in as_completed(futures):
-            yield future.result()
+def _attempt(bench: Bench, name: str, seed: int) -> Record | FailedRun:
+    """Make a run; what the user's code raises, or what it made the environment refuse, fails its row only."""
+    what = f"The run of {name!r} with seed {seed}"
+    try:
+        with blamed(what):
+            return bench.measure(name, seed)
+    except UserError as error:
+        sentence = str(error)
+        return FailedRun(
+            name, UserError(sentence if sentence.startswith(what) else f"{what} failed: {sentence}")
+        )
 
 
-_bench: list[Bench] = []
-"""The bench of a worker process."""
-
-
-def _open_bench(make_bench: MakeBench, campaign: Campaign) -> None:
+def _measuring(make_bench: MakeBench, campaign: Campaign) -> Callable[[str, int], Record | FailedRun]:
+    """Return what a worker process does with a row and a seed."""
     torch.set_num_threads(1)
-    _bench.append(make_bench(campaign))
-
-
-def _measure(name: str, seed: int) -> Record:
-    return _bench[0].measure(name, seed)
+    return partial(_attempt, make_bench(campaign))

@@ -44,16 +44,25 @@ def save_html(report: Path) -> Path:
         The HTML file's path.
     """
     text = report.read_text(encoding="utf-8")
-    body = markdown.markdown(text, extensions=["tables", "sane_lists"])
+    body = _converter().convert(text)
     body = re.sub(
         r'src="([^":]+\.png)"',
         lambda match: f'src="{_inside(report.parent / html.unescape(match[1]))}"',
         body,
     )
-    title = text.splitlines()[0].lstrip("# ")
+    heading = re.search(r"<h1>(.*?)</h1>", body, re.DOTALL)
+    title = html.unescape(re.sub("<[^>]*>", "", heading[1])) if heading else report.stem
     path = report.with_suffix(".html")
     write_text(path, PAGE.format(title=html.escape(title), body=body))
     return path
+
+
+def _converter() -> markdown.Markdown:
+    """Return what turns Markdown into HTML; tags in the text are text."""
+    converter = markdown.Markdown(extensions=["tables", "sane_lists"])
+    converter.preprocessors.deregister("html_block")
+    converter.inlinePatterns.deregister("html")
+    return converter
 
 
 def _inside(picture: Path) -> str:

@@ -11,7 +11,7 @@ from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.figures import draw_all
 from unlearn_gym.evaluation.html import save_html
 from unlearn_gym.evaluation.report import save_report
-from unlearn_gym.evaluation.results import save_results
+from unlearn_gym.evaluation.results import results, save_results
 from unlearn_gym.evaluation.tables import main_grid
 from unlearn_gym.evaluation.wording import conclusion
 
@@ -34,7 +34,8 @@ def publish(campaign: Campaign, output: Path, jobs: int, command: str) -> Findin
     findings = evaluate(campaign, output, jobs)
     pictures = draw_all(campaign, findings, output)
     report = save_report(campaign, findings, pictures, command, output)
-    files = [save_results(campaign, findings, command, output), report, save_html(report)]
+    content = results(campaign, findings, command, output)
+    files = [*save_results(content, campaign, findings, output), report, save_html(report)]
     shown = findings.metrics if len(findings.metrics) <= WIDEST else findings.key_metrics
     console = Console(width=max(Console().width, 100))
     title = f"{campaign.env_id}, {len(campaign.seeds)} seeds"

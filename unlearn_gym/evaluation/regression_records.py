@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from jsonargparse.typing import NonNegativeFloat, OpenUnitInterval, PositiveInt
 from torch import nn
 
 from unlearn_gym.data.split import UnlearningData
@@ -34,22 +35,27 @@ class Settings:
         agent_hyperparameters: its hyperparameters.
     """
 
-    draws: int = 20
-    tuning_draws: int = 5
-    shares: list[float] = field(default_factory=lambda: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    draws: PositiveInt = 20
+    tuning_draws: PositiveInt = 5
+    shares: list[OpenUnitInterval] = field(default_factory=lambda: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
     correlations: list[float] = field(default_factory=lambda: [0.0, 0.3, 0.6, 0.9])
-    middle_share: float = 0.45
-    lambdas: list[float] = field(default_factory=lambda: [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4])
+    middle_share: OpenUnitInterval = 0.45
+    lambdas: list[NonNegativeFloat] = field(default_factory=lambda: [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4])
     objectives: list[str] = field(default_factory=lambda: ["linear", "likelihood"])
-    horizon: int = 100
-    lambda_range: list[float] = field(default_factory=lambda: [0.0, 0.5])
+    horizon: PositiveInt = 100
+    lambda_range: list[NonNegativeFloat] = field(default_factory=lambda: [0.0, 0.5])
     agent: str = "ppo"
-    agent_steps: int = 12_000
+    agent_steps: PositiveInt = 12_000
     agent_hyperparameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.draws < 2 or self.tuning_draws < 1:
-            raise UserError(f"draws={self.draws} gives no intervals; give at least 2, and 1 to tune on.")
+        if self.draws < 2:
+            raise UserError(f"draws={self.draws} gives no intervals; give at least 2.")
+        if len(self.lambda_range) != 2:
+            raise UserError(f"lambda_range={self.lambda_range} is not a range; give two numbers.")
+        for name in ("shares", "correlations", "lambdas", "objectives"):
+            if not getattr(self, name):
+                raise UserError(f"{name} is empty; give at least one.")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unlearn_gym.data.curves import BreastCancerCurves, SyntheticCurves
 from unlearn_gym.evaluation.drawing import Picture
+from unlearn_gym.evaluation.markup import code, escape
 from unlearn_gym.evaluation.regression_figures import NAMES
 from unlearn_gym.evaluation.regression_records import REAL, SCORES, Problem, Study, by_correlation, by_share
 from unlearn_gym.evaluation.results import versions
@@ -24,7 +25,7 @@ def save_study(study: Study, pictures: Sequence[Picture], command: str, output: 
     settings, family = study.settings, SyntheticCurves()
     sections = [
         "# Polynomial regression under EMSE",
-        f"`{command}`",
+        code(command),
         f"Synthetic curves of degree {family.degree}, noise {family.noise}, offset {family.offset}, "
         f"{family.points} training points and as many held out; real data: benign (wanted) and malignant "
         f"(unwanted) tumours, degree {BreastCancerCurves().degree}. {settings.horizon} updates a run. Scores "
@@ -38,7 +39,7 @@ def save_study(study: Study, pictures: Sequence[Picture], command: str, output: 
             else "."
         ),
         "## What was found",
-        "\n".join(f"- {sentence}" for sentence in findings(study)),
+        "\n".join(f"- {escape(sentence)}" for sentence in findings(study)),
         *(
             f"## {NAMES[score]} by share of unwanted points, and on real data\n\n"
             + _grid(study, [*by_share(settings), REAL], score).markdown()
@@ -49,7 +50,10 @@ def save_study(study: Study, pictures: Sequence[Picture], command: str, output: 
             + _grid(study, by_correlation(settings), score).markdown()
             for score in SCORES
         ),
-        *(f"![{picture.path.stem}]({picture.path.name})\n\n{picture.caption}" for picture in pictures),
+        *(
+            f"![{picture.path.stem}]({picture.path.name})\n\n{escape(picture.caption)}"
+            for picture in pictures
+        ),
         "Fair R² = max(R² wanted, 0)·(1 − exp(−SS_res/SS_tot on unwanted points)) is a definition "
         "of this package.",
         "## Versions",

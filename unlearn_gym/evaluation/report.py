@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unlearn_gym.evaluation.campaign import Campaign, Findings
 from unlearn_gym.evaluation.drawing import Picture
+from unlearn_gym.evaluation.markup import code, escape
 from unlearn_gym.evaluation.results import baseline_pairs, pairs, versions
 from unlearn_gym.evaluation.tables import (
     STAR,
@@ -41,12 +42,12 @@ def save_report(
     """
     metrics = findings.metrics
     sections = [
-        f"# Unlearning with {campaign.env_id}",
+        f"# Unlearning with {escape(campaign.env_id)}",
         _setting(campaign, command),
         *_rows(campaign),
         "## What was found",
         "\n".join(
-            f"- {sentence}"
+            f"- {escape(sentence)}"
             for sentence in (
                 *spread(campaign, findings),
                 *conclusion(campaign, findings),
@@ -57,13 +58,13 @@ def save_report(
         main_grid(campaign, findings, metrics).markdown(),
         f"Mean ± half of the 95 % interval (Student's t) over seeds. {STAR} marks the best static agent, "
         "column by column. It is chosen on the very seeds it is compared on, which favours it.",
-        *(f"*{note}*" for note in findings.notes),
+        *(f"*{escape(note)}*" for note in findings.notes),
         *_deviations(campaign, findings),
         *_compared(campaign, findings),
         *_class_by_class(campaign, findings),
         "## Pictures",
         *(
-            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{picture.caption}"
+            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
             for picture in pictures
         ),
         "## What the metrics mean",
@@ -78,9 +79,12 @@ def save_report(
 
 def _setting(campaign: Campaign, command: str) -> str:
     seeds = ", ".join(map(str, campaign.seeds))
-    keywords = "".join(f" `{name}={value}`" for name, value in campaign.env_kwargs.items()) or " the defaults"
+    keywords = (
+        "".join(f" {code(f'{name}={value}')}" for name, value in campaign.env_kwargs.items())
+        or " the defaults"
+    )
     return (
-        f"`{command}`\n\nEnvironment keywords:{keywords}. Seeds: {seeds}; every agent starts from the same "
+        f"{code(command)}\n\nEnvironment keywords:{keywords}. Seeds: {seeds}; every agent starts from the same "
         "weights and sees the same minibatches and noise at one seed (common random numbers)."
     )
 
@@ -93,7 +97,7 @@ def _rows(campaign: Campaign) -> list[str]:
     for contestant in campaign.contestants:
         env_id, _ = campaign.setting(contestant)
         own = ", ".join(f"{name}={value}" for name, value in contestant.env_kwargs.items()) or "–"
-        rows.append((contestant.name, contestant.group or "–", contestant.description, f"`{env_id}`", own))
+        rows.append((contestant.name, contestant.group or "–", contestant.description, code(env_id), own))
     return [Grid(("row", "group", "agent", "environment", "own keywords"), tuple(rows)).markdown()]
 
 
@@ -126,7 +130,7 @@ def _compared(campaign: Campaign, findings: Findings) -> list[str]:
 def _class_by_class(campaign: Campaign, findings: Findings) -> list[str]:
     """Return a table a metric that was measured class by class: mean over seeds, a column a class."""
     sections = [
-        f"### {metric}\n\n{class_grid(campaign, findings, metric).markdown()}"
+        f"### {escape(metric)}\n\n{class_grid(campaign, findings, metric).markdown()}"
         for metric in findings.class_metrics()
     ]
     return (
@@ -149,8 +153,8 @@ def differences(campaign: Campaign, findings: Findings, metrics: Sequence[str]) 
         ]
     if campaign.baseline:
         sections += [
-            f"## Against {campaign.baseline}",
+            f"## Against {escape(campaign.baseline)}",
             pair_grid(baseline_pairs(campaign, findings), metrics, name_other=False).markdown(),
-            f"Paired differences, seed by seed, to {campaign.baseline}.",
+            f"Paired differences, seed by seed, to {escape(campaign.baseline)}.",
         ]
     return sections

@@ -1,4 +1,8 @@
-"""``results.json``: every number of a report, with its seeds, intervals, settings and versions."""
+"""``results.json``: every number of a report, with its seeds, intervals, settings and versions.
+
+It is the same, byte for byte, however often the evaluation was killed and in however many processes it ran. What the
+clock measured is in ``timings.json``.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from unlearn_gym.evaluation.statistics import Summary, paired_difference, summar
 from unlearn_gym.files import write_json
 from unlearn_gym.metrics.glossary import GLOSSARY
 
+TIMED = frozenset(name for name, metric in GLOSSARY.items() if metric.unit == "seconds")
 PACKAGES = ("unlearn-gym", "torch", "diffusers", "stable-baselines3", "gymnasium", "numpy", "torchmetrics")
 
 
@@ -117,7 +122,7 @@ def results(campaign: Campaign, findings: Findings, command: str, output: Path) 
         "env": campaign.env_id,
         "seeds": list(campaign.seeds),
         "settings": {
-            "env_kwargs": campaign.env_kwargs,
+            "env_kwargs": readable(campaign.env_kwargs),
             "deterministic": campaign.deterministic,
             **asdict(campaign.judge),
         },
@@ -144,11 +149,35 @@ def results(campaign: Campaign, findings: Findings, command: str, output: Path) 
     }
 
 
-def save_results(campaign: Campaign, findings: Findings, command: str, output: Path) -> Path:
-    """Write ``results.json`` into ``output`` and return its path."""
-    path = output / "results.json"
-    write_json(path, results(campaign, findings, command, output))
-    return path
+def timings(campaign: Campaign, findings: Findings) -> dict[str, Any]:
+    """Return what ``timings.json`` holds: agent → metric → the numbers that differ from run to run."""
+    return {c.name: _row(findings, c.name, timed=True) for c in campaign.contestants}
+
+
+def save_results(content: dict[str, Any], campaign: Campaign, findings: Findings, output: Path) -> list[Path]:
+    """Write ``results.json`` and ``timings.json`` into ``output`` and return their paths.
+
+    Args:
+        content: of ``results.json``.
+        campaign: what was measured.
+        findings: what was found.
+        output: the report's folder.
+    """
+    files = {output / "results.json": content, output / "timings.json": timings(campaign, findings)}
+    for path, values in files.items():
+        write_json(path, values)
+    return list(files)
+
+
+def readable(value: Any) -> Any:
+    """Return keywords as JSON can say them: infinite numbers and objects as text, tuples as lists."""
+    if isinstance(value, dict):
+        return {str(key): readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [readable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
@@ -164,12 +193,17 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 def _agent(campaign: Campaign, findings: Findings, contestant: Contestant) -> dict[str, Any]:
     env_id, env_kwargs = campaign.setting(contestant)
-    own = {"group": contestant.group, "env": env_id, "env_kwargs": env_kwargs} if contestant.group else {}
+    own = (
+        {"group": contestant.group, "env": env_id, "env_kwargs": readable(env_kwargs)}
+        if contestant.group
+        else {}
+    )
     return {"kind": contestant.kind, **own, "metrics": _row(findings, contestant.name)}
 
 
-def _row(findings: Findings, name: str) -> dict[str, Any]:
+def _row(findings: Findings, name: str, *, timed: bool = False) -> dict[str, Any]:
     return {
         metric: {**asdict(summary), "better": GLOSSARY[metric].better}
         for metric, summary in table(findings, name).items()
+        if (metric in TIMED) == timed
     }

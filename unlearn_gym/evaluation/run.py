@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from torch import nn
 
+from unlearn_gym.evaluation.rules import seeded_globals
 from unlearn_gym.metrics.cost import PassCounter
 
 
@@ -73,6 +74,14 @@ def network(env: gym.Env) -> nn.Module | None:
     return model if isinstance(model, nn.Module) else None
 
 
+def warm_up(env: gym.Env) -> None:
+    """Make one update and forget it: what a process looks at once, such as the network's layers, is not counted
+    as the first run's passes, so that a run's numbers do not depend on which runs its process made before.
+    """
+    env.reset(seed=0, options={"restore": True})
+    env.step(env.action_space.low)  # type: ignore[attr-defined]
+
+
 def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> Run:
     """Let an agent unlearn once from the original weights.
 
@@ -83,14 +92,16 @@ def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> 
         agent: has ``predict`` as Stable-Baselines3 has it; recurrent state is carried. Where it has them,
             ``begin(seed)`` is called before the run and ``feedback(observation, action, reward, info)``, with
             the observation that the action was chosen on, after each step.
-        seed: of every draw.
+        seed: of every draw; the global generators are seeded too, for agents that draw from them, and put back.
         deterministic: passed to ``predict``.
     """
     model = network(env)
-    if model is None:
-        return _rollout(env, agent, seed, deterministic)
-    with PassCounter(model) as counter:
-        run = _rollout(env, agent, seed, deterministic)
+    env.action_space.seed(seed)  # agents may sample from it
+    with seeded_globals(seed):
+        if model is None:
+            return _rollout(env, agent, seed, deterministic)
+        with PassCounter(model) as counter:
+            run = _rollout(env, agent, seed, deterministic)
     run.passes = {"forward": counter.forward_rows, "backward": counter.backward_rows}
     return run
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.markup import Markup, code, escape
 from unlearn_gym.evaluation.results import Pair, best_static, table
 from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap, summarize
 from unlearn_gym.evaluation.wording import mean_and_deviation, mean_and_half, number
@@ -18,7 +21,7 @@ STAR = "★"
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: a heading, and rows of as many texts as there are columns."""
+    """A table: a heading, and rows of as many texts as there are columns; ``Markup`` among them is Markdown."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -26,17 +29,17 @@ class Grid:
     def markdown(self) -> str:
         """Return the table in GitHub's Markdown."""
         lines = [self.columns, tuple("---" for _ in self.columns), *self.rows]
-        return "\n".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-        )
+        return "\n".join("| " + " | ".join(_in_markdown(cell) for cell in line) + " |" for line in lines)
 
     def rich(self, title: str) -> Table:
         """Return the table for a terminal: long names and ± on lines of their own."""
-        drawn = Table(title=title, title_justify="left")
+        drawn = Table(title=Text(title), title_justify="left")
         for k, column in enumerate(self.columns):
-            drawn.add_column(column.replace("_", "_\n"), justify="right" if k else "left", no_wrap=not k)
+            drawn.add_column(
+                Text(column.replace("_", "_\n")), justify="right" if k else "left", no_wrap=not k
+            )
         for row in self.rows:
-            drawn.add_row(*(cell.replace(" ± ", "\n± ") for cell in row))
+            drawn.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row))
         return drawn
 
 
@@ -108,14 +111,18 @@ def glossary_grid(metrics: Sequence[str]) -> Grid:
     """What every metric means."""
     rows = tuple(
         (
-            f"`{name}`",
+            code(name),
             f"{GLOSSARY[name].arrow} {GLOSSARY[name].better}",
             GLOSSARY[name].unit,
-            GLOSSARY[name].definition,
+            Markup(GLOSSARY[name].definition),
         )
         for name in metrics
     )
     return Grid(("metric", "better", "unit or range", "what was measured"), rows)
+
+
+def _in_markdown(cell: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\\|", cell) if isinstance(cell, Markup) else escape(cell)
 
 
 def _names(campaign: Campaign, findings: Findings) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.user_code import import_file
+from unlearn_gym.user_code import blamed, import_file
 
 METHODS: dict[str, str] = {
     "retain_finetune": "RetainFinetune",
@@ -72,8 +72,9 @@ def load_method(path: str | Path) -> Any:
     if not callable(getattr(kind, "unlearn_step", None)):
         raise UserError(f"UnlearningMethod in {path} has no unlearn_step; it needs a {CONTRACT}.")
     try:
-        method: Any = kind()
-    except Exception as error:  # the user's own code
+        with blamed(f"Building UnlearningMethod in {path} without arguments"):
+            method: Any = kind()
+    except TypeError as error:  # a constructor that needs some
         raise UserError(
             f"UnlearningMethod in {path} cannot be built without arguments ({type(error).__name__}: "
             f"{error}); it needs a {CONTRACT}."
