@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from unlearn_gym.data.checks import LARGEST_SEED, whole
 from unlearn_gym.data.classes import class_unlearning
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
@@ -22,6 +23,7 @@ from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.store import ensure, is_stored, training_file
 from unlearn_gym.models.supervised_training import SupervisedRecipe, train_classifier
 
+MOST_EPOCHS = 100_000
 FORMAT = 1  # raise it when the meaning of a recipe changes
 WEIGHTS = "model.safetensors"
 
@@ -145,7 +147,7 @@ SUPERVISED_TASKS: dict[str, TaskKind] = {
 """Name → data set and recipe: the benchmark's three tasks (80 epochs) and the embedded one (30 epochs)."""
 
 
-def get_supervised_task(name: str, **options: Any) -> SupervisedTask:
+def get_supervised_task(name: str, /, **options: Any) -> SupervisedTask:
     """Return a registered task; the keywords are those of ``TaskOptions``.
 
     Raises:
@@ -160,8 +162,8 @@ def get_supervised_task(name: str, **options: Any) -> SupervisedTask:
         raise UserError(f"{unknown[0]!r} is no keyword of a task; allowed are {', '.join(allowed)}.")
     chosen, kind = TaskOptions(**options), SUPERVISED_TASKS[name]
     epochs = kind.recipe.epochs if chosen.pretrain_epochs is None else chosen.pretrain_epochs
-    if not isinstance(epochs, int) or epochs < 1:
-        raise UserError(f"pretrain_epochs={epochs!r} is no number of epochs; give a whole number from 1 on.")
+    whole("pretrain_epochs", epochs, 1, MOST_EPOCHS)
+    whole("seed", chosen.seed, 0, LARGEST_SEED)
     data = class_unlearning(kind.data, chosen.forget_class, chosen.forget_indices, chosen.fraction)
     recipe = replace(kind.recipe, epochs=epochs, seed=chosen.seed)
     return SupervisedTask(name, data, recipe, _scaled(chosen, kind.recipe.epochs, epochs))

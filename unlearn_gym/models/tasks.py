@@ -112,7 +112,7 @@ class Task:
         }
 
 
-def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, **kwargs: Any) -> Task:
+def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, /, **kwargs: Any) -> Task:
     """Return the task on a registered data set; keywords go to the data's loader."""
     return Task(name, load(name, **kwargs), diffusion, classifier)
 
@@ -128,7 +128,7 @@ TASKS: dict[str, Callable[..., Task]] = {
 }
 
 
-def get_task(name: str, **kwargs: Any) -> Task:
+def get_task(name: str, /, **kwargs: Any) -> Task:
     """Return a registered task; keywords go to its data loader (digits: ``boots``; trousers: ``trousers``).
 
     Raises:
