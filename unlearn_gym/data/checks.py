@@ -13,18 +13,18 @@ from unlearn_gym.errors import UserError
 LARGEST_SEED = 2**63 - 1
 
 
-def whole(name: str, value: object, low: int, high: int) -> int:
+def whole(name: str, value: Any, low: int, high: int) -> int:
     """Return ``value`` if it is a whole number (no truth value) in [low, high].
 
     Raises:
         UserError: if it is not.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         raise UserError(f"{name}={value!r} was given; give a whole number from {low} to {high}.")
     return int(value)
 
 
-def finite(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
+def finite(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """Return ``value`` if it is a finite number (no truth value) in [low, high].
 
     Raises:

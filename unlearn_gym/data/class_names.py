@@ -88,14 +88,14 @@ def read_class_names(given: ClassNames, num_classes: int) -> dict[str, int]:
     Raises:
         UserError: if it is none of that, or two names share a number, or a number is not the network's.
     """
-    if isinstance(given, str | os.PathLike):
-        given = _from_file(Path(given).expanduser())
-    if isinstance(given, Mapping):
-        pairs = [(value, key) if isinstance(value, str) else (key, value) for key, value in given.items()]
-    elif isinstance(given, Iterable):
-        pairs = [(name, number) for number, name in enumerate(given)]
+    content: Any = _from_file(Path(given).expanduser()) if isinstance(given, str | os.PathLike) else given
+    pairs: list[tuple[Any, Any]]
+    if isinstance(content, Mapping):
+        pairs = [(value, key) if isinstance(value, str) else (key, value) for key, value in content.items()]
+    elif isinstance(content, Iterable):
+        pairs = [(name, number) for number, name in enumerate(content)]
     else:
-        pairs = [(given, None)]
+        pairs = [(content, None)]
     found = [(name, _whole(number)) for name, number in pairs]
     if not found or not all(isinstance(name, str) and number is not None for name, number in found):
         raise UserError(

@@ -18,6 +18,8 @@ from unlearn_gym.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+ORIENTATION = 0x0112
+"""EXIF's tag."""
 UNCLEAR = {
     "F": "has floating-point pixels, whose range is not known; save it with 8 or 16 bits, or give an array in [-1, 1]",
     "I": "has 32-bit pixels, whose range is not known; save it with 8 or 16 bits, or give an array in [-1, 1]",
@@ -123,7 +125,8 @@ def _open(file: bytes | Path | Image.Image, name: str) -> Image.Image:
 
 def _converted(image: Image.Image, form: PixelFormat, name: str) -> Image.Image:
     """Return the image upright, in 8-bit grey or RGB, or in floats of 0..255 where it has 16 bits of grey."""
-    upright = ImageOps.exif_transpose(image)
+    turned = image.getexif().get(ORIENTATION, 1) != 1
+    upright = ImageOps.exif_transpose(image) if turned else image
     if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format == "PNG"):
         return Image.fromarray(np.asarray(upright).astype(np.float32) / 257)
     if image.mode in UNCLEAR:

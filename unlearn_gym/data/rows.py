@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from unlearn_gym.errors import UserError
@@ -31,6 +32,7 @@ class Rows:
         self.name = name
         self._source = source
         self._columns: tuple[str, str | None] | None = None
+        self._dtype: str | None = None
         if isinstance(source, DataLoader):
             raise UserError(f"{name} is a DataLoader; give the data set that it reads (its .dataset).")
         columns = getattr(source, "column_names", None)
@@ -52,9 +54,11 @@ class Rows:
                 f"{self.name} has the columns {', '.join(columns)}; it needs one called 'image' or 'img'."
             )
         self._columns = (image, label)
+        feature = (getattr(self._source, "features", None) or {}).get(image)
+        encoded = type(feature).__name__ == "Image"
+        self._dtype = None if encoded else _dtype(feature)
         if hasattr(self._source, "with_format"):
-            kind = type((getattr(self._source, "features", None) or {}).get(image)).__name__
-            self._source = self._source.with_format(None if kind == "Image" else "numpy")
+            self._source = self._source.with_format(None if encoded else "numpy")
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Yield inputs with their labels, None for no label.
@@ -73,18 +77,19 @@ class Rows:
 
     def _pair(self, row: Any, number: int) -> tuple[Any, Any]:
         if self._columns is not None:
-            image, label = self._columns
-            return row[image], row[label] if label else None
+            image, column = self._columns
+            value = row[image] if self._dtype is None else np.asarray(row[image], self._dtype)
+            return value, row[column] if column else None
         if isinstance(row, dict):
-            image, label = (
+            found, label = (
                 next((row[key] for key in known if key in row), None)
                 for known in (IMAGE_COLUMNS, LABEL_COLUMNS)
             )
-            if image is None:
+            if found is None:
                 raise UserError(
                     f"{self.name}[{number}] has the keys {', '.join(map(str, row))}; it needs one called 'image'."
                 )
-            return image, label
+            return found, label
         if isinstance(row, tuple | list):
             if len(row) > 2 or not row:
                 raise UserError(f"{self.name}[{number}] has {len(row)} parts; give pairs (input, label).")
@@ -109,6 +114,14 @@ class Rows:
             and all(isinstance(n, str) for n in names)
         )
         return tuple(names) if known and names else ()
+
+
+def _dtype(feature: Any) -> str | None:
+    """Return the type in which a table stores its numbers; its formats hand them out in others."""
+    while hasattr(feature, "feature"):  # a list of what is in it
+        feature = feature.feature
+    kind = getattr(feature, "dtype", None)
+    return kind if kind in ("uint8", "uint16", "float16", "float32", "float64") else None
 
 
 def are_rows(source: Any) -> bool:

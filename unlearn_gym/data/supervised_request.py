@@ -133,8 +133,10 @@ def request_of(
     if kept.labels.shape[1:] != gone.labels.shape[1:]:
         shapes = f"{tuple(kept.labels.shape[1:])} and {tuple(gone.labels.shape[1:])}"
         raise UserError(f"Targets of retain_data and forget_data have shapes {shapes}; give both the same.")
-    both = (torch.cat([part.inputs.flatten(1), part.labels.flatten(1)], 1) for part in (kept, gone))
-    warn_of_overlap(*both, what="examples")
+    rows, forgotten = (
+        torch.cat([part.inputs.flatten(1), part.labels.flatten(1)], 1) for part in (kept, gone)
+    )
+    warn_of_overlap(rows, forgotten, "examples")
     nothing = LabelledSet(kept.inputs[:0], kept.labels[:0])
     return UnlearningData("user data", kept, gone, nothing, nothing)
 

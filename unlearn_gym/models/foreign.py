@@ -137,23 +137,23 @@ def fitted(model: Adapted, outputs: Tensor, targets: Tensor, num_classes: int) -
     Args:
         model: from ``adapted``.
         outputs: likewise.
-        targets: labels or targets of the same examples.
+        targets: labels or targets of all examples.
         num_classes: number of classes, or 0 for a regression.
 
     Raises:
         UserError: for another shape, or for probabilities in place of logits.
     """
-    shape = tuple(outputs.shape)
-    single = shape in ((len(outputs),), (len(outputs), 1))
-    expected = (len(outputs), num_classes) if num_classes else tuple(targets[: len(outputs)].shape)
+    shape, tried = tuple(outputs.shape), targets[:TRIED]
+    single = shape in ((len(tried),), (len(tried), 1))
+    expected = (len(tried), num_classes) if num_classes else tuple(tried.shape)
     if num_classes == 2 and single:
         _refuse_sigmoid(model.network, outputs)
         model.single = "logits"
-    elif not num_classes and shape == (len(outputs),) and expected == (len(outputs), 1):
+    elif not num_classes and shape == (len(tried),) and expected == (len(tried), 1):
         model.single = "column"
     elif shape != expected:
         raise UserError(
-            f"The model maps {len(outputs)} inputs to shape {shape}; give one that returns {expected}."
+            f"The model maps {len(tried)} inputs to shape {shape}; give one that returns {expected}."
         )
     elif num_classes and bool((outputs >= 0).all()) and bool(((outputs.sum(1) - 1).abs() < 1e-4).all()):
         raise UserError(
