@@ -11,10 +11,11 @@ import torch
 from gymnasium.utils import EzPickle
 from torch import Generator, Tensor
 
+from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.request import user_request
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.options import as_device, as_dtype
+from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion import DiffusionModel
 from unlearn_gym.models.grid import image_grid
@@ -94,7 +95,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `task` | str | `None` | a ready-made task (`digits`, `trousers`); `None` for your own model and data |
     | `task_kwargs` | dict | `None` | keywords of the task's data, such as `boots`, `trousers` |
     | `model` | path | `None` | folder of your diffusers checkpoint (safetensors) |
-    | `retain_data`, `forget_data` | path or arrays | `None` | image folder, parquet, array file, array or tensor |
+    | `retain_data`, `forget_data` | path or arrays | `None` | images, folder, parquet, array file, array or data set |
+    | `class_names` | list, dict, path | `None` | which class name has which number: see `docs/own_data.md` |
     | `objective` | str | `"siss"` | a name in `unlearn_gym.objectives.DIFFUSION_OBJECTIVES` |
     | `reward` | str | `"loss"` | a name in `unlearn_gym.envs.rewards.REWARDS` |
     | `horizon` | int | `200` | updates per episode, T |
@@ -143,6 +145,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         model: str | Path | None = None,
         retain_data: Any = None,
         forget_data: Any = None,
+        class_names: ClassNames | None = None,
         objective: str = "siss",
         reward: str = "loss",
         horizon: int = 200,
@@ -173,8 +176,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             raise UserError(
                 f"lambda_range={lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
             )
-        self.task: Task | None = get_task(task, **(task_kwargs or {})) if task else None
-        original, data = self._load(model, retain_data, forget_data)
+        self.task: Task | None = get_task(task, **as_keywords("task_kwargs", task_kwargs)) if task else None
+        original, data = self._load(model, retain_data, forget_data, class_names)
         settings = DiffusionSettings(
             n=len(data.retain) + len(data.forget),
             k=len(data.forget),
@@ -215,7 +218,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         )
         self.process: DiffusionProcess = process
 
-    def _load(self, model: Any, retain_data: Any, forget_data: Any) -> tuple[DiffusionModel, UnlearningData]:
+    def _load(
+        self, model: Any, retain_data: Any, forget_data: Any, class_names: Any
+    ) -> tuple[DiffusionModel, UnlearningData]:
         if self.task is not None:
             return self.task.original(), self.task.data
         if model is None or retain_data is None or forget_data is None:
@@ -224,7 +229,12 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
                 "forget_data= (image folders, parquet files or arrays)."
             )
         original = DiffusionModel.load(model)
-        return original, user_request(original.unet.config, retain_data, forget_data)
+        return original, user_request(original.unet.config, retain_data, forget_data, class_names)
+
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Number → name of the classes; empty for an unconditional model."""
+        return self.process.data.class_names
 
     def sample(self, labels: Tensor | None, noise: Tensor, steps: int = 25) -> Tensor:
         """Return images that the model as it is now makes of ``noise``; see ``models.sampling.sample``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from unlearn_gym.errors import UserError
@@ -14,6 +17,13 @@ def as_dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise UserError(f"dtype={name!r} is not known; choose one of {', '.join(DTYPES)}.")
     return DTYPES[name]
+
+
+def as_keywords(name: str, given: Any) -> dict[str, Any]:
+    """Return keywords that arrive as a mapping or None."""
+    if given is not None and not (isinstance(given, Mapping) and all(isinstance(key, str) for key in given)):
+        raise UserError(f"{name}={given!r} was given; give a dictionary of keywords, or None.")
+    return dict(given or {})
 
 
 def as_device(name: str) -> torch.device:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from gymnasium.utils import EzPickle
 
+from unlearn_gym.data.checks import LARGEST_SEED, whole
 from unlearn_gym.data.curves import make_curves
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.options import as_device, as_dtype
+from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.models.curve_picture import draw_fits, picture
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
 from unlearn_gym.processes.regression import RegressionProcess, fit_all, fit_wanted
@@ -132,8 +133,8 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     ) -> None:
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         process = RegressionProcess(
-            make_curves(curves, **(curves_kwargs or {})),
-            draw,
+            make_curves(curves, **as_keywords("curves_kwargs", curves_kwargs)),
+            None if draw is None else whole("draw", draw, 0, LARGEST_SEED),
             objective=make_supervised_objective(objective, SupervisedSettings(sigma, strength)),
             batch_size=batch_size,
             optimizer=optimizer,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,14 @@ from gymnasium.utils import EzPickle
 from safetensors.torch import save_file
 from torch import nn
 
+from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.split import UnlearningData
-from unlearn_gym.data.supervised_request import supervised_request
+from unlearn_gym.data.supervised_request import inferred_classes, read_examples, request_of
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.options import as_device, as_dtype
+from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_write
+from unlearn_gym.models.foreign import adapted, copied, fitted, itself
 from unlearn_gym.models.supervised_tasks import SupervisedTask, get_supervised_task
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
 from unlearn_gym.processes.supervised import SupervisedProcess
@@ -91,9 +92,10 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `task` | str | `None` | `digits`, `resnet20-cifar10`, `vgg16bn-cifar100`, `mobilenetv2-fmnist` |
     | `task_kwargs` | dict | `None` | the task's `forget_class`, `fraction`, …: see `TaskOptions` |
     | `model` | nn.Module | `None` | your own network, to logits or outputs; a copy of it is unlearned |
-    | `retain_data`, `forget_data` | arrays, path | `None` | pairs (inputs, labels), or images |
-    | `num_classes` | int | `0` | your own data: number of classes, 0 for a regression |
+    | `retain_data`, `forget_data` | arrays, path | `None` | pairs (inputs, labels), data sets, or images |
+    | `num_classes` | int | `None` | your own data: number of classes, 0 for a regression; `None` asks the model |
     | `image_shape` | tuple | `None` | your own images: (channels, height, width) that files are brought to |
+    | `class_names` | list, dict, path | `None` | which class name has which number: see `docs/own_data.md` |
     | `objective` | str | `"linear"` | a name in `unlearn_gym.objectives.SUPERVISED_OBJECTIVES` |
     | `sigma` | float | `0.5` | `likelihood`: σ, in the units of the outputs |
     | `strength` | float | `0.9` | `likelihood`: c in (0, 1) |
@@ -136,8 +138,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         model: nn.Module | None = None,
         retain_data: Any = None,
         forget_data: Any = None,
-        num_classes: int = 0,
+        num_classes: int | None = None,
         image_shape: Sequence[int] | None = None,
+        class_names: ClassNames | None = None,
         objective: str = "linear",
         sigma: float = 0.5,
         strength: float = 0.9,
@@ -162,7 +165,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     ) -> None:
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         where = as_device(device)
-        self.task: SupervisedTask | None = get_supervised_task(task, **(task_kwargs or {})) if task else None
+        self.task: SupervisedTask | None = (
+            get_supervised_task(task, **as_keywords("task_kwargs", task_kwargs)) if task else None
+        )
         if self.task is not None:
             network, data = self.task.original(where), self.task.data
         elif augment:
@@ -170,7 +175,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
                 "augment=True needs a task, whose training says how; augment your own data yourself."
             )
         else:
-            network, data = _own(model, retain_data, forget_data, num_classes, image_shape)
+            network, data = _own(
+                model, retain_data, forget_data, num_classes, image_shape, class_names, as_dtype(dtype)
+            )
         process = SupervisedProcess(
             network,
             data,
@@ -201,34 +208,45 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         self.process: SupervisedProcess = process
         self.judge = "supervised" if data.num_classes else "regression"
 
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Number → name of the classes; empty for a regression."""
+        return self.process.data.class_names
+
     def save(self, path: str | Path) -> None:
         """Write the weights as they are now to a .safetensors file, whole or not at all."""
-        weights = {name: t.cpu().contiguous() for name, t in self.process.model.state_dict().items()}
+        model = itself(self.process.model)
+        weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
         with atomic_write(path) as temporary:
             save_file(weights, temporary)
 
 
 def _own(
-    model: nn.Module | None, retain: Any, forget: Any, num_classes: int, image_shape: Sequence[int] | None
+    model: nn.Module | None,
+    retain: Any,
+    forget: Any,
+    num_classes: int | None,
+    image_shape: Sequence[int] | None,
+    class_names: Any,
+    dtype: torch.dtype,
 ) -> tuple[nn.Module, UnlearningData]:
     """Read the user's request and try their model on it."""
     if not isinstance(model, nn.Module) or retain is None or forget is None:
         raise UserError(
             "This environment needs your own model and data; give model= (an nn.Module), retain_data= and "
-            "forget_data= (pairs of inputs and labels), and num_classes= for a classifier."
+            "forget_data= (pairs of inputs and labels, or data sets), and num_classes= for a classifier."
         )
-    data = supervised_request(retain, forget, num_classes=num_classes, image_shape=image_shape)
-    model = copy.deepcopy(model).eval()
-    inputs, labels = data.retain.inputs[:2], data.retain.labels[:2]
-    expected = (len(inputs), num_classes) if num_classes else tuple(labels.shape)
-    try:
-        with torch.no_grad():
-            found = tuple(model.cpu()(inputs).shape)
-    except Exception as error:  # a foreign module fails in any way
+    if num_classes is not None and (type(num_classes) is not int or num_classes < 0 or num_classes == 1):
         raise UserError(
-            f"The model cannot be applied to inputs of shape {tuple(inputs.shape)} ({error}); give inputs "
-            "of the shape that it was trained on."
-        ) from error
-    if found != expected:
-        raise UserError(f"The model maps two inputs to shape {found}; give one that returns {expected}.")
-    return model, data
+            f"num_classes={num_classes!r} was given; give a whole number from 2 on, or 0 for a regression."
+        )
+    kept = read_examples(retain, "retain_data", image_shape)
+    gone = read_examples(forget, "forget_data", image_shape)
+    network, outputs = adapted(copied(model), kept.inputs, whole=kept.whole and gone.whole)
+    if network.whole and dtype not in (torch.float32, torch.float64):
+        raise UserError(
+            "The model takes whole numbers, which this dtype does not hold; give dtype='float32'."
+        )
+    classes = inferred_classes(kept, outputs.shape) if num_classes is None else num_classes
+    data = request_of(kept, gone, classes, class_names)
+    return fitted(network, outputs, data.retain.labels, classes), data

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from unlearn_gym.__main__ import main
+from unlearn_gym.models.supervised_tasks import get_supervised_task
 
 
 def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
@@ -14,9 +15,32 @@ def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
         assert part in printed
 
 
-def test_unknown_task_is_a_sentence(capsys):
-    assert main(["prepare", "nothing"]) == 2
-    assert capsys.readouterr().err.startswith("error: There is no task 'nothing'; choose one of digits")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing"], "There is no task 'nothing'; choose one of digits, trousers (diffusion models) or emse-digits"),
+        (["digits", "--forget-class", "3"], "forget_class was given, but the diffusion task 'digits' has no options"),
+        (["emse-digits", "--fraction", "nan"], "fraction=nan was given"),
+        (["emse-digits", "--pretrain-epochs", "0"], "pretrain_epochs=0"),
+        (["emse-digits", "--forget-class", "10"], "forget_class=10 is not in 'digits'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_prepared_is_a_sentence(arguments, sentence, capsys):
+    assert main(["prepare", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+def test_classifiers_are_prepared(capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNLEARN_GYM_CACHE", str(tmp_path))
+    options = ["--forget-class", "3", "--fraction", "0.1", "--pretrain-epochs", "1"]
+    assert main(["prepare", "emse-digits", *options]) == 0
+    bars = capfd.readouterr().err
+    assert "original digits model" in bars and "retrained digits model" in bars
+    task = get_supervised_task("digits", forget_class=3, fraction=0.1, pretrain_epochs=1)
+    assert task.is_cached("original") and task.is_cached("retrained")
+    assert not get_supervised_task("digits", fraction=0.1, pretrain_epochs=1).is_cached("retrained")
+    assert main(["prepare", "emse-digits", *options]) == 0
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])

@@ -5,13 +5,32 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
+from typing import Any
 
 from gymnasium import registry
 
 from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
 from unlearn_gym.commands import COMMANDS, run
 from unlearn_gym.errors import UserError
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers, such as 3,17,256") from error
+
+
+CLASSIFIER_OPTIONS: tuple[tuple[str, Callable[[str], Any], str], ...] = (
+    ("forget_class", int, "label to forget (default: 0)"),
+    ("forget_indices", _numbers, "numbers of the training images to forget instead, such as 3,17,256"),
+    ("fraction", float, "share of each class's images that is used (default: 1)"),
+    ("pretrain_epochs", int, "epochs of original and retrained model (default: the task's own)"),
+    ("seed", int, "of both trainings (default: 42)"),
+)
+"""Name, type and help of each option of a classification task; see ``TaskOptions``."""
 
 
 def listing() -> str:
@@ -26,16 +45,40 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-def prepare(name: str, device: str) -> None:
-    """Make the models of a task, or find them in the cache, and say how long it took."""
+def prepare(name: str, device: str, options: dict[str, Any]) -> None:
+    """Make the models of a task, or find them in the cache, and say how long it took.
+
+    Args:
+        name: a diffusion task, or a classification task; ``emse-digits`` is the classifier of the digits.
+        device: where to train.
+        options: of a classification task; see ``TaskOptions``.
+    """
     from unlearn_gym.envs.options import as_device
-    from unlearn_gym.models import tasks
+    from unlearn_gym.models import supervised_tasks, tasks
 
     started = time.perf_counter()
     where = as_device(device)  # before the data are read
-    tasks.prepare(tasks.get_task(name), where)
+    classifiers = _classifier_names(supervised_tasks.SUPERVISED_TASKS, tasks.TASKS)
+    if name in classifiers:
+        supervised_tasks.prepare(classifiers[name], where, **options)
+    elif name not in tasks.TASKS:
+        raise UserError(
+            f"There is no task {name!r}; choose one of {', '.join(sorted(tasks.TASKS))} (diffusion models) or "
+            f"{', '.join(sorted(classifiers))} (classifiers)."
+        )
+    elif options:
+        raise UserError(
+            f"{next(iter(options))} was given, but the diffusion task {name!r} has no options here; leave it out."
+        )
+    else:
+        tasks.prepare(tasks.get_task(name), where)
     seconds = time.perf_counter() - started
     print(f"The models of {name!r} are ready ({seconds:.0f} s); what is trained is kept in {cache_dir()}.")
+
+
+def _classifier_names(classifiers: Iterable[str], taken: Container[str]) -> dict[str, str]:
+    """Return what the command line calls each classification task: its name, unless a diffusion task has it."""
+    return {f"emse-{name}" if name in taken else name: name for name in classifiers}
 
 
 def check(name: str, samples: int, picture: str | None) -> None:
@@ -57,9 +100,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m unlearn_gym", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("list", help="list ids, agents and the cache folder (the default)")
-    prepared = commands.add_parser("prepare", help="train the models of a task, unless they are cached")
+    prepared = commands.add_parser(
+        "prepare", help="train the models of a task, unless they are cached; a killed training goes on"
+    )
     prepared.add_argument("task", nargs="?", default="digits", help="name of the task (default: digits)")
     prepared.add_argument("--device", default="cpu", help="where to train (default: cpu)")
+    classifier = prepared.add_argument_group(
+        "options of classification tasks (task_kwargs of the environments)"
+    )
+    for name, kind, text in CLASSIFIER_OPTIONS:
+        classifier.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, help=text, default=argparse.SUPPRESS
+        )
     checked = commands.add_parser(
         "check", help="measure the models of a task: are they a good starting point?"
     )
@@ -71,7 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "prepare":
-            prepare(options.task, options.device)
+            given = {name: vars(options)[name] for name, *_ in CLASSIFIER_OPTIONS if name in options}
+            prepare(options.task, options.device, given)
         elif options.command == "check":
             check(options.task, options.samples, options.picture)
         else:
@@ -79,6 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on where it was.", file=sys.stderr)
+        return 130
     return 0
 
 

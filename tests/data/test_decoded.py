@@ -43,7 +43,7 @@ def file(tmp_path):
 
 
 def read(file, choose=None, form=FORM, keep=True):
-    return parquet.read_parquet([file], form, choose, keep=keep)[0]
+    return parquet.read_parquet([file], form, choose, keep=keep).as_set()
 
 
 def same(one, other):

@@ -68,10 +68,15 @@ def test_boots_are_distinct_and_the_first_ones_are_taken():
 
 
 @pytest.mark.parametrize(
-    "keywords", [{"boots": 0}, {"boots": 91}, {"holdout": 0.0}, {"holdout": 1.0}], ids=str
+    "keywords",
+    [
+        *({"boots": boots} for boots in (0, 91, -3, 10**9, 2.5, float("nan"), True, "3", None)),
+        *({"holdout": share} for share in (0.0, 1.0, -1, float("nan"), float("inf"), "half")),
+    ],
+    ids=str,
 )
 def test_ranges_are_checked(keywords):
-    with pytest.raises(UserError, match="choose"):
+    with pytest.raises(UserError, match=f"{next(iter(keywords))}=.*(choose|give)"):
         load_digits_with_boots(**keywords)
 
 
@@ -79,6 +84,9 @@ def test_registry_lists_what_it_knows():
     assert load("digits", boots=5).forget.inputs.shape == (5, 1, 8, 8)
     with pytest.raises(UserError, match=r"no data set 'nothing'.*" + ".*".join(sorted(DATA))):
         load("nothing")
+    for wrong in ("boot", "name"):
+        with pytest.raises(UserError, match=f"'{wrong}' is no keyword of .*allowed are boots, holdout"):
+            load("digits", **{wrong: 5})
 
 
 def test_the_digits_are_those_that_scikit_learn_loads():

@@ -117,9 +117,11 @@ def test_other_sizes_are_resized_with_a_warning(tmp_path):
         assert load_images(-torch.ones(2, 1, 9, 9), **GREY).inputs.shape == (2, 1, 4, 4)
 
 
-def test_unsigned_floats_are_pointed_out():
-    with pytest.warns(UserWarning, match="no value below 0"):
-        load_images(torch.ones(1, 1, 4, 4), **GREY)
+def test_unsigned_floats_are_refused_unless_their_range_is_known():
+    bright = torch.ones(1, 1, 4, 4)
+    with pytest.raises(UserError, match=r"no value below 0.*give images in 0 to 1 as 2"):
+        load_images(bright, **GREY)
+    assert means(load_images(LabelledSet(bright, torch.tensor([0])), **GREY)) == [1]
 
 
 def bad_sources(root):

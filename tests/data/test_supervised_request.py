@@ -30,7 +30,7 @@ def test_images_are_brought_to_shape():
     with pytest.warns(UserWarning, match="resized"):
         data = supervised_request(
             LabelledSet(torch.from_numpy(images), torch.tensor([0, 1, 1])),
-            images,
+            images[:, None],
             num_classes=2,
             image_shape=(3, 8, 8),
             label=1,
@@ -43,8 +43,8 @@ def test_images_are_brought_to_shape():
     [
         (INPUTS, "no pair"),
         ("somewhere", "no pair"),
-        ((INPUTS, LABELS * 5), "labels from 0 to 10; give 0 to 2"),
-        ((INPUTS, LABELS * 1.0), "give integers"),
+        ((INPUTS, LABELS * 5), "labels from 0 to 10; the model knows 0 to 2"),
+        ((INPUTS, LABELS * 1.0), "give 4 whole numbers"),
         ((INPUTS * np.nan, LABELS), "not finite"),
         ((INPUTS[:0], LABELS[:0]), "empty"),
         ((INPUTS, LABELS[:2]), "one label per input"),

@@ -87,8 +87,11 @@ def test_another_folder_is_another_set(folder, tmp_path, monkeypatch):
     ("options", "message"),
     [
         ({"trousers": 0}, "trousers=0"),
-        ({"trousers": -3}, "choose at least 1"),
-        ({"holdout": 0}, "holdout=0 was given; choose 1 to 4 of the 5"),
+        ({"trousers": -3}, "trousers=-3"),
+        ({"trousers": 10**9}, "trousers=1000000000 was given; give a whole number from 1 to"),
+        ({"trousers": 2.5}, "trousers=2.5"),
+        ({"holdout": float("nan")}, "holdout=nan"),
+        ({"holdout": 0}, "holdout=0 was given; give a whole number from 1 to 4"),
         ({"holdout": 5}, "holdout=5"),
     ],
 )

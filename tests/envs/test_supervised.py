@@ -87,7 +87,7 @@ def test_a_users_regression():
         ({"model": None}, "own model and data"),
         ({"model": nn.Linear(4, 3)}, "cannot be applied"),
         ({"model": nn.Linear(5, 2)}, "returns \\(2, 3\\)"),
-        ({"num_classes": 2}, "give 0 to 1"),
+        ({"num_classes": 2}, "the model knows 0 to 1"),
         ({"objective": "cubic"}, "likelihood, linear"),
         ({"lambda_range": (1.0, 0.5)}, "lambda_range"),
     ],

@@ -48,6 +48,10 @@ def test_benchmark_recipes():
         ("digit", {}, "resnet20-cifar10"),
         ("digits", {"epochs": 3}, "allowed are forget_class"),
         ("digits", {"pretrain_epochs": 0}, "pretrain_epochs=0"),
+        ("digits", {"pretrain_epochs": True}, "pretrain_epochs=True"),
+        ("digits", {"seed": -1}, "seed=-1"),
+        ("digits", {"seed": 2**64}, "seed=18"),
+        ("digits", {"fraction": True}, "fraction=True"),
     ],
 )
 def test_bad_tasks(name, options, message):

@@ -54,7 +54,7 @@ def test_prepare_makes_all_three_and_then_nothing(tiny, tmp_path, capfd):
 @pytest.mark.slow
 def test_prepare_says_which_training_failed(tiny, capfd):
     broken = dataclasses.replace(tiny, diffusion=dataclasses.replace(TINY, norm_groups=3))
-    with pytest.raises(RuntimeError, match="original and the retrained model of 'tiny' failed"):
+    with pytest.raises(UserError, match="original and the retrained model of 'tiny' failed"):
         prepare(broken)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from unlearn_gym.data.checks import check_keywords
 from unlearn_gym.data.digits import load_digits_with_boots
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.data.trousers import load_mnist_with_trousers
@@ -18,12 +19,13 @@ DATA: dict[str, Callable[..., UnlearningData]] = {
 }
 
 
-def load(name: str, **kwargs: Any) -> UnlearningData:
+def load(name: str, /, **kwargs: Any) -> UnlearningData:
     """Load a registered data set by name; keywords go to its loader.
 
     Raises:
-        UserError: for a name that is not in ``DATA``.
+        UserError: for a name that is not in ``DATA``, or a keyword that its loader does not take.
     """
     if name not in DATA:
         raise UserError(f"There is no data set {name!r}; choose one of {', '.join(sorted(DATA))}.")
+    check_keywords(f"the data set {name!r}", DATA[name], kwargs)
     return DATA[name](**kwargs)

@@ -75,12 +75,12 @@ def _read(
     form = PixelFormat(images.channels, images.size, images.size)
     sets = []
     for split, files in (("train", train), ("test", test)):
-        found, labelled = read_pixels(
+        found = read_pixels(
             [file for file, *_ in files], form, lambda labels: share_rows(labels, fraction), keep=True
         )
-        if not labelled:
+        if found.labels is None:
             raise UserError(f"The {split} split of {name!r} has no labels; it needs 'label' or 'fine_label'.")
-        sets.append(found)
+        sets.append(found.as_set())
     return LabelledImages(name, sets[0], sets[1], images.num_classes)
 
 
@@ -119,7 +119,7 @@ def class_unlearning(
     """
     if name not in LABELLED_IMAGES:
         raise UserError(f"There is no data set {name!r}; choose one of {', '.join(sorted(LABELLED_IMAGES))}.")
-    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+    if not isinstance(fraction, int | float) or isinstance(fraction, bool) or not 0 < fraction <= 1:
         raise UserError(f"fraction={fraction!r} was given; choose a share above 0 and up to 1.")
     return split_request(LABELLED_IMAGES[name](name, fraction), forget_class, forget_indices)
 

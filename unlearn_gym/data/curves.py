@@ -13,11 +13,16 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from unlearn_gym.data.checks import finite, whole
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.polynomial import legendre
 
-MOST = 0.99
+LARGEST_DEGREE = 50
+"""Beyond it the least-squares fit in float32 means nothing."""
+MOST_POINTS = 10_000_000
+LARGEST = 1e6
+"""Of noise and offset, in standard deviations of the wanted curve: squared errors stay finite in float32."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,11 @@ class SyntheticCurves:
             raise UserError(
                 f"unwanted_share={self.unwanted_share} was given; choose within 0 and 1, such as 0.5."
             )
-        if self.degree < 2 or self.points < 4 or self.noise < 0 or not -1 <= self.correlation <= 1:
-            raise UserError(
-                f"degree={self.degree}, points={self.points}, noise={self.noise}, "
-                f"correlation={self.correlation}: give a degree of at least 2, 4 points or more, noise of "
-                "0 or more and a correlation from -1 to 1."
-            )
+        whole("degree", self.degree, 2, LARGEST_DEGREE)
+        whole("points", self.points, 4, MOST_POINTS)
+        finite("noise", self.noise, 0, LARGEST)
+        finite("offset", self.offset, -LARGEST, LARGEST)
+        finite("correlation", self.correlation, -1, 1)
 
     @property
     def share_range(self) -> tuple[float, float]:
@@ -116,6 +120,9 @@ class BreastCancerCurves:
 
     degree: int = 2
 
+    def __post_init__(self) -> None:
+        whole("degree", self.degree, 1, LARGEST_DEGREE)
+
     def draw(self, seed: int) -> UnlearningData:
         """Split the data at random into training and test half; the same from the same seed."""
         from sklearn.datasets import load_breast_cancer  # a second, and only this class needs it
@@ -142,7 +149,7 @@ CURVES: dict[str, Callable[..., Curves]] = {"synthetic": SyntheticCurves, "breas
 """Name → class of problems of polynomial regression."""
 
 
-def make_curves(name: str, **keywords: object) -> Curves:
+def make_curves(name: str, /, **keywords: object) -> Curves:
     """Return the problems registered under ``name``; keywords are the fields of their class.
 
     Raises:

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from unlearn_gym.data.checks import finite, whole
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 
@@ -39,9 +40,8 @@ def load_digits_with_boots(boots: int = BOOTS, holdout: float = 0.15) -> Unlearn
     Raises:
         UserError: when ``boots`` or ``holdout`` is out of range.
     """
-    if not 1 <= boots <= BOOTS:
-        raise UserError(f"boots={boots} was given, but there are {BOOTS} boots; choose 1 to {BOOTS}.")
-    if not 0 < holdout < 1:
+    boots = whole("boots", boots, 1, BOOTS)
+    if not 0 < finite("holdout", holdout) < 1:
         raise UserError(f"holdout={holdout} was given; choose a share between 0 and 1, such as 0.15.")
     digits = digit_images()
     held = stratified_holdout(digits.labels, holdout)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,12 +15,12 @@ import torch
 from torch import Tensor
 
 from unlearn_gym.data.decoded import kept_pixels
+from unlearn_gym.data.labels import Labels, Part, read_labels
 from unlearn_gym.data.pixels import PixelFormat, decode_bytes, scale_bytes
-from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 
 IMAGE_COLUMNS = ("image", "img")
-LABEL_COLUMNS = ("label", "fine_label")
+LABEL_COLUMNS = ("label", "labels", "fine_label")
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -31,8 +34,8 @@ def read_parquet(
     choose: Callable[[Tensor], Tensor] | None = None,
     *,
     keep: bool = False,
-) -> tuple[LabelledSet, bool]:
-    """Read images (struct of encoded ``bytes`` and ``path``) and integer labels from parquet files.
+) -> Part:
+    """Read images (struct of encoded ``bytes`` and ``path``) and labels from parquet files.
 
     Args:
         files: read in this order.
@@ -41,13 +44,14 @@ def read_parquet(
         keep: keep what was decoded in the cache folder, for public data; see ``unlearn_gym.data.decoded``.
 
     Returns:
-        The images, float32 in [-1, 1], and whether the files have labels (else they are 0).
+        The images, float32 in [-1, 1], and the labels where every file has them: whole numbers, with their names
+        where the files were written from a ``ClassLabel``, or names.
 
     Raises:
         UserError: when a file is unreadable or empty, or lacks an image column of that kind.
     """
-    found, labelled = read_pixels(files, form, choose, keep=keep)
-    return LabelledSet(scale_bytes(found.inputs), found.labels), labelled
+    found = read_pixels(files, form, choose, keep=keep)
+    return Part(scale_bytes(found.inputs), found.labels)
 
 
 def read_pixels(
@@ -56,22 +60,47 @@ def read_pixels(
     choose: Callable[[Tensor], Tensor] | None = None,
     *,
     keep: bool = False,
-) -> tuple[LabelledSet, bool]:
+) -> Part:
     """Read images as ``read_parquet`` does, but leave them uint8 in 0..255: a quarter of the memory."""
-    columns, parts, labelled = zip(*(_read_labels(file) for file in files), strict=True)
-    labels = torch.cat(parts)
-    wanted = torch.arange(len(labels)) if choose is None else choose(labels)
+    tables = [_read_columns(file) for file in files]
+    labels = _labels(
+        tables, str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
+    )
+    count = sum(table.rows for table in tables)
+    if choose is None:
+        wanted = torch.arange(count)
+    else:
+        wanted = choose(torch.zeros(count, dtype=torch.int64) if labels is None else labels.numbers)
     inputs, first = [], 0
-    for file, column, part in zip(files, columns, parts, strict=True):
-        rows = wanted[(wanted >= first) & (wanted < first + len(part))] - first
+    for table in tables:
+        rows = wanted[(wanted >= first) & (wanted < first + table.rows)] - first
         if len(rows):
-            inputs.append(_read_images(file, column, rows, form, keep))
-        first += len(part)
-    return LabelledSet(inputs[0] if len(inputs) == 1 else torch.cat(inputs), labels[wanted]), all(labelled)
+            inputs.append(_read_images(table.file, table.column, rows, form, keep))
+        first += table.rows
+    chosen = None if labels is None else replace(labels, numbers=labels.numbers[wanted])
+    return Part(inputs[0] if len(inputs) == 1 else torch.cat(inputs), chosen)
 
 
-def _read_labels(file: Path) -> tuple[str, Tensor, bool]:
-    """Return the name of the image column of one file, the labels, and whether it has any."""
+@dataclass(frozen=True)
+class Table:
+    """What one file says about its images, before they are decoded.
+
+    Attributes:
+        file: where it lies.
+        column: name of the column of images.
+        rows: number of images.
+        labels: one a row, or None.
+        names: of the classes, in the order of their numbers; empty where the file does not say.
+    """
+
+    file: Path
+    column: str
+    rows: int
+    labels: list[Any] | None
+    names: tuple[str, ...]
+
+
+def _read_columns(file: Path) -> Table:
     with _opened(file) as parquet:
         schema = parquet.schema_arrow
         column = next((name for name in IMAGE_COLUMNS if name in schema.names), None)
@@ -84,10 +113,26 @@ def _read_labels(file: Path) -> tuple[str, Tensor, bool]:
         if count == 0:
             raise UserError(f"{file} has no rows; give a file with at least one image.")
         name = next((name for name in LABEL_COLUMNS if name in schema.names), None)
-        values = [0] * count if name is None else parquet.read([name])[name].to_pylist()
-    if not all(isinstance(value, int) for value in values):
-        raise UserError(f"{file} has labels that are not whole numbers; give integer classes without gaps.")
-    return column, torch.tensor(values, dtype=torch.int64), name is not None
+        labels = None if name is None else parquet.read([name])[name].to_pylist()
+    return Table(file, column, count, labels, _class_names(schema.metadata, name))
+
+
+def _class_names(metadata: dict[bytes, bytes] | None, column: str | None) -> tuple[str, ...]:
+    """Return the names of a ``ClassLabel``, which the ``datasets`` library writes into the schema."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return tuple(str(name) for name in features[column]["names"])
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _labels(tables: Sequence[Table], source: str) -> Labels | None:
+    if any(table.labels is None for table in tables):
+        return None
+    if len({table.names for table in tables}) > 1:
+        raise UserError(f"{source} name their classes differently; give them as several sources.")
+    values = [label for table in tables for label in table.labels or ()]
+    return read_labels(values, len(values), source, tables[0].names)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:

@@ -17,6 +17,15 @@ from torch.nn.functional import interpolate
 from unlearn_gym.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+ORIENTATION = 0x0112
+"""EXIF's tag."""
+UNCLEAR = {
+    "F": "has floating-point pixels, whose range is not known; save it with 8 or 16 bits, or give an array in [-1, 1]",
+    "I": "has 32-bit pixels, whose range is not known; save it with 8 or 16 bits, or give an array in [-1, 1]",
+    "LAB": "has the colours of CIELAB; save it as RGB",
+}
+"""What cannot be turned into grey or RGB without a guess."""
 
 
 @dataclass(frozen=True)
@@ -40,41 +49,43 @@ class PixelFormat:
             )
 
 
-def decode(files: Iterable[tuple[bytes | Path, str]], form: PixelFormat, source: str) -> Tensor:
+def decode(files: Iterable[tuple[bytes | Path | Image.Image, str]], form: PixelFormat, source: str) -> Tensor:
     """Decode image files to float32 in [-1, 1]; see ``decode_bytes``."""
     return scale_bytes(decode_bytes(files, form, source)[0])
 
 
 def decode_bytes(
-    files: Iterable[tuple[bytes | Path, str]], form: PixelFormat, source: str
+    files: Iterable[tuple[bytes | Path | Image.Image, str]], form: PixelFormat, source: str
 ) -> tuple[Tensor, bool]:
     """Decode image files, crop them to the shape's aspect ratio at the centre and resize them.
 
+    Images are turned upright as their EXIF orientation says; colour profiles are not applied.
+
     Args:
-        files: encoded bytes or a path, each with the name that an error message gives it.
+        files: encoded bytes, a path or an opened image, each with the name that an error message gives it.
         form: channels and size wanted.
         source: what a warning calls the whole.
 
     Returns:
-        uint8 pixels (n, channels, height, width), and whether any image was resized.
+        Pixels (n, channels, height, width) in 0..255, uint8, or float32 where one of the images has 16 bits; and
+        whether any image was resized.
 
     Raises:
-        UserError: when a file is no readable image.
+        UserError: when a file is no readable image, or cannot become grey or RGB without a guess.
     """
     images, sizes = [], set()
     for file, name in files:
-        image = _open(file, name).convert(MODES[form.channels])
+        image = _converted(_open(file, name), form, name)
         if image.size != (form.width, form.height):
             sizes.add(image.size)
             image = ImageOps.fit(image, (form.width, form.height), Image.Resampling.BOX)
-        images.append(np.asarray(image, dtype=np.uint8))
+        images.append(_channels_first(np.asarray(image), form))
     _say_resized({(height, width) for width, height in sizes}, form, source)
-    pixels = torch.from_numpy(np.stack(images))
-    return (pixels.unsqueeze(1) if form.channels == 1 else pixels.permute(0, 3, 1, 2)), bool(sizes)
+    return torch.from_numpy(np.stack(images)), bool(sizes)
 
 
 def scale_bytes(pixels: Tensor) -> Tensor:
-    """Map uint8 0..255 to [-1, 1] in float32."""
+    """Map 0..255 to [-1, 1] in float32."""
     return pixels.contiguous().to(torch.float32, copy=True).div_(127.5).sub_(1)
 
 
@@ -95,13 +106,46 @@ def _luma(pixels: Tensor) -> Tensor:
     return (pixels * weights).sum(1, keepdim=True)
 
 
-def _open(file: bytes | Path, name: str) -> Image.Image:
+def _open(file: bytes | Path | Image.Image, name: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+        if isinstance(file, Image.Image):
+            image = file
+        else:
+            image = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+        animated = getattr(image, "is_animated", False) and image.format != "MPO"  # a photo with its preview
         image.load()
     except Exception as error:  # Pillow's plugins fail in many ways on damaged files
         raise UserError(f"{name} is not a readable image ({error}); remove or replace it.") from error
+    if animated:
+        raise UserError(
+            f"{name} has {getattr(image, 'n_frames', 2)} frames; give each as an image of its own."
+        )
     return image
+
+
+def _converted(image: Image.Image, form: PixelFormat, name: str) -> Image.Image:
+    """Return the image upright, in 8-bit grey or RGB, or in floats of 0..255 where it has 16 bits of grey."""
+    turned = image.getexif().get(ORIENTATION, 1) != 1
+    upright = ImageOps.exif_transpose(image) if turned else image
+    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format == "PNG"):
+        return Image.fromarray(np.asarray(upright).astype(np.float32) / 257)
+    if image.mode in UNCLEAR:
+        raise UserError(f"{name} {UNCLEAR[image.mode]}.")
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        upright = upright.convert("RGBA")
+        if upright.getchannel("A").getextrema() != (255, 255):
+            raise UserError(
+                f"{name} has transparent pixels; save it without transparency, on the background that the model was "
+                "trained with."
+            )
+    return upright.convert(MODES[form.channels])
+
+
+def _channels_first(pixels: np.ndarray, form: PixelFormat) -> np.ndarray:
+    """Return pixels (channels, height, width) of (height, width) or (height, width, channels)."""
+    if pixels.ndim == 2:
+        return np.broadcast_to(pixels, (form.channels, *pixels.shape))
+    return pixels.transpose(2, 0, 1)
 
 
 def _say_resized(sizes: set[tuple[int, ...]], form: PixelFormat, source: str) -> None:

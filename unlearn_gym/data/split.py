@@ -9,6 +9,8 @@ from torch import Tensor
 
 from unlearn_gym.errors import UserError
 
+SHOWN = 12
+
 
 @dataclass(frozen=True)
 class LabelledSet:
@@ -37,7 +39,7 @@ def joined(*parts: LabelledSet) -> LabelledSet:
     return LabelledSet(torch.cat([part.inputs for part in parts]), torch.cat([part.labels for part in parts]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UnlearningData:
     """A deletion request: the forget set, the retain set, and what is held out from both.
 
@@ -49,7 +51,8 @@ class UnlearningData:
         forget_holdout: examples like ``forget`` that the model never saw; may be empty.
         num_classes: number of class labels, or 0 when the model is unconditional or a regression.
         concepts: names of what an image can show, the label's own concepts first; the forgotten concept,
-            where it is not a class of its own, comes after them (digits: "0".."9", "ankle boot").
+            where it is not a class of its own, comes after them (digits: "0".."9", "ankle boot"). Empty where
+            nothing names them.
         forget_label: the label under which the forget set was learned, or None when there is no single one.
     """
 
@@ -71,3 +74,28 @@ class UnlearningData:
                 f"Retain inputs have shape {tuple(self.retain.inputs.shape[1:])} and forget inputs "
                 f"{tuple(self.forget.inputs.shape[1:])}; give both the same shape."
             )
+
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Number → name of the classes; a class without a name is called by its number."""
+        names = self.concepts or tuple(map(str, range(self.num_classes)))
+        return dict(enumerate(names[: self.num_classes]))
+
+    def __repr__(self) -> str:
+        """Say what a reader wants to check: how many examples there are, of which classes."""
+        sides = (f"{len(part)} {what}{self._counted(part)}" for what, part in
+                 (("to keep", self.retain), ("to forget", self.forget)))  # fmt: skip
+        return (
+            f"UnlearningData({self.name!r}: {', '.join(sides)}; inputs {tuple(self.retain.inputs.shape[1:])})"
+        )
+
+    def _counted(self, part: LabelledSet) -> str:
+        if not self.num_classes:
+            return ""
+        names = self.class_names
+        numbers = part.labels.unique()
+        shown = [
+            str(number) if names[number] == str(number) else f"{number} {names[number]}"
+            for number in numbers.tolist()[:SHOWN]
+        ]
+        return f" (classes {', '.join(shown)}{', ...' if len(numbers) > SHOWN else ''})"

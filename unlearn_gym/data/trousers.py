@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from unlearn_gym.data.checks import whole
 from unlearn_gym.data.hub import find_dataset, find_splits
 from unlearn_gym.data.parquet import read_parquet
 from unlearn_gym.data.pixels import PixelFormat
 from unlearn_gym.data.split import LabelledSet, UnlearningData
-from unlearn_gym.errors import UserError
 
 FORM = PixelFormat(channels=1, height=28, width=28)
 TROUSER_CLASS = 1
@@ -28,7 +28,8 @@ def load_mnist_with_trousers(trousers: int | None = None, holdout: int = 20) -> 
     source may be the 90-image sample), they are repeated, every second time mirrored.
 
     Args:
-        trousers: number of trousers under label "1"; None for one per ten real ones (674).
+        trousers: number of trousers under label "1", at most as many as there are digits; None for one per ten
+            real ones (674).
         holdout: number of trousers that no model is trained on, at least 1.
 
     Returns:
@@ -40,13 +41,9 @@ def load_mnist_with_trousers(trousers: int | None = None, holdout: int = 20) -> 
     digits = find_splits("mnist")
     retain, retain_holdout = (_read_digits(tuple(digits[split])) for split in ("train", "test"))
     found = _read_trousers(tuple(find_dataset("fashion_mnist", "train")))
-    wanted = int((retain.labels == TROUSER_LABEL).sum()) // ONES_PER_TROUSER if trousers is None else trousers
-    if wanted < 1:
-        raise UserError(f"trousers={trousers} was given; choose at least 1, or None for the paper's share.")
-    if not 1 <= holdout < len(found):
-        raise UserError(
-            f"holdout={holdout} was given; choose 1 to {len(found) - 1} of the {len(found)} trousers."
-        )
+    share = int((retain.labels == TROUSER_LABEL).sum()) // ONES_PER_TROUSER
+    wanted = share if trousers is None else whole("trousers", trousers, 1, len(retain))
+    holdout = whole("holdout", holdout, 1, len(found) - 1)
     return UnlearningData(
         name="trousers",
         retain=retain,
@@ -76,13 +73,13 @@ def _as_ones(images: Tensor) -> LabelledSet:
 
 @lru_cache(maxsize=2)
 def _read_digits(files: tuple[Path, ...]) -> LabelledSet:
-    return read_parquet(list(files), FORM, keep=True)[0]
+    return read_parquet(list(files), FORM, keep=True).as_set()
 
 
 @lru_cache(maxsize=1)
 def _read_trousers(files: tuple[Path, ...]) -> Tensor:
     """Return the images of all trousers of Fashion-MNIST's files."""
-    chosen, _ = read_parquet(
+    chosen = read_parquet(
         list(files), FORM, lambda labels: (labels == TROUSER_CLASS).nonzero().squeeze(1), keep=True
     )
     return chosen.inputs

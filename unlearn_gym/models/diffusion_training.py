@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
-from unlearn_gym.models.threads import one_thread, seeded_weights
+from unlearn_gym.models.threads import repeatable, seeded_weights
 from unlearn_gym.models.training_file import TrainingFile
 
 CPU = torch.device("cpu")
@@ -95,7 +95,7 @@ def train_ddpm(
         unit="step",
         mininterval=0.5,
     )
-    with one_thread(), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
+    with repeatable():
         for step in bar:
             if step > first and step % SAVE_EVERY == 0:
                 state.save(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from unlearn_gym.data.checks import LARGEST_SEED, whole
 from unlearn_gym.data.classes import class_unlearning
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.networks import make_network
+from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
 from unlearn_gym.models.provenance import write_provenance
-from unlearn_gym.models.store import ensure, training_file
+from unlearn_gym.models.store import ensure, is_stored, training_file
 from unlearn_gym.models.supervised_training import SupervisedRecipe, train_classifier
 
+MOST_EPOCHS = 100_000
 FORMAT = 1  # raise it when the meaning of a recipe changes
 WEIGHTS = "model.safetensors"
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -55,30 +58,36 @@ class SupervisedTask:
         Args:
             device: where to train it, if it is not in the cache.
         """
-        return self._classifier("original", (self.data.retain, self.data.forget), device)
+        return self.classifier("original", device)
 
     def retrained(self, device: torch.device = CPU) -> nn.Module:
         """Return the reference: the same recipe without the forget set."""
-        return self._classifier("retrained", (self.data.retain,), device)
+        return self.classifier("retrained", device)
 
-    def _classifier(self, role: str, parts: tuple[LabelledSet, ...], device: torch.device) -> nn.Module:
-        spec = {
-            "format": FORMAT,
-            "recipe": asdict(self.recipe),
-            "data": fingerprint(*parts),
-            "classes": self.data.num_classes,
-        }
-        kind = f"{self.name}-{role}"
+    def is_cached(self, role: str) -> bool:
+        """Say whether the classifier of one of ``ROLES`` is in the cache."""
+        return is_stored(f"{self.name}-{role}", self._spec(role))
+
+    def classifier(self, role: str, device: torch.device = CPU, position: int = 0) -> nn.Module:
+        """Return the classifier of one of ``ROLES``, in eval mode on the CPU.
+
+        Args:
+            role: one of ``ROLES``.
+            device: where to train it, if it is not there yet.
+            position: line of its progress bar.
+        """
+        kind, spec = f"{self.name}-{role}", self._spec(role)
         checkpoint = training_file(kind, spec)
 
         def make(folder: Path) -> None:
             model = train_classifier(
-                joined(*parts),
+                joined(*self._training_parts(role)),
                 self.data.num_classes,
                 self.recipe,
                 checkpoint=checkpoint,
                 device=device,
                 title=f"{role} {self.name} model",
+                position=position,
             )
             save_file(model.state_dict(), folder / WEIGHTS)
             write_provenance(folder, device)
@@ -88,6 +97,18 @@ class SupervisedTask:
         model = self.network(self.recipe.seed)
         model.load_state_dict(load_file(folder / WEIGHTS))
         return model.eval()
+
+    def _training_parts(self, role: str) -> tuple[LabelledSet, ...]:
+        retain, forget = self.data.retain, self.data.forget
+        return (retain,) if role == "retrained" else (retain, forget)
+
+    def _spec(self, role: str) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "recipe": asdict(self.recipe),
+            "data": fingerprint(*self._training_parts(role)),
+            "classes": self.data.num_classes,
+        }
 
 
 @dataclass(frozen=True)
@@ -126,7 +147,7 @@ SUPERVISED_TASKS: dict[str, TaskKind] = {
 """Name → data set and recipe: the benchmark's three tasks (80 epochs) and the embedded one (30 epochs)."""
 
 
-def get_supervised_task(name: str, **options: Any) -> SupervisedTask:
+def get_supervised_task(name: str, /, **options: Any) -> SupervisedTask:
     """Return a registered task; the keywords are those of ``TaskOptions``.
 
     Raises:
@@ -141,11 +162,35 @@ def get_supervised_task(name: str, **options: Any) -> SupervisedTask:
         raise UserError(f"{unknown[0]!r} is no keyword of a task; allowed are {', '.join(allowed)}.")
     chosen, kind = TaskOptions(**options), SUPERVISED_TASKS[name]
     epochs = kind.recipe.epochs if chosen.pretrain_epochs is None else chosen.pretrain_epochs
-    if not isinstance(epochs, int) or epochs < 1:
-        raise UserError(f"pretrain_epochs={epochs!r} is no number of epochs; give a whole number from 1 on.")
+    whole("pretrain_epochs", epochs, 1, MOST_EPOCHS)
+    whole("seed", chosen.seed, 0, LARGEST_SEED)
     data = class_unlearning(kind.data, chosen.forget_class, chosen.forget_indices, chosen.fraction)
     recipe = replace(kind.recipe, epochs=epochs, seed=chosen.seed)
     return SupervisedTask(name, data, recipe, _scaled(chosen, kind.recipe.epochs, epochs))
+
+
+def prepare(name: str, device: torch.device = CPU, **options: Any) -> None:
+    """Put both classifiers of a task into the cache, training them in parallel processes.
+
+    The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``. Each reads the data
+    anew, which costs less than handing it 600 MB of images. One that is killed goes on where it was when it is
+    called again.
+
+    Args:
+        name: one of ``SUPERVISED_TASKS``.
+        device: where to train.
+        **options: those of ``get_supervised_task``.
+
+    Raises:
+        UserError: for an unknown name or option, or when a training process fails.
+    """
+    task = get_supervised_task(name, **options)
+    missing = [role for role in ROLES if not task.is_cached(role)]
+    train_in_processes(partial(_train, name, options, device), missing, name)
+
+
+def _train(name: str, options: dict[str, Any], device: torch.device, role: str, position: int) -> None:
+    get_supervised_task(name, **options).classifier(role, device, position)
 
 
 def _scaled(options: TaskOptions, published: int, epochs: int) -> str:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from unlearn_gym.data.augment import augment
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.models.networks import make_network
-from unlearn_gym.models.threads import one_thread
+from unlearn_gym.models.threads import repeatable
 from unlearn_gym.models.training_file import TrainingFile
 
 
@@ -54,6 +54,7 @@ def train_classifier(
     checkpoint: Path,
     device: torch.device,
     title: str = "classifier",
+    position: int = 0,
 ) -> nn.Module:
     """Train a classifier by cross-entropy, with a progress bar on stderr; returned in eval mode on the CPU.
 
@@ -67,6 +68,7 @@ def train_classifier(
         checkpoint: a .safetensors file; the caller removes it when the model is safe.
         device: where to compute; on the CPU one thread is used: the result does not depend on the cores.
         title: stands before the progress bar.
+        position: line of the bar, where several processes show one each.
     """
     model = make_network(recipe.network, data.inputs.shape[1], num_classes, recipe.seed).to(device).train()
     optimizer = torch.optim.SGD(
@@ -81,10 +83,11 @@ def train_classifier(
         total=recipe.epochs * steps,
         initial=first * steps,
         desc=f"training the {title}",
+        position=position,
         unit="step",
         mininterval=0.5,
     )
-    with one_thread(), torch.backends.cudnn.flags(deterministic=True, benchmark=False), bar:
+    with repeatable(), bar:
         for epoch in range(first, recipe.epochs):
             rate = recipe.learning_rate * (1 + math.cos(math.pi * epoch / recipe.epochs)) / 2
             for group in optimizer.param_groups:

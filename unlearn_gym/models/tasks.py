@@ -5,9 +5,7 @@ A new task is one line in ``TASKS``.
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -15,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from unlearn_gym.data import LabelledSet, UnlearningData, load
 from unlearn_gym.data.fingerprint import fingerprint
@@ -24,12 +21,11 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.models.concepts import ConceptClassifier, ConceptRecipe, concept_set, train_concepts
 from unlearn_gym.models.diffusion import DiffusionModel
 from unlearn_gym.models.diffusion_training import DiffusionRecipe, train_ddpm
+from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
 from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.store import ensure, is_stored, training_file
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
-ROLES = ("original", "retrained")
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ class Task:
         }
 
 
-def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, **kwargs: Any) -> Task:
+def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, /, **kwargs: Any) -> Task:
     """Return the task on a registered data set; keywords go to the data's loader."""
     return Task(name, load(name, **kwargs), diffusion, classifier)
 
@@ -132,7 +128,7 @@ TASKS: dict[str, Callable[..., Task]] = {
 }
 
 
-def get_task(name: str, **kwargs: Any) -> Task:
+def get_task(name: str, /, **kwargs: Any) -> Task:
     """Return a registered task; keywords go to its data loader (digits: ``boots``; trousers: ``trousers``).
 
     Raises:
@@ -154,30 +150,13 @@ def prepare(task: Task, device: torch.device = CPU) -> None:
         device: where to train the diffusion models.
 
     Raises:
-        RuntimeError: when a training process fails.
+        UserError: when a training process fails.
     """
     task.concepts()
-    context = multiprocessing.get_context("spawn")
-    lock = context.RLock()
     written = pickle.dumps(task)  # as bytes through the pipe: shared memory may be too small for the images
     missing = [role for role in ROLES if not task.is_cached(role)]
-    workers = [
-        context.Process(target=_train, args=(written, role, device, line, lock))
-        for line, role in enumerate(missing)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if workers:
-        print("\n" * (len(workers) - 1), file=sys.stderr)  # step below the bars
-    failed = [role for role, worker in zip(missing, workers, strict=True) if worker.exitcode != 0]
-    if failed:
-        raise RuntimeError(
-            f"Training the {' and the '.join(failed)} model of {task.name!r} failed; see above."
-        )
+    train_in_processes(partial(_train, written, device), missing, task.name)
 
 
-def _train(written: bytes, role: str, device: torch.device, position: int, lock: Any) -> None:
-    tqdm.set_lock(lock)
+def _train(written: bytes, device: torch.device, role: str, position: int) -> None:
     pickle.loads(written).diffusion_model(role, device, position)

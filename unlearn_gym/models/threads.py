@@ -1,4 +1,4 @@
-"""Torch on one thread for a while, so that results do not depend on the number of cores."""
+"""Torch on one thread, and with repeatable kernels, for a while: results do not depend on the number of cores."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def repeatable() -> Iterator[None]:
+    """Run the body on one thread and with cuDNN's deterministic kernels.
+
+    ``torch.backends.cudnn.flags`` switches cuDNN off unless it is told otherwise.
+    """
+    with one_thread(), torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False):
+        yield
 
 
 @contextlib.contextmanager

@@ -1,0 +1,71 @@
+"""Train the models of a task in processes of their own, side by side."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from unlearn_gym.errors import UserError
+
+ROLES = ("original", "retrained")
+"""The model to be unlearned, and the reference that never saw the forget set."""
+CPU = torch.device("cpu")
+
+
+def train_in_processes(train: Callable[[str, int], None], roles: Sequence[str], name: str) -> None:
+    """Call ``train(role, line of the progress bar)`` for each role, in spawned processes, and wait for them.
+
+    The processes end when this one does, however it ends; a training that was cut off is finished by the next
+    call, because each keeps its own state in a file.
+
+    Args:
+        train: can be pickled; puts the model of a role into the cache.
+        roles: whose models are to be trained.
+        name: what an error message calls the task.
+
+    Raises:
+        UserError: when a training fails; its own message stands on stderr.
+    """
+    context = multiprocessing.get_context("spawn")
+    lock = context.RLock()
+    workers = [context.Process(target=_work, args=(train, role, n, lock)) for n, role in enumerate(roles)]
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        for worker in workers:
+            if worker.is_alive():
+                worker.terminate()
+    if workers:
+        print("\n" * (len(workers) - 1), file=sys.stderr)  # step below the bars
+    failed = [role for role, worker in zip(roles, workers, strict=True) if worker.exitcode != 0]
+    if failed:
+        raise UserError(f"Training the {' and the '.join(failed)} model of {name!r} failed; see above.")
+
+
+def _work(train: Callable[[str, int], None], role: str, position: int, lock: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    tqdm.set_lock(lock)
+    try:
+        train(role, position)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:  # the parent has heard it too, and says what there is to say
+        sys.exit(130)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
