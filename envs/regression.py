@@ -9,6 +9,7 @@ from gymnasium.utils import EzPickle
 
 from unlearn_gym.data.curves import make_curves
 from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype
 from unlearn_gym.models.curve_picture import draw_fits, picture
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
@@ -130,6 +131,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
         dtype: str = "float32",
         render_mode: str | None = None,
     ) -> None:
+        check_keywords(locals())
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         process = RegressionProcess(
             make_curves(curves, **(curves_kwargs or {})),

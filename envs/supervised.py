@@ -15,6 +15,7 @@ from torch import nn
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.data.supervised_request import supervised_request
 from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_write
@@ -114,7 +115,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute; the whole data set lies there |
     | `dtype` | str | `"float32"` | floating-point type |
-    | `render_mode` | str | `None` | `ansi` |
+    | `render_mode` | str | `None` | `rgb_array` (curves of λ, losses and norms) or `ansi` |
 
     ```python
     >>> import gymnasium as gym
@@ -160,6 +161,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         dtype: str = "float32",
         render_mode: str | None = None,
     ) -> None:
+        check_keywords(locals())
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         where = as_device(device)
         self.task: SupervisedTask | None = get_supervised_task(task, **(task_kwargs or {})) if task else None
