@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -148,7 +148,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
     def _earned(self, update: Update, lam: float) -> dict[str, float] | None:
         """Measure the new weights and return the terms of the reward; None if any number is not finite."""
         signals = self.process.observe()
-        if not (signals.finite and all(map(math.isfinite, astuple(update)))):
+        if not (signals.finite and all(map(math.isfinite, vars(update).values()))):
             return None
         before = dict(vars(self._reward))
         terms = {name: float(term) for name, term in self._reward.terms(update, self.process).items()}
@@ -179,7 +179,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def _observation(self) -> np.ndarray:
         assert self._signals is not None
-        losses = np.clip(list(asdict(self._signals).values()), 0.0, OBSERVATION_LIMIT)
+        losses = np.clip(list(vars(self._signals).values()), 0.0, OBSERVATION_LIMIT)
         return np.array([*losses, self._lambda, self._step / self.horizon], dtype=np.float32)
 
     def _info(

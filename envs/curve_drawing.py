@@ -61,7 +61,7 @@ class Drawing:
         """Return the picture of these rows, (steps, 7)."""
         steps, curves = rows[:, 0], rows[:, 1:6]
         for line, values in zip(self._lines, curves.T, strict=True):
-            shown = np.where(values > 0, values, np.nan) if line is not self._lines[0] else values
+            shown = values if line is self._lines[0] else _positive(values)
             line.set_data(steps, shown)
             line.set_markevery([len(steps) - 1])  # a dot at the end
         sides = (curves[:, 1:3], curves[:, 3:5])
@@ -107,13 +107,19 @@ def _note(axes: Axes, text: str) -> Text:
     return axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="#888888", fontsize=9)
 
 
+def _positive(values: np.ndarray) -> np.ndarray:
+    """Return what a log axis can show: nothing for 0, and no number that float32 would not hold."""
+    return np.where(values > 0, np.clip(values, 1e-37, 1e37), np.nan)
+
+
 def _limits(values: np.ndarray) -> tuple[float, float]:
     """Return limits of a log axis around the values, at 1 and 3 of each decade, so that they seldom move."""
-    shown = values[np.isfinite(values) & (values > 0)]
+    shown = _positive(values)
+    shown = shown[np.isfinite(shown)]
     if not shown.size:
         return 0.1, 1.0
     low, high = (math.log10(end) for end in (shown.min(), shown.max()))
     marks = [mark for k in range(math.floor(low) - 1, math.ceil(high) + 2) for mark in (k, k + math.log10(3))]
     below = max(mark for mark in marks if mark <= low)
     above = min(mark for mark in marks if mark >= high and mark > below)
-    return 10**below, 10**above
+    return 10.0**below, 10.0**above

@@ -59,8 +59,8 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     ## Episode End
     1. Termination: `horizon` updates were made.
-    2. Termination: loss, gradient or weights are not finite (`info["diverged"]`); the weights go back to the
-       last finite ones and each remaining step costs `divergence_penalty`.
+    2. Termination: loss, gradient, weights, state or reward are not finite (`info["diverged"]`); the weights
+       go back to the last finite ones and each remaining step costs `divergence_penalty`.
 
     ## Arguments
     | Name | Type | Default | Description |
@@ -86,7 +86,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device`, `dtype` | str | `"cpu"`, `"float32"` | where and in which type to compute |
-    | `render_mode` | str | `None` | `rgb_array` (points and curves) or `ansi` |
+    | `render_mode` | str | `None` | `rgb_array` (points and fits, and curves of λ, losses and norms) or `ansi` |
 
     ```python
     >>> import gymnasium as gym

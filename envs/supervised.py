@@ -74,7 +74,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
       the end of the range, not how to unlearn. Use `progress`.
 
     Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
-    `smoothness`, or `divergence`); they sum to the reward.
+    `smoothness`, `divergence`); they sum to the reward.
 
     ## Starting State
     The original weights and running statistics, a new optimizer, λ₀ = 0.5 and the first minibatch. With
@@ -83,8 +83,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Episode End
     1. Termination: `horizon` updates were made (t/T is observed: the end is part of the task).
-    2. Termination: loss, gradient or weights are not finite. The weights go back to the last finite ones,
-       `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
+    2. Termination: loss, gradient, weights, state or reward are not finite. The weights go back to the last
+       finite ones, `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
 
     ## Arguments
     | Name | Type | Default | Description |
