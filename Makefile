@@ -6,7 +6,7 @@ RUNS := runs/demo
 # One thread a process: with a second busy process, two threads on small convolutions are many times slower.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow test-rllib lint bench clean
 .PRECIOUS: $(RUNS)/%/trained
 
 demo: .venv/installed
@@ -25,6 +25,17 @@ test: .venv/installed lint
 test-slow: .venv/installed
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
 
+# RLlib pins an older Gymnasium, so it lives apart; the tests of environments run on that version too.
+test-rllib: .venv-rllib/installed
+	$(ONE_THREAD) .venv-rllib/bin/python -m pytest -m slow tests/envs/test_rllib.py
+	$(ONE_THREAD) .venv-rllib/bin/python -m pytest tests/envs
+
+.venv-rllib/installed: setup.cfg
+	$(PYTHON) -m venv .venv-rllib
+	.venv-rllib/bin/python -m pip install --quiet --upgrade pip setuptools
+	.venv-rllib/bin/python -m pip install --quiet --no-build-isolation -e '.[dev,rllib]'
+	touch $@
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,4 +51,4 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build dist src/*.egg-info
+	rm -rf .venv .venv-rllib build dist src/*.egg-info

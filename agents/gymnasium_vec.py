@@ -15,7 +15,8 @@ class GymnasiumVecEnv(VecEnv):
     """``VecEnv`` over a vector environment with same-step autoreset; episodes are recorded in ``info``.
 
     Args:
-        envs: for example ``gymnasium.make_vec("unlearn_gym/SISS-Digits-v0", num_envs=64, device="cuda")``.
+        envs: for example ``gymnasium.make_vec("unlearn_gym/SISS-Digits-v0", num_envs=64, device="cuda",
+            autoreset_mode="SameStep")``.
 
     Raises:
         UserError: if the environments are reset in another way.
@@ -24,7 +25,7 @@ class GymnasiumVecEnv(VecEnv):
     def __init__(self, envs: VectorEnv) -> None:
         if envs.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise UserError(
-                "The vector environment must reset in the same step; use AutoresetMode.SAME_STEP."
+                'The vector environment must reset in the same step; make it with autoreset_mode="SameStep".'
             )
         self.envs = envs
         self._returns, self._lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, dtype=int)

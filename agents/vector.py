@@ -134,6 +134,7 @@ def make_vector(env_id: str, env_kwargs: dict[str, Any], n_envs: int) -> VecEnv:
     if n_envs == 1:
         return DummyVecEnv([Factory(env_id, env_kwargs)])
     if str(env_kwargs.get("device", "cpu")).startswith("cuda"):
-        return GymnasiumVecEnv(gym.make_vec(env_id, num_envs=n_envs, **env_kwargs))
+        envs = gym.make_vec(env_id, num_envs=n_envs, autoreset_mode="SameStep", **env_kwargs)
+        return GymnasiumVecEnv(envs)
     make_env(env_id, env_kwargs).close()  # an error is clearer here than out of a worker
     return WorkerVecEnv([Factory(env_id, env_kwargs, alone=True)] * n_envs)

@@ -147,10 +147,10 @@ def hyperparameters(agent: str, env_id: str) -> dict[str, Any]:
 
     Args:
         agent: name of an agent; one without a file has no settings of its own.
-        env_id: id of an environment.
+        env_id: id of an environment, with or without the module that is imported first.
     """
     entries = table(agent)
-    return {**entries.get(DEFAULT, {}), **entries.get(env_id, {})}
+    return {**entries.get(DEFAULT, {}), **entries.get(env_id.rpartition(":")[2], {})}
 
 
 def table(agent: str) -> dict[str, Any]:

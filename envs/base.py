@@ -9,13 +9,19 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from unlearn_gym.envs.rewards import make_reward
+from unlearn_gym.envs.checks import check_keywords, check_options, check_seed
+from unlearn_gym.envs.curves import Curves, beside
+from unlearn_gym.envs.rewards import SIDES, make_reward
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 
 OBSERVATION_NAMES = ("L_retain", "L_forget", "|grad L_retain|", "|grad L_forget|", "lambda_{t-1}", "t/T")
 OBSERVATION_LIMIT = 1e6
 """Losses and norms above it are reported as this number, so that the observation space is bounded."""
+LARGEST_REWARD = float(np.finfo(np.float32).max)
+"""Learners keep rewards in float32."""
+NOTHING_YET = Update(0.0, 0.0, 0.0)
+"""What ``info`` shows before the first update: the keys of every step, with zeros."""
 
 
 class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
@@ -34,7 +40,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         render_mode: one of ``metadata["render_modes"]`` or None.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
 
     def __init__(
         self,
@@ -50,35 +56,33 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         online: bool,
         render_mode: str | None,
     ) -> None:
-        low, high = (float(end) for end in lambda_range)
-        if not 0.0 <= low < high:
-            raise UserError(f"lambda_range={lambda_range} is not a range; give 0 <= low < high.")
-        for name, value in (
-            ("alpha", alpha),
-            ("retain_weight", retain_weight),
-            ("divergence_penalty", divergence_penalty),
-        ):
-            if not 0.0 <= value < math.inf:
-                raise UserError(f"{name}={value} is not a weight; give a finite number of at least 0.")
-        if horizon < 1:
-            raise UserError(f"horizon={horizon} is no number of updates; give at least 1.")
+        check_keywords(locals())
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             modes = ", ".join(self.metadata["render_modes"])
             raise UserError(f"render_mode={render_mode!r} is not known; choose one of {modes} or None.")
         self.process = process
-        self.horizon, self.alpha, self.online = int(horizon), float(alpha), online
-        self.divergence_penalty = divergence_penalty
+        self.horizon, self.alpha, self.online = int(horizon), float(alpha), bool(online)
+        self.divergence_penalty = float(divergence_penalty)
         self.render_mode = render_mode
+        low, high = (float(np.float32(end)) for end in lambda_range)
         self.action_space = gym.spaces.Box(low, high, (1,), np.float32)
         self.observation_space = gym.spaces.Box(
             np.zeros(6, np.float32),
             np.array([OBSERVATION_LIMIT] * 4 + [max(1.0, high), 1.0], np.float32),
         )
         self._reward = make_reward(reward, forget_cap, retain_weight)
+        self._sides: tuple[str, ...] = getattr(self._reward, "names", SIDES)
         self._low, self._high = low, high
         self._step = 0
         self._lambda = float(np.clip(LAMBDA_0, low, high))
         self._signals: Signals | None = None
+        self._curves = self._new_curves()
+
+    def _new_curves(self) -> Curves | None:
+        """Return what remembers the steps so far, where they are to be drawn."""
+        if self.render_mode != "rgb_array":
+            return None
+        return Curves(self.horizon, (self._low, self._high))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -87,18 +91,32 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
 
         A seed, ``options={"restore": True}`` or a finished run starts from the original weights; so does every
         reset of an episodic environment. Any other reset of an online environment goes on where it stands.
+        ``info`` has the keys and types of a step's, with zeros for what only an update has.
+
+        Raises:
+            UserError: on another seed than a whole number, an unknown option, or original weights or data that
+                are broken, so that not all losses and norms are finite.
         """
-        super().reset(seed=seed)
+        check_options(options)
+        super().reset(seed=check_seed(seed))
         if self.starts_over(seed=seed, options=options):
-            self._step = 0
+            self._step, self._signals = 0, None
             self._lambda = float(np.clip(LAMBDA_0, self._low, self._high))
-            self._signals = self.process.reset(self.np_random)
+            signals = self.process.reset(self.np_random)
+            if not signals.finite:
+                raise UserError(
+                    f"The original model's losses and gradients are not finite ({_named(signals)}); "
+                    "check its weights and the data."
+                )
             self._reward.reset(self.process)
-        return self._observation(), {"step": self._step, "lambda": self._lambda}
+            self._signals = signals
+            if self._curves is not None:
+                self._curves.start(signals)
+        return self._observation(), self._info(NOTHING_YET, {}, clipped=False, diverged=False)
 
     def starts_over(self, *, seed: int | None, options: dict[str, Any] | None) -> bool:
         """Whether a ``reset`` with these arguments would go back to the original weights."""
-        restore = bool((options or {}).get("restore", False))
+        restore = check_options(options)
         fresh_start = self._signals is None or self._step >= self.horizon
         return not self.online or restore or seed is not None or fresh_start
 
@@ -112,35 +130,56 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             raise UserError("step() was called before reset(); call reset() first.")
         lam, clipped = self.admit(action)
         update = self.process.update(lam)
-        signals = self._signals if update.diverged else self.process.observe()
-        diverged = update.diverged or not signals.finite
-        if diverged:
-            if not update.diverged:
-                self.process.undo()
-            terms = {"divergence": -self.divergence_penalty * (self.horizon - self._step)}
-        else:
-            self._signals = signals
-            terms = self._reward.terms(update, self.process)
-            terms["smoothness"] = -self.alpha * (lam - self._lambda) ** 2
+        earned = None if update.diverged else self._earned(update, lam)
+        diverged = earned is None
+        if diverged and not update.diverged:
+            self.process.undo()
+        terms = {"divergence": -self.divergence_penalty * (self.horizon - self._step)} if diverged else earned
+        assert terms is not None and self._signals is not None
         self._step += 1
         self._lambda = lam
+        if self._curves is not None:
+            self._curves.add(self._step, lam, self._signals, diverged=diverged)
         info = self._info(update, terms, clipped=clipped, diverged=diverged)
         # T updates are the task and t/T is observed, so its end is a termination, never a truncation.
         terminated = diverged or self._step >= self.horizon
-        return self._observation(), float(sum(terms.values())), terminated, False, info
+        return self._observation(), sum(info["reward_terms"].values()), terminated, False, info
+
+    def _earned(self, update: Update, lam: float) -> dict[str, float] | None:
+        """Measure the new weights and return the terms of the reward; None if any number is not finite."""
+        signals = self.process.observe()
+        if not (signals.finite and all(map(math.isfinite, vars(update).values()))):
+            return None
+        before = dict(vars(self._reward))
+        terms = {name: float(term) for name, term in self._reward.terms(update, self.process).items()}
+        if set(terms) != set(self._sides):
+            raise UserError(
+                f"{type(self._reward).__name__} returned the terms {', '.join(terms)}, not "
+                f"{', '.join(self._sides)}; list its terms in a class attribute called names."
+            )
+        terms["smoothness"] = -self.alpha * (lam - self._lambda) ** 2
+        # NaN compares as False; a sum of finite terms can still be too large
+        if not (all(map(math.isfinite, terms.values())) and abs(sum(terms.values())) <= LARGEST_REWARD):
+            vars(self._reward).update(before)  # it would remember the numbers of the ruined weights
+            return None
+        self._signals = signals
+        return terms
 
     def admit(self, action: Any) -> tuple[float, bool]:
-        """Return λ inside its range, and whether the action lay outside."""
-        values = np.asarray(action, dtype=np.float64).reshape(-1)
+        """Return λ inside the action space, and whether the action lay outside."""
+        try:
+            values = np.asarray(action, dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError):
+            values = np.empty(0)
         if values.size != 1 or not np.isfinite(values[0]):
             raise UserError(f"The action {action!r} is not one finite λ; give an array of shape (1,).")
         lam = min(max(float(values[0]), self._low), self._high)
-        # the ends of the action space are float32, so they may lie a rounding outside
-        return lam, abs(lam - float(values[0])) > 1e-6
+        # the ends are float32, so that a float64 one may lie a rounding outside
+        return lam, not math.isclose(lam, float(values[0]), rel_tol=1e-6, abs_tol=1e-6)
 
     def _observation(self) -> np.ndarray:
         assert self._signals is not None
-        losses = np.clip(list(asdict(self._signals).values()), 0.0, OBSERVATION_LIMIT)
+        losses = np.clip(list(vars(self._signals).values()), 0.0, OBSERVATION_LIMIT)
         return np.array([*losses, self._lambda, self._step / self.horizon], dtype=np.float32)
 
     def _info(
@@ -151,26 +190,35 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             "lambda": self._lambda,
             "clipped": clipped,
             "diverged": diverged,
-            "loss": update.loss,
-            "dloss_dlambda": update.dloss_dlambda,
-            "dvariance_dlambda": update.dvariance_dlambda,
-            "reward_terms": terms,
+            "loss": float(update.loss),
+            "dloss_dlambda": float(update.dloss_dlambda),
+            "dvariance_dlambda": float(update.dvariance_dlambda),
+            "reward_terms": {
+                name: terms.get(name, 0.0) for name in (*self._sides, "smoothness", "divergence")
+            },
         }
 
     def render(self) -> Any:
-        """Return one line of text in ``ansi`` mode, an image in ``rgb_array`` mode, None without a mode."""
+        """Return one line of text in ``ansi`` mode, an image in ``rgb_array`` mode, None without a mode.
+
+        The image has the same size in every step: the curves of λ, losses and norms so far, beside what
+        the model makes where that is an image.
+        """
         if self.render_mode == "ansi":
             return self._line()
-        return self._picture() if self.render_mode == "rgb_array" else None
+        return None if self._curves is None else beside(self._picture(), self._curves.draw(self._title()))
+
+    def _title(self) -> str:
+        return self.spec.id.rpartition("/")[2] if self.spec else type(self).__name__
 
     def _line(self) -> str:
         if self._signals is None:
             return "not started"
-        values = " ".join(f"{name}={value:.4g}" for name, value in asdict(self._signals).items())
-        return f"step {self._step}/{self.horizon} lambda={self._lambda:.3f} {values}"
+        return f"step {self._step}/{self.horizon} lambda={self._lambda:.3f} {_named(self._signals)}"
 
-    def _picture(self) -> np.ndarray:
-        raise NotImplementedError(f"{type(self).__name__} lists rgb_array without drawing it.")
+    def _picture(self) -> np.ndarray | None:
+        """Return an image of the model as it is now, (height, width, 3) of uint8; None where there is none."""
+        return None
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on after a kill."""
@@ -181,6 +229,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             "step": self._step,
             "lambda": self._lambda,
             "signals": None if self._signals is None else asdict(self._signals),
+            "curves": [] if self._curves is None else self._curves.rows,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -190,3 +239,9 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         vars(self._reward).update(state["reward"])
         self._step, self._lambda = state["step"], state["lambda"]
         self._signals = None if state["signals"] is None else Signals(**state["signals"])
+        if self._curves is not None:
+            self._curves.rows = [list(row) for row in state.get("curves", [])]
+
+
+def _named(signals: Signals) -> str:
+    return " ".join(f"{name}={value:.4g}" for name, value in asdict(signals).items())

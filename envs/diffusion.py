@@ -15,6 +15,7 @@ from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.request import user_request
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion import DiffusionModel
@@ -77,7 +78,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
       L_forget is the error towards the true noise under every objective.
 
     Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
-    `smoothness`, or `divergence`); they sum to the reward.
+    `smoothness`, `divergence`); they sum to the reward.
 
     ## Starting State
     The original weights, a new optimizer, λ₀ = 0.5 and the first minibatch. With `online=True` an unseeded
@@ -86,8 +87,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Episode End
     1. Termination: `horizon` updates were made (t/T is observed: the end is part of the task).
-    2. Termination: loss, gradient or weights are not finite. The weights go back to the last finite ones,
-       `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
+    2. Termination: loss, gradient, weights, state or reward are not finite. The weights go back to the last
+       finite ones, `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
 
     ## Arguments
     | Name | Type | Default | Description |
@@ -120,7 +121,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
-    | `render_mode` | str | `None` | `rgb_array` (samples on fixed noise, a row per class) or `ansi` |
+    | `render_mode` | str | `None` | `rgb_array` (samples, a row per class, and curves of λ and losses) or `ansi` |
 
     ```python
     >>> import gymnasium as gym
@@ -171,6 +172,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         dtype: str = "float32",
         render_mode: str | None = None,
     ) -> None:
+        check_keywords(locals())
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         if len(lambda_range) != 2 or lambda_range[1] > 1.0:
             raise UserError(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import unlearn_gym
 from unlearn_gym.cli import one_line
+from unlearn_gym.envs.checks import optional, word
 from unlearn_gym.errors import UserError
 
 PREFIX = "unlearn_gym/"
@@ -25,31 +29,69 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> gym.En
     """Call ``gymnasium.make`` with errors that a user can act on.
 
     Args:
-        env_id: a registered id, whole.
+        env_id: a registered id, whole; ``module:id`` imports the module first, which may register it.
         env_kwargs: keywords of the environment.
 
     Raises:
-        UserError: on an unknown id or keyword, or a value that the environment refuses.
+        UserError: on a module that cannot be imported, an unknown id or keyword, or a value that the
+            environment refuses.
     """
     unlearn_gym.register_all()
-    try:
-        spec = gym.spec(env_id)
-    except (gym.error.Error, ModuleNotFoundError) as error:
-        ids = ", ".join(sorted(name for name in gym.registry if name.startswith(PREFIX)))
-        raise UserError(f"The environment {env_id!r} is not known; choose one of {ids}.") from error
+    spec = _find_spec(env_id)
     keywords = dict(env_kwargs or {})
     _check_keywords(spec, keywords)
     try:
-        return gym.make(env_id, **keywords)
+        return gym.make(spec, **keywords)
     except UserError:
         raise
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, gym.error.Error) as error:
         raise UserError(f"{env_id} cannot be made with {keywords}: {one_line(error)}.") from error
 
 
-def _check_keywords(spec: Any, keywords: dict[str, Any]) -> None:
-    creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+def _find_spec(env_id: str) -> EnvSpec:
+    module, _, name = env_id.rpartition(":")
+    if module:
+        import_module(module)
+    try:
+        return gym.spec(name)
+    except gym.error.Error as error:
+        ids = ", ".join(sorted(known for known in gym.registry if known.startswith(PREFIX)))
+        raise UserError(f"The environment {name!r} is not known; choose one of {ids}.") from error
+
+
+def import_module(name: str) -> None:
+    """Import a module of the user, who may keep it in the working folder.
+
+    A console command has only its own folder on the path, unlike ``python -m``; worker processes inherit the path.
+
+    Raises:
+        UserError: if there is no such module, or importing it fails.
+    """
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # a foreign module fails in any way
+        raise UserError(
+            f"The module {name!r} cannot be imported ({type(error).__name__}: {one_line(error)}); install it, or "
+            "start from the folder that holds it."
+        ) from error
+
+
+def _check_keywords(spec: EnvSpec, keywords: dict[str, Any]) -> None:
+    try:
+        creator = (
+            load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+        )
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"{spec.id} is registered with {spec.entry_point}, which cannot be imported ({one_line(error)})."
+        ) from error
+    assert creator is not None
     parameters = inspect.signature(creator).parameters
+    optional(word)("render_mode", keywords.get("render_mode"))
+    if keywords.get("render_mode") == "human":
+        raise UserError("render_mode='human' needs a window; choose rgb_array, ansi or None.")
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     unknown = sorted(set(keywords) - set(parameters))

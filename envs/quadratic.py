@@ -5,6 +5,7 @@ from __future__ import annotations
 from gymnasium.utils import EzPickle
 
 from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.processes.quadratic import QuadraticProcess
 
 
@@ -46,7 +47,7 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
     | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
     | `online` | bool | `False` | keep θ at an unseeded reset |
-    | `render_mode` | str | `None` | `"ansi"` |
+    | `render_mode` | str | `None` | `rgb_array` (curves of λ, losses and norms) or `ansi` |
 
     ## Version History
     * v0: first version.
@@ -62,6 +63,7 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
         online: bool = False,
         render_mode: str | None = None,
     ) -> None:
+        check_keywords(locals())
         EzPickle.__init__(self, best_lambda, noise, horizon, lambda_range, alpha, online, render_mode)
         super().__init__(
             QuadraticProcess(noise),

@@ -10,6 +10,7 @@ from gymnasium.utils import EzPickle
 from unlearn_gym.data.checks import LARGEST_SEED, whole
 from unlearn_gym.data.curves import make_curves
 from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.models.curve_picture import draw_fits, picture
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
@@ -59,8 +60,8 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     ## Episode End
     1. Termination: `horizon` updates were made.
-    2. Termination: loss, gradient or weights are not finite (`info["diverged"]`); the weights go back to the
-       last finite ones and each remaining step costs `divergence_penalty`.
+    2. Termination: loss, gradient, weights, state or reward are not finite (`info["diverged"]`); the weights
+       go back to the last finite ones and each remaining step costs `divergence_penalty`.
 
     ## Arguments
     | Name | Type | Default | Description |
@@ -86,7 +87,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device`, `dtype` | str | `"cpu"`, `"float32"` | where and in which type to compute |
-    | `render_mode` | str | `None` | `rgb_array` (points and curves) or `ansi` |
+    | `render_mode` | str | `None` | `rgb_array` (points and fits, and curves of λ, losses and norms) or `ansi` |
 
     ```python
     >>> import gymnasium as gym
@@ -131,6 +132,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
         dtype: str = "float32",
         render_mode: str | None = None,
     ) -> None:
+        check_keywords(locals())
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         process = RegressionProcess(
             make_curves(curves, **as_keywords("curves_kwargs", curves_kwargs)),

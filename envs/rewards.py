@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import Process, Quality, Update
 
+SIDES = ("retain", "forget")
+"""Names of the terms of a reward that does not say ``names``."""
+
 
 class Reward(Protocol):
-    """What an environment asks of a reward."""
+    """What an environment asks of a reward.
+
+    Attributes:
+        names: names of its terms, the same in every step; a class without it has those in ``SIDES``.
+    """
+
+    names: tuple[str, ...] = SIDES
 
     def reset(self, process: Process) -> None:
         """Take note of the original weights; called after the process was reset."""
@@ -19,7 +29,7 @@ class Reward(Protocol):
         """Return the named terms earned by the update that was just made."""
 
 
-class LossReward:
+class LossReward(Reward):
     """The paper's reward, −L_t(λ_t) (section 5.3); its two terms are the sides of the loss."""
 
     def __init__(self, forget_cap: float, retain_weight: float) -> None:
@@ -33,7 +43,7 @@ class LossReward:
         return {"retain": -update.retain_term, "forget": -update.forget_term}
 
 
-class ProgressReward:
+class ProgressReward(Reward):
     """φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch: bounded, and it telescopes to the final quality.
 
     φ = min(L_forget, c)/c − κ·max(0, L_retain − L_retain(θ₀)), with c = ``forget_cap`` and
@@ -51,11 +61,13 @@ class ProgressReward:
 
     def reset(self, process: Process) -> None:
         """Measure the original weights."""
-        quality = process.quality()
+        quality = _of_the_start(process)
         self._start = quality.retain_loss
         self._last = self._potential(quality)
 
     def _potential(self, quality: Quality) -> tuple[float, float]:
+        if not _is_finite(quality):
+            return math.nan, math.nan  # min and max would hide it
         forget = min(quality.forget_loss, self.forget_cap) / self.forget_cap
         return -self.retain_weight * max(0.0, quality.retain_loss - self._start), forget
 
@@ -74,7 +86,22 @@ class BalanceReward(ProgressReward):
     def reset(self, process: Process) -> None:
         """Measure the original weights."""
         self._start = 0.0
-        self._last = self._potential(process.quality())
+        self._last = self._potential(_of_the_start(process))
+
+
+def _is_finite(quality: Quality) -> bool:
+    return math.isfinite(quality.retain_loss) and math.isfinite(quality.forget_loss)
+
+
+def _of_the_start(process: Process) -> Quality:
+    """Return the losses of the original weights on the probe batch, which must be finite."""
+    quality = process.quality()
+    if not _is_finite(quality):
+        raise UserError(
+            f"The original model's losses on the probe batch are not finite ({quality.retain_loss:g} on the retain "
+            f"set, {quality.forget_loss:g} on the forget set); check its weights and the data."
+        )
+    return quality
 
 
 REWARDS: dict[str, Callable[[float, float], Reward]] = {

@@ -15,6 +15,7 @@ from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.data.supervised_request import inferred_classes, read_examples, request_of
 from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_write
@@ -74,7 +75,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
       the end of the range, not how to unlearn. Use `progress`.
 
     Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
-    `smoothness`, or `divergence`); they sum to the reward.
+    `smoothness`, `divergence`); they sum to the reward.
 
     ## Starting State
     The original weights and running statistics, a new optimizer, λ₀ = 0.5 and the first minibatch. With
@@ -83,8 +84,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Episode End
     1. Termination: `horizon` updates were made (t/T is observed: the end is part of the task).
-    2. Termination: loss, gradient or weights are not finite. The weights go back to the last finite ones,
-       `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
+    2. Termination: loss, gradient, weights, state or reward are not finite. The weights go back to the last
+       finite ones, `info["diverged"]` is True and each remaining step costs `divergence_penalty`.
 
     ## Arguments
     | Name | Type | Default | Description |
@@ -116,7 +117,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute; the whole data set lies there |
     | `dtype` | str | `"float32"` | floating-point type |
-    | `render_mode` | str | `None` | `ansi` |
+    | `render_mode` | str | `None` | `rgb_array` (curves of λ, losses and norms) or `ansi` |
 
     ```python
     >>> import gymnasium as gym
@@ -163,6 +164,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         dtype: str = "float32",
         render_mode: str | None = None,
     ) -> None:
+        check_keywords(locals())
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         where = as_device(device)
         self.task: SupervisedTask | None = (

@@ -13,6 +13,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
+from unlearn_gym.envs.checks import whole
 from unlearn_gym.errors import UserError
 from unlearn_gym.registration import ENVIRONMENTS
 
@@ -38,36 +39,35 @@ class Maker:
         return cast(gym.Env, load_env_creator(self.entry_point)(**self.kwargs))
 
 
-def in_processes(maker: Maker, num_envs: int) -> VectorEnv:
+def in_processes(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     """Step each environment in a spawned process of its own, with one thread."""
-    makers = [maker] * num_envs
-    return AsyncVectorEnv(makers, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP)
+    return AsyncVectorEnv([maker] * num_envs, context="spawn", autoreset_mode=mode)
 
 
-def in_a_loop(maker: Maker, num_envs: int) -> VectorEnv:
+def in_a_loop(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     """Step the environments one after another in this process."""
-    return SyncVectorEnv([maker] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+    return SyncVectorEnv([maker] * num_envs, autoreset_mode=mode)
 
 
-def stacked(maker: Maker, num_envs: int) -> VectorEnv:
+def stacked(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     """Hold the environments' networks as one, which pays on a GPU."""
     from unlearn_gym.envs.stacked import StackedVectorEnv
 
-    return StackedVectorEnv(maker(), num_envs)
+    return StackedVectorEnv(maker(), num_envs, autoreset_mode=mode)
 
 
-def stacked_if_possible(maker: Maker, num_envs: int) -> VectorEnv:
+def stacked_if_possible(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     """Hold the environments' networks as one, or step one after another where that cannot be done."""
     from unlearn_gym.processes.stacks import NotStackable
 
     try:
-        return stacked(maker, num_envs)
+        return stacked(maker, num_envs, mode)
     except NotStackable as reason:
         warnings.warn(f"{reason} The environments are stepped one after another.", stacklevel=3)
-        return in_a_loop(maker, num_envs)
+        return in_a_loop(maker, num_envs, mode)
 
 
-VECTORIZATIONS: dict[str, Callable[[Maker, int], VectorEnv]] = {
+VECTORIZATIONS: dict[str, Callable[[Maker, int, AutoresetMode], VectorEnv]] = {
     "processes": in_processes,
     "loop": in_a_loop,
     "stacked": stacked,
@@ -76,25 +76,41 @@ VECTORIZATIONS: dict[str, Callable[[Maker, int], VectorEnv]] = {
 would load the GPU's libraries), and "processes" on the CPU."""
 
 
-def make_vector(entry_point: str, num_envs: int, vectorization: str = "auto", **kwargs: Any) -> VectorEnv:
-    """Return ``num_envs`` environments with same-step autoreset.
+def make_vector(
+    entry_point: str,
+    num_envs: int,
+    vectorization: str = "auto",
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: Any,
+) -> VectorEnv:
+    """Return ``num_envs`` environments.
 
     Args:
         entry_point: module and class of the environment.
         num_envs: how many.
         vectorization: a name in ``VECTORIZATIONS`` or "auto".
+        autoreset_mode: when an environment that ended is reset: "NextStep" (Gymnasium's default, which its
+            vector wrappers need), "SameStep" or "Disabled", or Gymnasium's ``AutoresetMode``.
         kwargs: keywords of the environment.
     """
-    if num_envs < 1:
-        raise UserError(f"num_envs={num_envs} is no number of environments; give at least 1.")
+    whole(1)("num_envs", num_envs)
+    mode = _as_mode(autoreset_mode)
     maker = Maker(entry_point, kwargs)
     if vectorization == "auto":
         on_gpu = str(kwargs.get("device", "cpu")).startswith("cuda")
-        return (stacked_if_possible if on_gpu else in_processes)(maker, num_envs)
+        return (stacked_if_possible if on_gpu else in_processes)(maker, num_envs, mode)
     if vectorization not in VECTORIZATIONS:
         known = ", ".join(["auto", *VECTORIZATIONS])
         raise UserError(f"vectorization={vectorization!r} is not known; choose one of {known}.")
-    return VECTORIZATIONS[vectorization](maker, num_envs)
+    return VECTORIZATIONS[vectorization](maker, num_envs, mode)
+
+
+def _as_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError as error:
+        known = ", ".join(each.value for each in AutoresetMode)
+        raise UserError(f"autoreset_mode={mode!r} is not known; choose one of {known}.") from error
 
 
 def __getattr__(name: str) -> Callable[..., VectorEnv]:

@@ -12,7 +12,9 @@ ID = "unlearn_gym/Quadratic-v0"
 
 
 def test_infos_and_ends_are_those_of_single_environments():
-    envs = GymnasiumVecEnv(gym.make_vec(ID, num_envs=2, vectorization="loop", horizon=3))
+    envs = GymnasiumVecEnv(
+        gym.make_vec(ID, num_envs=2, vectorization="loop", autoreset_mode="SameStep", horizon=3)
+    )
     envs.seed(4)
     first = envs.reset()
     singles = [gym.make(ID, horizon=3) for _ in range(2)]
@@ -35,7 +37,11 @@ def test_infos_and_ends_are_those_of_single_environments():
 
 
 def test_resumed_stack_goes_on_alike(tmp_path):
-    kwargs = {**small_kwargs("unlearn_gym/SISS-v0", tmp_path), "vectorization": "stacked"}
+    kwargs = {
+        **small_kwargs("unlearn_gym/SISS-v0", tmp_path),
+        "vectorization": "stacked",
+        "autoreset_mode": "SameStep",
+    }
     first, second = (GymnasiumVecEnv(gym.make_vec("unlearn_gym/SISS-v0", num_envs=2, **kwargs)) for _ in "ab")
     first.seed(1)
     first.reset()
@@ -49,7 +55,7 @@ def test_resumed_stack_goes_on_alike(tmp_path):
 
 
 def test_ppo_learns_over_it():
-    envs = GymnasiumVecEnv(gym.make_vec(ID, num_envs=2, vectorization="loop"))
+    envs = GymnasiumVecEnv(gym.make_vec(ID, num_envs=2, vectorization="loop", autoreset_mode="SameStep"))
     learner = PPO("MlpPolicy", envs, n_steps=16, batch_size=16, n_epochs=1)
     before = [weight.clone() for weight in learner.policy.parameters()]
     learner.learn(64)

@@ -27,6 +27,7 @@ def test_entry_of_an_id_is_laid_over_the_default():
     online = configs.hyperparameters("ppo", "unlearn_gym/SISS-Digits-Online-v0")
     assert "window" not in plain and online["window"] > online["n_steps"] == 200
     assert online["gamma"] == plain["gamma"] == 0.99 and plain["learning_rate"] == 3e-4
+    assert configs.hyperparameters("ppo", "my_module:unlearn_gym/SISS-Digits-Online-v0") == online
     assert configs.hyperparameters("static", "any") == {}
 
 

@@ -92,23 +92,25 @@ CASES = [
 def both(name, folder, choice):
     """Return stacked environments and the same ones in a loop."""
     env_id, kwargs = PROBLEMS[name](folder)
-    kwargs = {"dtype": "float64", "learning_rate": 1e-3, **kwargs, **choice}
+    kwargs = {"dtype": "float64", "learning_rate": 1e-3, "autoreset_mode": "SameStep", **kwargs, **choice}
     many = gym.make_vec(env_id, num_envs=COUNT, vectorization="stacked", **kwargs)
     each = gym.make_vec(env_id, num_envs=COUNT, vectorization="loop", **kwargs)
-    assert many.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert many.metadata["autoreset_mode"] is each.metadata["autoreset_mode"]
     return many, each
 
 
 def assert_same(found, expected, rtol=1e-6, atol=1e-8):
     """Compare what ``reset`` or ``step`` returned, whatever is nested in it."""
-    if isinstance(expected, dict):
+    if expected is None:
+        assert found is None
+    elif isinstance(expected, dict):
         assert found.keys() == expected.keys()
         for key, value in expected.items():
             assert_same(found[key], value, rtol, atol)
     elif isinstance(expected, tuple) or np.asarray(expected).dtype == object:
         for one, other in zip(found, expected, strict=True):
             assert_same(one, other, rtol, atol)
-    elif expected is not None:
+    else:
         np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
 
 
@@ -211,5 +213,54 @@ def test_networks_that_cannot_be_stacked(tmp_path):
     assert isinstance(stacked_if_possible(maker, 2), StackedVectorEnv)
     with pytest.raises(UserError, match="cannot stack QuadraticProcess"):
         gym.make_vec("unlearn_gym/Quadratic-v0", num_envs=2, vectorization="stacked")
-    with pytest.raises(UserError, match="not rendered"):
-        gym.make_vec(POLYNOMIAL, num_envs=2, vectorization="stacked", render_mode="ansi")
+
+
+MODES = [mode for mode in AutoresetMode if mode is not AutoresetMode.DISABLED]
+
+
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_autoreset_mode_does_what_a_loop_does(tmp_path, mode, online):
+    many, each = both("regression", tmp_path, {"autoreset_mode": mode, "online": online})
+    assert_same(many.reset(seed=SEED), each.reset(seed=SEED))
+    many.step(actions(1)[0])
+    each.step(actions(1)[0])
+    many.stack.weights.data[1] = float("nan")
+    process = each.envs[1].unwrapped.process
+    process._weights.data.fill_(float("nan"))
+    process._bank = many.stack._measured = None
+    for action in actions(8):  # one diverges, starts over or goes on where it was, and then all end
+        assert_same(many.step(action), each.step(action))
+    mask = np.array([False, True, True])
+    assert_same(*(envs.reset(seed=1, options={"reset_mask": mask.copy()}) for envs in (many, each)))
+    assert_same(many.step(action), each.step(action))
+
+
+BLOWN_UP = [
+    # the probe is NaN while the update and the lagged signals are finite
+    (
+        "unlearn_gym/EMSE-Digits-v0",
+        {"optimizer": "sgd", "learning_rate": 1e10, "max_grad_norm": float("inf")},
+    ),
+    # the reward is -inf
+    (POLYNOMIAL, {"optimizer": "sgd", "learning_rate": 1e18, "max_grad_norm": float("inf")}),
+]
+
+
+@pytest.mark.parametrize("way", ["loop", "stacked"])
+@pytest.mark.parametrize("state", ["fresh", "lagged"])
+@pytest.mark.parametrize(("env_id", "kwargs"), BLOWN_UP)
+def test_numbers_that_are_not_finite_end_the_episode(env_id, kwargs, state, way):
+    envs = gym.make_vec(
+        env_id, num_envs=2, vectorization=way, state=state, online=True, autoreset_mode="SameStep", **kwargs
+    )
+    envs.reset(seed=0)
+    for _ in range(20):
+        observations, rewards, terminations, _, infos = envs.step(np.full((2, 1), 0.9))
+        assert np.isfinite(observations).all() and np.isfinite(rewards.astype(np.float32)).all()
+        if terminations.any():
+            break
+    assert infos["final_info"]["diverged"][terminations].all()
+    assert (rewards[terminations] < -1).all()  # the penalty of the steps that are left
+    weights = envs.stack.weights if way == "stacked" else envs.envs[0].unwrapped.process._weights
+    assert weights.isfinite().all()

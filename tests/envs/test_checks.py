@@ -1,0 +1,108 @@
+"""Wrong keywords and arguments get one sentence, in every family; the list of keywords is the registry's own."""
+
+import inspect
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import load_env_creator
+
+from tests.envs.small import small_kwargs
+from unlearn_gym.envs.checks import CHECKS
+from unlearn_gym.envs.making import make_env
+from unlearn_gym.errors import UserError
+
+FAMILIES = ["Quadratic-v0", "SISS-v0", "EMSE-v0", "EMSE-Polynomial-v0"]
+NAN, INF = float("nan"), float("inf")
+WEIGHT = ["0.1", NAN, INF, -1.0, 1e30, True, None, [0.1]]
+POSITIVE = ["1e-3", NAN, INF, 0.0, -1.0, True, None]
+SWITCH = ["false", "no", 0, 1, None]
+WORD = [3, ["siss"], None]
+MAPPING = ["abc", ["a"], {1: 2}]
+WRONG = {
+    **dict.fromkeys(("online", "grad_norms", "augment"), SWITCH),
+    **dict.fromkeys(("alpha", "retain_weight", "divergence_penalty"), WEIGHT),
+    **dict.fromkeys(("superfactor", "forget_norm", "erasediff_eta", "noise"), WEIGHT),
+    **dict.fromkeys(("learning_rate", "forget_cap", "sigma", "best_lambda"), POSITIVE),
+    **dict.fromkeys(("objective", "reward", "optimizer", "state", "curves"), WORD),
+    **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from"), WORD),
+    **dict.fromkeys(("task_kwargs", "curves_kwargs"), MAPPING),
+    "task": [3, ["digits"]],
+    "render_mode": [3, ["ansi"], "human", "video"],
+    "horizon": [2.5, 0, -1, True, "10", NAN, None],
+    "batch_size": [2.5, 3, 0, True, "64", None],
+    "num_classes": [2.5, -1, "3", True],
+    "max_grad_norm": ["1", NAN, 0.0, -1.0, None],
+    "strength": ["0.5", NAN, 0.0, 1.0, None],
+    "lambda_range": [
+        "0.1 0.9",
+        "ab",
+        0.5,
+        (0.5,),
+        (0.1, 0.5, 0.9),
+        (0, INF),
+        (NAN, 1),
+        (0, 1e30),
+        (0.5, 0.5),
+    ],
+    "draw": [-1, 0.5, "0", True],
+}
+
+
+WRONG["lambda_range"] += [(0.9, 0.1), (-0.1, 0.5), ("0", "1"), (False, True), (0.5, 0.5 + 1e-12), None]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_wrong_keywords_get_one_sentence(family, tmp_path):
+    env_id = f"unlearn_gym/{family}"
+    right = small_kwargs(env_id, tmp_path)
+    creator = load_env_creator(gym.spec(env_id).entry_point)
+    known = [name for name in inspect.signature(creator).parameters if name in CHECKS]
+    assert {"horizon", "lambda_range", "alpha", "online"} <= set(known)
+    for name in known:
+        for value in WRONG[name]:
+            with pytest.raises(UserError, match=name) as caught:
+                make_env(env_id, {**right, name: value})
+            assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_every_check_has_its_wrong_values():
+    assert set(WRONG) == set(CHECKS)
+
+
+def test_numbers_of_numpy_and_lists_are_fine():
+    kwargs = {"horizon": np.int64(5), "alpha": np.float32(0.1), "lambda_range": [0, np.float64(1)]}
+    env = gym.make("unlearn_gym/Quadratic-v0", online=np.bool_(True), **kwargs).unwrapped
+    assert (env.horizon, env.online) == (5, True) and type(env.horizon) is int
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 0.5}, "seed=0.5"),
+        ({"seed": "7"}, "seed='7'"),
+        ({"options": {"restore": "no"}}, "restore='no'"),
+        ({"options": {"restart": True}}, "no option 'restart'"),
+        ({"options": "restore"}, "options='restore'"),
+    ],
+)
+def test_wrong_arguments_of_reset(arguments, said):
+    env = gym.make("unlearn_gym/Quadratic-v0").unwrapped
+    with pytest.raises(UserError, match=said):
+        env.reset(**arguments)
+
+
+def test_seeds_of_any_size_and_of_numpy():
+    env = gym.make("unlearn_gym/Quadratic-v0").unwrapped
+    for seed in (2**32, 2**100, np.int64(3)):
+        assert env.reset(seed=seed)[0].shape == (6,)
+    assert env.np_random_seed == 3
+
+
+@pytest.mark.parametrize("action", ["abc", None, {}, [[0.1], [0.2]]])
+def test_wrong_actions(action):
+    env = gym.make("unlearn_gym/Quadratic-v0").unwrapped
+    env.reset(seed=0)
+    with pytest.raises(UserError, match="not one finite"):
+        env.step(action)
