@@ -239,7 +239,7 @@ def _load_whole(folder: Path, variant: str | None) -> UNet2DModel:
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=False,
-            torch_dtype=torch.float32,
+            dtype=torch.float32,
             output_loading_info=True,
         )
     except Exception as error:  # a wrong shape, a file that changed, and what else the libraries below raise

@@ -15,7 +15,7 @@ from torch import nn
 from unlearn_gym.errors import UserError
 from unlearn_gym.files import atomic_directory
 from unlearn_gym.models.checkpoint import check_unet_config, find_layout, load_unet
-from unlearn_gym.models.json_config import one_line
+from unlearn_gym.models.json_config import one_line, plain_config
 from unlearn_gym.models.schedules import as_ddpm, default_scheduler, load_scheduler, own_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
@@ -201,7 +201,7 @@ def _copied(unet: UNet2DModel) -> UNet2DModel:
     check_unet_config(unet.config, "The network's config")
     try:
         with seeded_weights(0):
-            copied = type(unet).from_config(unet.config)
+            copied = type(unet).from_config(plain_config(unet.config))
         copied = nn.Module.to(copied, device="cpu", dtype=torch.float32)
         copied.load_state_dict(unet.state_dict())
     except Exception as error:  # a changed network fails in many ways

@@ -47,22 +47,31 @@ def check_config(
     Raises:
         UserError: when a name is missing or a value has another type.
     """
-    hints = typing.get_type_hints(inspect.unwrap(kind.__init__))  # type: ignore[misc]
+    constructor = inspect.unwrap(kind.__init__)  # type: ignore[misc]
+    hints, parameters = typing.get_type_hints(constructor), inspect.signature(constructor).parameters
     for name in required:
         if config.get(name) is None:
             raise UserError(f"{where} does not say {name}; add it as the model was trained with.")
     for name, value in config.items():
-        if name in hints and not _fits(value, hints[name]):
+        is_default = name in parameters and value is parameters[name].default  # None, whatever the hint says
+        if name in hints and not is_default and not _fits(value, hints[name]):
             raise UserError(
                 f"{where} says {name}={value!r:.60}, which is no {_called(hints[name])}; correct it."
             )
     return [name for name in config if name not in hints and not name.startswith("_")]
 
 
+def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of an object of diffusers such that its class builds the same from it.
+
+    diffusers notes what was left to defaults, counts positional arguments among it, and would drop their values.
+    """
+    return {name: value for name, value in config.items() if name != "_use_default_values"}
+
+
 def one_line(error: BaseException) -> str:
-    """Return the first line of an error's text, cut at 200 characters, or its kind where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200].rstrip(".:") if lines else type(error).__name__
+    """Return an error's text in one line of at most 200 characters, or its kind where it has none."""
+    return " ".join(str(error).split())[:200].rstrip(".:") or type(error).__name__
 
 
 def _fits(value: Any, hint: Any) -> bool:

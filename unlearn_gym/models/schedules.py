@@ -15,7 +15,7 @@ import torch
 from diffusers import DDPMScheduler
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.json_config import check_config, one_line, read_config
+from unlearn_gym.models.json_config import check_config, one_line, plain_config, read_config
 
 FILE = "scheduler_config.json"
 KINDS: dict[str, type] = {
@@ -76,7 +76,7 @@ def load_scheduler(path: str | os.PathLike[str], kind: str | None = None) -> Any
     file = path if path.is_file() else (inner if (inner / FILE).is_file() else path) / FILE
     config = read_config(file)
     name = kind or config.get("_class_name")
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise _unknown_kind(name, file)
     _check_settings(config, KINDS[name], file)
     try:
@@ -98,7 +98,7 @@ def own_scheduler(scheduler: Any) -> Any:
     if type(scheduler) is not KINDS.get(name):
         raise _unknown_kind(name, "The given scheduler")
     _check_settings(scheduler.config, KINDS[name], "The given scheduler")
-    copied = KINDS[name].from_config(scheduler.config)  # type: ignore[attr-defined]
+    copied = KINDS[name].from_config(plain_config(scheduler.config))  # type: ignore[attr-defined]
     same = [
         torch.equal(getattr(copied, key), getattr(scheduler, key).cpu())
         for key in ("betas", "alphas_cumprod")
