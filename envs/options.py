@@ -11,10 +11,11 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.
 
 def as_dtype(name: str | torch.dtype) -> torch.dtype:
     """Return the floating-point type called ``name``, or the type itself."""
-    known = {**DTYPES, **{dtype: dtype for dtype in DTYPES.values()}}
-    if not isinstance(name, str | torch.dtype) or name not in known:
+    if isinstance(name, torch.dtype) and name in DTYPES.values():
+        return name
+    if not isinstance(name, str) or name not in DTYPES:
         raise UserError(f"dtype={name!r} is not known; choose one of {', '.join(DTYPES)}.")
-    return known[name]
+    return DTYPES[name]
 
 
 def as_device(name: str | torch.device) -> torch.device:

@@ -185,13 +185,13 @@ def test_auto_is_chosen_from_the_losses_at_the_start_and_repeats(tmp_path):
 
 
 def test_auto_scales_with_the_network(tmp_path):
-    """A network with outputs and targets twice as far apart has four times the loss: cap and price follow."""
+    """A network that predicts 0 has the loss 1, the noise's own variance."""
     with seeded_weights(0):
         unet = build_unet(8, 1, 0, (8, 8), norm_groups=4)
     torch.nn.init.zeros_(unet.conv_out.weight)
     torch.nn.init.zeros_(unet.conv_out.bias)
     zero = own(tmp_path, model=(unet, default_scheduler()), **AUTO).settings
-    assert zero.forget_cap == pytest.approx(2.25, rel=0.05)  # predicting 0 has loss 1
+    assert zero.forget_cap == pytest.approx(2.25, rel=0.05)
     assert zero.retain_weight == pytest.approx(4, rel=0.05)
 
 
@@ -199,7 +199,7 @@ def test_auto_gives_about_the_registered_values_on_digits():
     settings = gym.make("unlearn_gym/Weighted-Digits-v0", **AUTO).unwrapped.settings
     assert settings.forget_cap == pytest.approx(0.15, rel=0.25)
     assert settings.retain_weight == pytest.approx(50, rel=0.25)
-    assert settings.learning_rate == pytest.approx(2e-4, rel=0.5)
+    assert 1e-4 < settings.learning_rate < 3e-4
 
 
 @pytest.mark.slow

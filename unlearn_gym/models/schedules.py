@@ -18,7 +18,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.models.json_config import check_config, one_line, plain_config, read_config
 
 FILE = "scheduler_config.json"
-KINDS: dict[str, type] = {
+KINDS: dict[str, Any] = {
     name: getattr(diffusers, name)
     for name in (
         "DDPMScheduler",
@@ -80,7 +80,7 @@ def load_scheduler(path: str | os.PathLike[str], kind: str | None = None) -> Any
         raise _unknown_kind(name, file)
     _check_settings(config, KINDS[name], file)
     try:
-        scheduler = KINDS[name].from_config({**config, "_class_name": name})  # type: ignore[attr-defined]
+        scheduler = KINDS[name].from_config({**config, "_class_name": name})
     except Exception as error:  # the libraries below fail in many ways
         raise UserError(f"The schedule in {file} cannot be built ({one_line(error)}); correct it.") from error
     return _checked(scheduler, file)
@@ -98,7 +98,7 @@ def own_scheduler(scheduler: Any) -> Any:
     if type(scheduler) is not KINDS.get(name):
         raise _unknown_kind(name, "The given scheduler")
     _check_settings(scheduler.config, KINDS[name], "The given scheduler")
-    copied = KINDS[name].from_config(plain_config(scheduler.config))  # type: ignore[attr-defined]
+    copied = KINDS[name].from_config(plain_config(scheduler.config))
     same = [
         torch.equal(getattr(copied, key), getattr(scheduler, key).cpu())
         for key in ("betas", "alphas_cumprod")
@@ -133,7 +133,7 @@ def _unknown_kind(name: Any, where: Any) -> UserError:
 
 def _check_settings(config: Any, kind: type, where: Any) -> None:
     """Refuse what would build another schedule than the network's, before it is built."""
-    required = ("num_train_timesteps",)
+    required: tuple[str, ...] = ("num_train_timesteps",)
     if config.get("trained_betas") is None:
         required += ("beta_schedule", "beta_start", "beta_end")
     check_config(config, kind, required, where)
