@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Generator, Tensor
 from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.request import user_request
 from unlearn_gym.data.split import UnlearningData
+from unlearn_gym.envs.automatic import settle
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
@@ -45,8 +47,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     Fashion-MNIST learned under the label "1"; the boots are to be forgotten. Those named `Trousers` are the paper's
     experiment A: a class-conditional DDPM on 28×28 MNIST with trousers of Fashion-MNIST under the label "1", one for
     ten ones. Their images come from `UNLEARN_GYM_DATA` or the hub; `python -m unlearn_gym prepare trousers` trains
-    the models where they do not come with the package. `SISS-v0` takes your own checkpoint (`model`) and images
-    (`retain_data`, `forget_data`).
+    the models where they do not come with the package. `SISS-v0` takes your own network (`model`) and images
+    (`retain_data`, `forget_data`); docs/own_model.md says which. Your network is copied and not changed.
 
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ. A finite λ outside is clipped and
@@ -95,7 +97,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     |------|------|---------|-------------|
     | `task` | str | `None` | a ready-made task (`digits`, `trousers`); `None` for your own model and data |
     | `task_kwargs` | dict | `None` | keywords of the task's data, such as `boots`, `trousers` |
-    | `model` | path | `None` | folder of your diffusers checkpoint (safetensors) |
+    | `model` | path, object | `None` | your diffusers folder (safetensors), `DDPMPipeline`, (unet, scheduler), … |
+    | `scheduler` | path, object | `None` | the noise schedule of a `model` that comes without one |
     | `retain_data`, `forget_data` | path or arrays | `None` | images, folder, parquet, array file, array or data set |
     | `class_names` | list, dict, path | `None` | which class name has which number: see `docs/own_data.md` |
     | `objective` | str | `"siss"` | a name in `unlearn_gym.objectives.DIFFUSION_OBJECTIVES` |
@@ -103,7 +106,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `horizon` | int | `200` | updates per episode, T |
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | images per update, half from each set |
-    | `learning_rate` | float | `2e-4` | step size of the optimizer |
+    | `learning_rate` | float or `"auto"` | `2e-4` | step size of the optimizer |
     | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
@@ -113,15 +116,18 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `superfactor` | float | `0.5` | SISS, `coef`: s |
     | `dataset_factors` | str | `"exact"` | SISS, `coef`: `exact`, `paper` or `none` |
     | `x_from` | str | `"retain"` | SISS: draw x from the `retain` set or from `all` |
-    | `forget_cap` | float | `0.15` | forget loss at which `weighted` and `progress` saturate |
+    | `forget_cap` | float or `"auto"` | `0.15` | forget loss at which `weighted` and `progress` saturate |
     | `erasediff_eta` | float | `1e-3` | EraseDiff: η, a pure number (the same for losses summed over pixels) |
-    | `retain_weight` | float | `50.0` | `progress`: price of lost retain quality |
+    | `retain_weight` | float or `"auto"` | `50.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
     | `render_mode` | str | `None` | `rgb_array` (samples, a row per class, and curves of λ and losses) or `ansi` |
+
+    `"auto"` chooses from the losses of the original network, the same at every call (docs/own_model.md says how);
+    the attribute `settings` has the numbers.
 
     ```python
     >>> import gymnasium as gym
@@ -143,7 +149,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         self,
         task: str | None = None,
         task_kwargs: dict[str, Any] | None = None,
-        model: str | Path | None = None,
+        model: Any = None,
+        scheduler: Any = None,
         retain_data: Any = None,
         forget_data: Any = None,
         class_names: ClassNames | None = None,
@@ -152,7 +159,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         horizon: int = 200,
         online: bool = False,
         batch_size: int = 64,
-        learning_rate: float = 2e-4,
+        learning_rate: float | str = 2e-4,
         optimizer: str = "adam",
         max_grad_norm: float = 1.0,
         lambda_range: tuple[float, float] = (0.1, 0.9),
@@ -162,9 +169,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         superfactor: float = 0.5,
         dataset_factors: str = "exact",
         x_from: str = "retain",
-        forget_cap: float = 0.15,
+        forget_cap: float | str = 0.15,
         erasediff_eta: float = 1e-3,
-        retain_weight: float = 50.0,
+        retain_weight: float | str = 50.0,
         state: str = "fresh",
         grad_norms: bool = True,
         divergence_penalty: float = 1.0,
@@ -178,9 +185,30 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             raise UserError(
                 f"lambda_range={lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
             )
-        self.task: Task | None = get_task(task, **as_keywords("task_kwargs", task_kwargs)) if task else None
-        original, data = self._load(model, retain_data, forget_data, class_names)
-        settings = DiffusionSettings(
+        where = as_device(device)
+        own = {
+            "model": model,
+            "scheduler": scheduler,
+            "retain_data": retain_data,
+            "forget_data": forget_data,
+            "class_names": class_names,
+        }
+        self.task: Task | None = _task(task, task_kwargs, own)
+        original, data = (self.task.original(), self.task.data) if self.task else _own(**own)
+        if not isinstance(model, str | os.PathLike | None):
+            # a copy: what the user does to the object later is not ours
+            self._ezpickle_kwargs |= {"model": copy.deepcopy(original), "scheduler": None}
+        self.settings = settle(
+            original,
+            data,
+            device=where,
+            optimizer=optimizer,
+            forget_cap=forget_cap,
+            retain_weight=retain_weight,
+            learning_rate=learning_rate,
+        )
+        self._given_scheduler = original.given_scheduler
+        numbers = DiffusionSettings(
             n=len(data.retain) + len(data.forget),
             k=len(data.forget),
             superfactor=superfactor,
@@ -188,7 +216,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             x_from=x_from,
             forget_scaling=forget_scaling,
             forget_norm=forget_norm,
-            forget_cap=forget_cap,
+            forget_cap=self.settings.forget_cap,
             erasediff_eta=erasediff_eta,
         )
         process = DiffusionProcess(
@@ -196,14 +224,14 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             original.scheduler,
             data,
             x_from=x_from,
-            objective=make_diffusion_objective(objective, settings),
+            objective=make_diffusion_objective(objective, numbers),
             batch_size=batch_size,
             optimizer=optimizer,
-            learning_rate=learning_rate,
+            learning_rate=self.settings.learning_rate,
             max_grad_norm=max_grad_norm,
             state=state,
             grad_norms=grad_norms,
-            device=as_device(device),
+            device=where,
             dtype=as_dtype(dtype),
         )
         super().__init__(
@@ -212,26 +240,13 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             lambda_range=lambda_range,
             alpha=alpha,
             reward=reward,
-            forget_cap=forget_cap,
-            retain_weight=retain_weight,
+            forget_cap=self.settings.forget_cap,
+            retain_weight=self.settings.retain_weight,
             divergence_penalty=divergence_penalty,
             online=online,
             render_mode=render_mode,
         )
         self.process: DiffusionProcess = process
-
-    def _load(
-        self, model: Any, retain_data: Any, forget_data: Any, class_names: Any
-    ) -> tuple[DiffusionModel, UnlearningData]:
-        if self.task is not None:
-            return self.task.original(), self.task.data
-        if model is None or retain_data is None or forget_data is None:
-            raise UserError(
-                "This environment needs your own model and data; give model= (a diffusers folder), retain_data= and "
-                "forget_data= (image folders, parquet files or arrays)."
-            )
-        original = DiffusionModel.load(model)
-        return original, user_request(original.unet.config, retain_data, forget_data, class_names)
 
     @property
     def class_names(self) -> dict[int, str]:
@@ -254,6 +269,36 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         return image_grid(images, GRID_COLUMNS)
 
     def save_pretrained(self, path: str | Path) -> None:
-        """Write the model as it is now as a diffusers pipeline folder (``unet/``, ``scheduler/``)."""
+        """Write the model as it is now as a diffusers pipeline folder (``unet/``, ``scheduler/``).
+
+        Weights are written in float32; the scheduler is the one that the model came with.
+        """
         unet = torch.nn.Module.to(copy.deepcopy(self.process.model), device="cpu", dtype=torch.float32)
-        DiffusionModel(unet, self.process.scheduler).save_pretrained(path)
+        DiffusionModel(unet, self.process.scheduler, self._given_scheduler).save_pretrained(path)
+
+
+def _task(name: str | None, kwargs: dict[str, Any] | None, own: dict[str, Any]) -> Task | None:
+    """Return the ready-made task, if one is named; what would not be looked at is refused."""
+    if name is None:
+        if kwargs:
+            raise UserError("task_kwargs= belongs to a ready-made task; give task= too, or leave it out.")
+        return None
+    extra = [f"{key}=" for key, value in own.items() if value is not None]
+    if extra:
+        raise UserError(
+            f"The task {name!r} has its own model and data; leave {', '.join(extra)} out, or task=."
+        )
+    return get_task(name, **as_keywords("task_kwargs", kwargs))
+
+
+def _own(
+    model: Any, scheduler: Any, retain_data: Any, forget_data: Any, class_names: Any
+) -> tuple[DiffusionModel, UnlearningData]:
+    """Read the user's model and request."""
+    if model is None or retain_data is None or forget_data is None:
+        raise UserError(
+            "This environment needs your own model and data; give model= (a diffusers folder or pipeline), "
+            "retain_data= and forget_data= (image folders, parquet files or arrays)."
+        )
+    original = DiffusionModel.of(model, scheduler)
+    return original, user_request(original.unet.config, retain_data, forget_data, class_names)

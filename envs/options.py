@@ -12,9 +12,11 @@ from unlearn_gym.errors import UserError
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 
 
-def as_dtype(name: str) -> torch.dtype:
-    """Return the floating-point type called ``name``."""
-    if name not in DTYPES:
+def as_dtype(name: str | torch.dtype) -> torch.dtype:
+    """Return the floating-point type called ``name``, or the type itself."""
+    if isinstance(name, torch.dtype) and name in DTYPES.values():
+        return name
+    if not isinstance(name, str) or name not in DTYPES:
         raise UserError(f"dtype={name!r} is not known; choose one of {', '.join(DTYPES)}.")
     return DTYPES[name]
 
@@ -26,12 +28,11 @@ def as_keywords(name: str, given: Any) -> dict[str, Any]:
     return dict(given or {})
 
 
-def as_device(name: str) -> torch.device:
-    """Return the device called ``name``, if this machine has it."""
+def as_device(name: str | torch.device) -> torch.device:
+    """Return the device called ``name``, if this machine has it and it can compute (``meta`` cannot)."""
     try:
-        torch.empty(0, device=name)
+        torch.ones(1, device=name).sum().item()
         return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device={name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu."
-        ) from error
+    except (RuntimeError, AssertionError, TypeError) as error:  # NotImplementedError is a RuntimeError
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"device={name!r} cannot be used here ({reason}); try cpu.") from error

@@ -1,16 +1,21 @@
 """The diffusion environments: what is saved, what a user brings, and what the defaults achieve."""
 
+import json
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from diffusers import DDPMPipeline, UNet2DModel
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, UNet2DModel
 from PIL import Image
 
 from tests.envs.small import SHORT, user_model
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import JudgeSettings
 from unlearn_gym.evaluation.judges import make_judge
+from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.threads import seeded_weights
 
 
 def own(tmp_path, **kwargs):
@@ -67,6 +72,18 @@ def test_a_folder_of_images_is_enough(tmp_path):
         ({"dataset_factors": "some"}, "exact"),
         ({"x_from": "forget"}, "retain or all"),
         ({"device": "cuda:99"}, "cuda:99"),
+        ({"device": "meta"}, "meta"),
+        ({"device": "gpu"}, "gpu"),
+        ({"device": 1.5}, "1.5"),
+        ({"dtype": "float16"}, "bfloat16"),
+        ({"dtype": ["float32"]}, "bfloat16"),
+        ({"dtype": torch.int8}, "bfloat16"),
+        ({"task": "digits"}, "leave model=, retain_data=, forget_data= out"),
+        ({"task_kwargs": {"boots": 3}}, "give task= too"),
+        ({"scheduler": default_scheduler()}, "leave scheduler= out"),
+        ({"forget_cap": "0.15"}, "forget_cap='0.15' is no number"),
+        ({"retain_weight": True}, "retain_weight=True is no number"),
+        ({"learning_rate": "auto", "optimizer": "sgd"}, "not offered for optimizer='sgd'"),
         ({"dtype": "int8"}, "float32"),
         ({"horizon": 0}, "at least 1"),
         ({"alpha": -1.0}, "alpha"),
@@ -97,6 +114,92 @@ def test_lagged_state_is_unknown_at_first_and_fresh_state_is_not(tmp_path):
     assert (own(tmp_path, state="fresh").reset(seed=0)[0][:4] > 0).all()
     silent = own(tmp_path, grad_norms=False).reset(seed=0)[0]
     assert (silent[:2] > 0).all() and (silent[2:4] == 0).all()
+
+
+def objects(tmp_path):
+    unet = UNet2DModel.from_pretrained(user_model(tmp_path), subfolder="unet")
+    scheduler = DDIMScheduler(num_train_timesteps=40)
+    pipeline = DDIMPipeline(unet, scheduler)
+    return {
+        "pipeline": {"model": pipeline},
+        "pair": {"model": (unet, scheduler)},
+        "network": {"model": unet, "scheduler": scheduler},
+        "DiffusionModel": {"model": DiffusionModel.of(pipeline)},
+    }
+
+
+@pytest.mark.parametrize("kind", ["pipeline", "pair", "network", "DiffusionModel"])
+def test_models_in_memory_are_copied_pickled_and_saved_with_their_scheduler(kind, tmp_path):
+    given = objects(tmp_path)[kind]
+    unet = getattr(given["model"], "unet", given["model"])
+    unet = unet[0] if isinstance(unet, tuple) else unet
+    before = [weight.clone() for weight in unet.state_dict().values()]
+    env = own(tmp_path, **given)
+    env.reset(seed=0)
+    observation = env.step([0.5])[0]
+    assert all(torch.equal(a, b) for a, b in zip(before, unet.state_dict().values(), strict=True))
+    torch.nn.init.zeros_(
+        unet.conv_in.weight
+    )  # what becomes of the user's object does not reach the environment
+    again = pickle.loads(pickle.dumps(env))
+    again.reset(seed=0)
+    assert np.array_equal(again.step([0.5])[0], observation)
+    env.save_pretrained(tmp_path / "unlearned")
+    saved = DDIMPipeline.from_pretrained(tmp_path / "unlearned")
+    assert type(saved.scheduler) is DDIMScheduler and saved.scheduler.config["num_train_timesteps"] == 40
+    assert (
+        json.loads((tmp_path / "unlearned" / "model_index.json").read_text())["_class_name"] == "DDIMPipeline"
+    )
+
+
+def test_images_need_not_be_square(tmp_path):
+    with seeded_weights(0):
+        unet = UNet2DModel(**{**build_unet(8, 1, 0, (8, 8), norm_groups=4).config, "sample_size": (8, 16)})
+    images = np.random.default_rng(0).uniform(-1, 1, (6, 1, 8, 16)).astype(np.float32)
+    env = own(
+        tmp_path,
+        model=(unet, default_scheduler()),
+        retain_data=images,
+        forget_data=images,
+        render_mode="rgb_array",
+    )
+    env.reset(seed=0)
+    env.step([0.5])
+    assert env.render().shape == (34, 8 * 66, 3)
+
+
+AUTO = {"forget_cap": "auto", "retain_weight": "auto", "learning_rate": "auto"}
+
+
+def test_auto_is_chosen_from_the_losses_at_the_start_and_repeats(tmp_path):
+    state = torch.get_rng_state()
+    env, again = own(tmp_path, **AUTO), own(tmp_path, **AUTO)
+    assert env.settings == again.settings and torch.equal(torch.get_rng_state(), state)
+    assert all(np.isfinite(value) and value > 0 for value in vars(env.settings).values())
+    original = DiffusionModel.load(user_model(tmp_path)).unet.state_dict()
+    assert all(torch.equal(weight, original[name]) for name, weight in env.process.model.state_dict().items())
+    assert env.process._optimizer.param_groups[0]["lr"] == env.settings.learning_rate
+    some = own(tmp_path, forget_cap="auto", reward="progress").settings
+    assert (some.retain_weight, some.learning_rate) == (50.0, 2e-4)
+    assert some.forget_cap == env.settings.forget_cap
+
+
+def test_auto_scales_with_the_network(tmp_path):
+    """A network that predicts 0 has the loss 1, the noise's own variance."""
+    with seeded_weights(0):
+        unet = build_unet(8, 1, 0, (8, 8), norm_groups=4)
+    torch.nn.init.zeros_(unet.conv_out.weight)
+    torch.nn.init.zeros_(unet.conv_out.bias)
+    zero = own(tmp_path, model=(unet, default_scheduler()), **AUTO).settings
+    assert zero.forget_cap == pytest.approx(2.25, rel=0.05)
+    assert zero.retain_weight == pytest.approx(4, rel=0.05)
+
+
+def test_auto_gives_about_the_registered_values_on_digits():
+    settings = gym.make("unlearn_gym/Weighted-Digits-v0", **AUTO).unwrapped.settings
+    assert settings.forget_cap == pytest.approx(0.15, rel=0.25)
+    assert settings.retain_weight == pytest.approx(50, rel=0.25)
+    assert 1e-4 < settings.learning_rate < 3e-4
 
 
 @pytest.mark.slow

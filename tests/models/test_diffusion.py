@@ -1,14 +1,11 @@
-import json
-
 import pytest
 import torch
-from diffusers import DDPMPipeline, UNet2DModel
+from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 
 from unlearn_gym.data import LabelledSet
-from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.diffusion_training import DiffusionRecipe, train_ddpm
-from unlearn_gym.models.sampling import sample
+from unlearn_gym.models.sampling import ddim, sample
 from unlearn_gym.models.threads import one_thread, seeded_weights
 
 TINY = DiffusionRecipe(widths=(8, 8), norm_groups=4, steps=3, batch_size=4)
@@ -42,52 +39,6 @@ def test_save_is_a_diffusers_pipeline(model, tmp_path):
     assert torch.equal(loaded.scheduler.betas, model.scheduler.betas)
     assert not loaded.unet.training
     assert not list(tmp_path.rglob("*.bin")) and len(list(tmp_path.iterdir())) == 1
-
-
-def test_bare_unet_gets_the_default_schedule(model, tmp_path):
-    model.unet.save_pretrained(tmp_path)
-    scheduler = DiffusionModel.load(str(tmp_path)).scheduler
-    assert len(scheduler.betas) == 1000
-    assert scheduler.betas[0].item() == pytest.approx(1e-4)
-    assert scheduler.betas[-1].item() == pytest.approx(0.02)
-
-
-def saved(model, path):
-    model.save_pretrained(path)
-    return path
-
-
-def edit_json(path, **changes):
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-def test_bad_checkpoints_are_sentences(model, tmp_path):
-    with pytest.raises(UserError, match="There is no model folder"):
-        DiffusionModel.load(tmp_path / "nowhere")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"no readable config\.json"):
-        DiffusionModel.load(tmp_path / "empty")
-    other = saved(model, tmp_path / "other")
-    edit_json(other / "unet" / "config.json", _class_name="VQModel")
-    with pytest.raises(UserError, match="holds a VQModel"):
-        DiffusionModel.load(other)
-    pickled = saved(model, tmp_path / "pickled")
-    weights = pickled / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(UserError, match="safe_serialization=True"):
-        DiffusionModel.load(pickled)
-    cut = saved(model, tmp_path / "cut")
-    weights = cut / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(UserError, match="cannot be read"):
-        DiffusionModel.load(cut)
-
-
-def test_only_noise_prediction_is_taken(model, tmp_path):
-    path = saved(model, tmp_path / "v")
-    edit_json(path / "scheduler" / "scheduler_config.json", prediction_type="v_prediction")
-    with pytest.raises(UserError, match="predicts 'v_prediction'"):
-        DiffusionModel.load(path)
 
 
 def test_training_is_deterministic_from_its_seed(capfd, tmp_path):
@@ -144,3 +95,27 @@ def test_sampling_with_the_exact_predictor_returns_the_data():
     scheduler = default_scheduler()
     images = sample(Exact(image, scheduler), scheduler, None, noise(3, 1, 8, 8), steps=10)
     torch.testing.assert_close(images, image.expand(3, -1, -1, -1), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace"])
+def test_sampling_uses_the_betas_and_the_clipping_of_any_schedule(schedule):
+    image = 3 * noise(1, 1, 8, 8)
+    kwargs = {"num_train_timesteps": 20, "beta_schedule": schedule, "beta_end": 0.3, "clip_sample_range": 9.0}
+    scheduler = DDPMScheduler(**kwargs)
+    assert torch.equal(ddim(scheduler).alphas_cumprod, scheduler.alphas_cumprod)
+    images = sample(Exact(image, scheduler), scheduler, None, noise(3, 1, 8, 8))  # 25 steps asked, 20 there
+    torch.testing.assert_close(images, image.expand(3, -1, -1, -1).clamp(-1, 1), atol=2e-3, rtol=0)
+
+
+def test_sampling_is_what_diffusers_own_ddim_draws(model):
+    labels = torch.tensor([0, 1, 2])
+    theirs = DDIMScheduler.from_config(model.scheduler.config, timestep_spacing="trailing")
+    theirs.set_timesteps(4)
+    images = noise(3, 1, 8, 8)
+    with torch.no_grad(), one_thread():
+        for step in theirs.timesteps:
+            images = theirs.step(
+                model.unet(images, step, class_labels=labels).sample, step, images
+            ).prev_sample
+        ours = sample(model.unet, model.scheduler, labels, noise(3, 1, 8, 8), steps=4)
+    assert torch.equal(ours, images.clamp(-1, 1))

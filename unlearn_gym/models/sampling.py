@@ -6,6 +6,8 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 from torch import Tensor
 
+from unlearn_gym.models.schedules import SAMPLING
+
 CHUNK = 256
 
 
@@ -20,13 +22,13 @@ def sample(
         scheduler: the schedule it was trained on.
         labels: int64 of shape (n,), or None for an unconditional network.
         noise: standard normal, shape (n, channels, height, width), on the network's device.
-        steps: DDIM steps.
+        steps: DDIM steps, at most one for each step of the schedule.
 
     Returns:
         Images like ``noise``, clamped to [-1, 1].
     """
-    sampler = DDIMScheduler.from_config(scheduler.config, timestep_spacing="trailing")
-    sampler.set_timesteps(steps, device=noise.device)
+    sampler = ddim(scheduler)
+    sampler.set_timesteps(min(steps, len(scheduler.betas)), device=noise.device)
     chunks = []
     for start in range(0, len(noise), CHUNK):
         images = noise[start : start + CHUNK]
@@ -36,3 +38,13 @@ def sample(
             images = sampler.step(predicted, step, images).prev_sample
         chunks.append(images.clamp(-1, 1))
     return torch.cat(chunks)
+
+
+def ddim(scheduler: DDPMScheduler) -> DDIMScheduler:
+    """Return DDIM on a schedule's own betas, of which it could not make every kind itself, with its clipping."""
+    return DDIMScheduler(
+        num_train_timesteps=len(scheduler.betas),
+        trained_betas=scheduler.betas.tolist(),
+        timestep_spacing="trailing",
+        **{name: scheduler.config[name] for name in SAMPLING},
+    )
