@@ -52,3 +52,9 @@ bench: .venv/installed
 
 clean:
 	rm -rf .venv .venv-rllib build dist src/*.egg-info
+	rm -rf .venv build dist *.egg-info
+
+# Random kills, wrong inputs, cache races and injected faults, from a printed seed; STRESS="--seed 7 --scale 0.1".
+.PHONY: stress
+stress: .venv/installed
+	$(ONE_THREAD) $(BIN)/python -m tests.stress $(STRESS)

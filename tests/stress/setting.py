@@ -1,0 +1,59 @@
+"""What all cases share: a cache of their own, small stand-ins for the data of the hub, and loaded libraries."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tests.data.test_classes import write_split
+from tests.envs.conftest import FORMS
+from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
+from unlearn_gym.models.concepts import ConceptRecipe
+from unlearn_gym.models.tasks import TASKS, data_task, get_task
+
+LIBRARIES = (
+    *("unlearn_gym.agents.training", "unlearn_gym.agents.sb3", "unlearn_gym.agents.adaptive_vi"),
+    *("unlearn_gym.envs.diffusion", "unlearn_gym.envs.supervised", "unlearn_gym.envs.regression"),
+    *("unlearn_gym.envs.stacked", "unlearn_gym.evaluation.publish", "unlearn_gym.evaluation.judges"),
+    *("unlearn_gym.evaluation.diffusion_judge", "unlearn_gym.evaluation.regression_judge"),
+    *("unlearn_gym.evaluation.supervised_judge", "torch.utils.tensorboard", "sklearn.datasets"),
+)
+"""Loaded once, so that no fork loads them."""
+
+
+def prepare(root: Path) -> None:
+    """Load what forks need, and give them a cache, data and small tasks below ``root``.
+
+    The models of the digits are trained in the user's own cache, where they are not there yet, and copied.
+    """
+    torch.set_num_threads(1)
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    digits = get_task("digits")
+    for part in (digits.original, digits.retrained, digits.concepts):
+        part()
+    cache = root / "cache"
+    for model in (cache_dir() / "models").glob("digits-*[0-9a-f]"):
+        shutil.copytree(model, cache / "models" / model.name)
+    os.environ[CACHE_VARIABLE] = str(cache)
+    os.environ["UNLEARN_GYM_DATA"] = str(stand_ins(root / "data"))
+    os.environ["OMP_NUM_THREADS"] = "1"
+    name, recipe, _ = TASKS["trousers"].args  # type: ignore[attr-defined]
+    short = replace(recipe, widths=(8, 8, 16), norm_groups=4, steps=1, batch_size=4)
+    TASKS["trousers"] = partial(data_task, name, short, ConceptRecipe(steps=1))
+
+
+def stand_ins(folder: Path) -> Path:
+    """Write random images in the layout of the hub's data sets, a few of each of the first classes."""
+    for name, (size, channels, _) in FORMS.items():
+        for split, count in (("train", 24), ("test", 8)):
+            labels = (np.arange(count) % 4).tolist()
+            write_split(folder / name, split, labels, size=size, channels=channels)
+    return folder
