@@ -52,7 +52,6 @@ bench: .venv/installed
 
 clean:
 	rm -rf .venv .venv-rllib build dist src/*.egg-info
-	rm -rf .venv build dist *.egg-info
 
 # Random kills, wrong inputs, cache races and injected faults, from a printed seed; STRESS="--seed 7 --scale 0.1".
 .PHONY: stress

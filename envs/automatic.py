@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.envs.checks import AUTO
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.models.diffusion import DiffusionModel
 
-AUTO = "auto"
+AUTOMATIC = ("forget_cap", "retain_weight", "learning_rate")
+"""The keywords that may be "auto"."""
 CAP = 2.25
 """``forget_cap`` in units of the larger of the two losses at the start."""
 PRICE = 4.0
@@ -67,11 +68,8 @@ def settle(
         given: ``forget_cap``, ``retain_weight`` and ``learning_rate``, numbers or "auto".
 
     Raises:
-        UserError: when a value is neither, or nothing can be chosen.
+        UserError: when nothing can be chosen.
     """
-    for name, value in given.items():
-        if value != AUTO and (isinstance(value, bool) or not isinstance(value, Real)):
-            raise UserError(f"{name}={value!r} is no number; give a number or {AUTO!r}.")
     if AUTO not in given.values():
         return Settings(**given)
     if given["learning_rate"] == AUTO and optimizer not in SIGNED:

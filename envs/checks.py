@@ -7,7 +7,7 @@ used. Values keep their types: nothing is converted in silence.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from unlearn_gym.errors import UserError
 
+AUTO = "auto"
 LARGEST_LAMBDA = 1e6
 LARGEST_WEIGHT = 1e12
 """Weights above it could carry the reward of a step out of float32."""
@@ -100,7 +101,7 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("task", "render_mode"), optional(word)),
     "horizon": whole(1),
     "batch_size": whole(2),
-    "num_classes": whole(0),
+    "num_classes": optional(whole(0)),
     "draw": optional(whole(0)),
     "max_grad_norm": number("a number above 0, or inf for no clip", lambda value: value > 0),
     "strength": number("a number between 0 and 1, such as 0.9", lambda value: 0 < value < 1),
@@ -109,14 +110,18 @@ CHECKS: dict[str, Check] = {
 """Keyword → its check, the same in every family of environments."""
 
 
-def check_keywords(keywords: Mapping[str, Any]) -> None:
+def check_keywords(keywords: Mapping[str, Any], automatic: Container[str] = ()) -> None:
     """Check those of a constructor's arguments that ``CHECKS`` knows.
+
+    Args:
+        keywords: name → value.
+        automatic: names that may also be "auto"; see ``unlearn_gym.envs.automatic``.
 
     Raises:
         UserError: naming the keyword, what was given and what is allowed.
     """
     for name, value in keywords.items():
-        if name in CHECKS:
+        if name in CHECKS and not (name in automatic and isinstance(value, str) and value == AUTO):
             CHECKS[name](name, value)
 
 

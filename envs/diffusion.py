@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.request import user_request
 from unlearn_gym.data.split import UnlearningData
-from unlearn_gym.envs.automatic import settle
+from unlearn_gym.envs.automatic import AUTOMATIC, settle
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
@@ -179,7 +179,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         dtype: str = "float32",
         render_mode: str | None = None,
     ) -> None:
-        check_keywords(locals())
+        check_keywords(locals(), automatic=AUTOMATIC)
         EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
         if len(lambda_range) != 2 or lambda_range[1] > 1.0:
             raise UserError(
