@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+from diffusers import UNet2DModel
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.models.diffusion import build_unet, default_scheduler
@@ -17,13 +18,13 @@ from unlearn_gym.processes.diffusion import DiffusionProcess
 from unlearn_gym.processes.gradient import UNKNOWN
 
 
-def small_data(labels: str) -> UnlearningData:
+def small_data(labels: str, channels: int = 1) -> UnlearningData:
     """Random 8x8 images; ``labels`` of the two sets are "none", "equal", "different" or "mixed"."""
     generator = torch.Generator().manual_seed(1)
     retain = {"mixed": torch.arange(12) % 3}.get(labels, torch.zeros(12, dtype=torch.int64))
     forget = torch.full((7,), 1 if labels == "different" else 0)
     parts = [
-        LabelledSet(torch.rand(len(y), 1, 8, 8, generator=generator) * 2 - 1, y)
+        LabelledSet(torch.rand(len(y), channels, 8, 8, generator=generator) * 2 - 1, y)
         for y in (retain, forget, retain[:2], forget[:2])
     ]
     return UnlearningData("random", *parts, num_classes=0 if labels == "none" else 3)
@@ -35,12 +36,14 @@ def small_process(
     objective: str = "siss",
     labels: str = "mixed",
     forget_scaling: str = "norm",
+    unet: UNet2DModel | None = None,
     **settings: Any,
 ) -> DiffusionProcess:
-    """Build a process in float64 with batches of 5 pairs and a tiny network."""
-    data = small_data(labels)
-    with seeded_weights(0):
-        unet = build_unet(8, 1, data.num_classes, widths=(4, 8), norm_groups=2)
+    """Build a process in float64 with batches of 5 pairs, and a tiny network if none is given."""
+    data = small_data(labels, unet.config["in_channels"] if unet else 1)
+    if unet is None:
+        with seeded_weights(0):
+            unet = build_unet(8, 1, data.num_classes, widths=(4, 8), norm_groups=2)
     choices = DiffusionSettings(
         n=100,
         k=30,
@@ -74,8 +77,10 @@ class NaiveProcess(DiffusionProcess):
 
     def _flat(self, weights: torch.Tensor, side: int) -> torch.Tensor:
         errors = self.errors(torch.arange(2 * self.pairs))[side]
-        found = torch.autograd.grad((weights * errors).sum() / self.pairs, self._parameters)
-        return torch.cat([g.flatten() for g in found])
+        loss = (weights * errors).sum() / self.pairs
+        found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+        each = zip(self._parameters, found, strict=True)
+        return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in each])
 
     def observe(self) -> Signals:
         if self.fresh:

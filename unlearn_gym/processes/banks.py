@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from unlearn_gym.processes import tape
+from unlearn_gym.processes import tape, trial
 from unlearn_gym.processes.measurement import Bank, Errors
 from unlearn_gym.processes.passed_bank import PassedBank
 from unlearn_gym.processes.taped_bank import TapedBank
@@ -21,7 +20,13 @@ LARGEST_TAPE = 2**27
 
 
 def choose(
-    model: nn.Module, errors: Errors, parameters: Sequence[Tensor], pairs: int, *, reweighed: bool
+    model: nn.Module,
+    errors: Errors,
+    parameters: Sequence[Tensor],
+    pairs: int,
+    *,
+    reweighed: bool,
+    together: bool = False,
 ) -> type[Bank]:
     """Return the kind of bank for the minibatches of a network.
 
@@ -32,11 +37,17 @@ def choose(
         pairs: see ``Bank``.
         reweighed: whether a bank that was observed is then weighed with weights that depend on λ. If not, the sums
             over each side are all that is asked for, and a large network needs no tape.
+        together: whether the rows of a side depend on each other, and ``errors`` knows it.
+
+    Raises:
+        UserError: if the network cannot be passed, or rows depend on each other that may not.
     """
-    ends = torch.tensor([0, 2 * pairs - 1], device=parameters[0].device)
-    size = tape.row_size(model, errors, ends)
-    if size is None or size * 2 * pairs > LARGEST_TAPE:
+    rows = trial.rows_to_try(pairs, parameters[0].device)
+    if not together:
+        trial.check_rows(errors, rows)
+    size = tape.row_size(model, errors, rows)
+    if size is None or size * 2 * pairs > LARGEST_TAPE or (size > SMALL_ROW and not reweighed):
         return PassedBank
-    if size <= SMALL_ROW:
-        return TapedBank
-    return TapedBlocks if reweighed else PassedBank
+    if not trial.tape_holds(tape.trained_layers(model), parameters, errors, rows):
+        return PassedBank
+    return TapedBank if size <= SMALL_ROW else TapedBlocks

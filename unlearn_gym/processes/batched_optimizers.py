@@ -21,7 +21,7 @@ class BatchedRule(Protocol):
     moments: list[Tensor]
 
     def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
-        """Move ``weights`` (N, P) in place; ``active`` (N, 1) says which rows take part."""
+        """Move ``weights`` (N, P) in place; ``active`` (N, 1) is 1 for rows that take part, else 0."""
 
 
 class BatchedAdam:

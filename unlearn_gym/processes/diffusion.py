@@ -15,6 +15,7 @@ from unlearn_gym.objectives.base import Draw
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
 from unlearn_gym.processes.base import Quality
 from unlearn_gym.processes.gradient import GradientProcess
+from unlearn_gym.processes.passes import forward
 from unlearn_gym.processes.stream import Shuffled
 
 PROBE_SIZE = 32
@@ -91,10 +92,11 @@ class DiffusionProcess(GradientProcess):
     ) -> None:
         if x_from not in ("retain", "all"):
             raise UserError(f"x_from={x_from!r} is not known; choose retain or all.")
+        _check_kind(unet)
         unet.eval()
         super().__init__(unet, **settings)
         self.scheduler, self.data = scheduler, data
-        self._conditional = unet.config["num_class_embeds"] is not None
+        self._conditional = unet.class_embedding is not None
         self._forget = self._move(data.forget)
         self._keep = self._move(data.retain if x_from == "retain" else _joined(data.retain, data.forget))
         alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
@@ -201,7 +203,15 @@ class DiffusionProcess(GradientProcess):
 
     def _errors_of(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
         labels = None if latents.labels is None else latents.labels[rows]
-        predicted = self.model(latents.noisy[rows], latents.timesteps[rows], class_labels=labels).sample
+        if self.model.training:  # dropout would draw from the global generator
+            self.model.eval()
+        named = {"class_labels": labels}
+        predicted = forward(self.model, latents.noisy[rows], latents.timesteps[rows], **named).sample
+        if predicted.shape != latents.noisy[rows].shape:
+            raise UserError(
+                f"The network returns {tuple(predicted.shape[1:])} numbers for an image of "
+                f"{tuple(latents.noisy.shape[1:])}; one that predicts the noise and nothing else is needed."
+            )
         to_retain = (predicted - latents.retain_target[rows]).square().flatten(1).mean(1)
         to_forget = (predicted - latents.forget_target[rows]).square().flatten(1).mean(1)
         return to_retain, to_forget
@@ -229,6 +239,20 @@ class DiffusionProcess(GradientProcess):
         self._forget_order.load_state_dict(state["forget_order"])
         self._raw = None if state["raw"] is None else RawDraw(**state["raw"])
         self._latents = None if self._raw is None else self._noise(self._raw)
+
+
+def _check_kind(unet: UNet2DModel) -> None:
+    """Refuse networks whose conditions are no integer timesteps, or no integer labels."""
+    if unet.config["time_embedding_type"] == "fourier":
+        raise UserError(
+            "A UNet with time_embedding_type='fourier' predicts scaled scores for continuous noise levels and divides "
+            "by the timestep, which may be 0; give a DDPM's, with positional or learned time embeddings."
+        )
+    if unet.config["class_embed_type"] == "identity":
+        raise UserError(
+            "A UNet with class_embed_type='identity' takes embeddings in the place of labels; give one with "
+            "num_class_embeds, with class_embed_type='timestep', or without classes."
+        )
 
 
 def _joined(a: LabelledSet, b: LabelledSet) -> LabelledSet:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
@@ -66,6 +67,7 @@ class GradientProcess(Process):
             raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
         if not max_grad_norm > 0:
             raise UserError(f"max_grad_norm={max_grad_norm} is not positive; give a number above 0 or inf.")
+        _check_weights(model)
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
         self.objective, self.pairs = objective, batch_size // 2
@@ -81,6 +83,7 @@ class GradientProcess(Process):
         self.generator = Generator()
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
+        self._coupled = False
         self._bank: Bank | None = None
         self._new_bank: Callable[[], Bank] | None = None
 
@@ -120,7 +123,7 @@ class GradientProcess(Process):
     def _open_bank(self) -> Bank:
         if self._new_bank is None:
             bank = (self.errors, self._parameters, self.pairs)
-            kind = choose(self.model, *bank, reweighed=self.objective.reweighs)
+            kind = choose(self.model, *bank, reweighed=self.objective.reweighs, together=self._coupled)
             self._new_bank = functools.partial(kind, *bank, trained_layers(self.model))
         return self._new_bank()
 
@@ -145,8 +148,13 @@ class GradientProcess(Process):
         """See ``Process.update``.
 
         Raises:
-            UserError: if the network's parameters were replaced, so that an update would no longer move it.
+            UserError: if the network's parameters were replaced or frozen, so that an update would no longer move
+                it, or if it cannot be passed.
         """
+        if not all(p.requires_grad for p in self._parameters):
+            raise UserError(
+                "Weights of the network were frozen after its environment was made; set requires_grad before."
+            )
         if not are_views(self._parameters, self._weights):
             raise UserError(
                 "The network's parameters were replaced since its environment was made (by module.to or "
@@ -248,6 +256,19 @@ class GradientProcess(Process):
         self.generator.set_state(state["generator"])
         self._lambda, self._signals = state["lambda"], Signals(**state["signals"])
         self._bank = None
+
+
+def _check_weights(model: nn.Module) -> None:
+    """Refuse a network that has no weights to move."""
+    if any(map(is_lazy, [*model.parameters(), *model.buffers()])):
+        raise UserError(
+            "The network has lazy layers that were never passed, and so no weights yet; pass one batch through it."
+        )
+    if not trained(model):
+        raise UserError(
+            "The network has no trainable weights, so that nothing can be unlearned; set requires_grad=True on "
+            "those that may move."
+        )
 
 
 def _numbers(*scalars: Tensor) -> list[float]:

@@ -61,6 +61,10 @@ def _group_norm(layer: nn.GroupNorm, x: Tensor, g: Tensor) -> tuple[Tensor, Tens
     The channels of n rows are those of one row with n times as many groups, so that one call of PyTorch's own
     backward operation, with a scale and a shift for each row and channel, gives all of them.
     """
+    x, g = (
+        x.contiguous(),
+        g.contiguous(),
+    )  # as the operations expect; attention's tokens are a transposed image
     n, c, groups = x.shape[0], x.shape[1], layer.num_groups
     size = x[0, 0].numel()
     _, mean, scale = torch.native_group_norm(x, None, None, n, c, size, groups, layer.eps)
@@ -91,7 +95,12 @@ def mixes_rows(layer: nn.Module) -> bool:
 
 
 def is_known(layer: nn.Module) -> bool:
-    """Whether the rules above hold for this layer: its rows do not mix, and its options are the plain ones."""
+    """Whether the rules above hold for this layer: its rows do not mix, and its options are the plain ones.
+
+    A weight that is computed from other parameters (``torch.nn.utils.weight_norm``, pruning) is not one of them.
+    """
+    if not {name for name, _ in layer.named_parameters(recurse=False)} <= {"weight", "bias"}:
+        return False
     if isinstance(layer, nn.Conv2d):
         return (
             type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
@@ -101,5 +110,6 @@ def is_known(layer: nn.Module) -> bool:
     if isinstance(layer, nn.LayerNorm):
         return type(layer) is nn.LayerNorm and len(layer.normalized_shape) == 1
     if isinstance(layer, nn.Embedding):
-        return type(layer) is nn.Embedding and layer.max_norm is None and not layer.scale_grad_by_freq
+        plain = layer.max_norm is None and layer.padding_idx is None and not layer.scale_grad_by_freq
+        return type(layer) is nn.Embedding and plain
     return type(layer) in (nn.Linear, nn.GroupNorm)

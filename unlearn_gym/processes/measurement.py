@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.flat import joined
+from unlearn_gym.processes.passes import gradient
 from unlearn_gym.processes.tape import Tape
 
 Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -86,17 +87,12 @@ class Bank(ABC):
         to_retain, to_forget = self._forward(rows)
         c_retain, c_forget = coefficients()
         loss = c_retain * weights.retain[rows] * to_retain + c_forget * weights.forget[rows] * to_forget
-        return self._backward(loss.sum(), keep=False)
+        return gradient(loss, self._parameters)
 
     def _forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         retain, forget = self._errors(rows)
         self.retain_errors[rows], self.forget_errors[rows] = retain.detach(), forget.detach()
         return retain, forget
-
-    def _backward(self, loss: Tensor, *, keep: bool) -> Tensor:
-        found = torch.autograd.grad(loss, self._parameters, retain_graph=keep, allow_unused=True)
-        each = zip(self._parameters, found, strict=True)
-        return joined(torch.zeros_like(p) if g is None else g for p, g in each)
 
     def _empty(self) -> Tensor:
         return joined(torch.zeros_like(p) for p in self._parameters)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.measurement import Bank, Sides, needed_at
+from unlearn_gym.processes.passes import gradient
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ class PassedBank(Bank):
         """Sum the plain gradients of the parts of one side."""
         found = []
         for rows in parts:
-            loss = self._forward(rows)[is_forget].sum()
-            found.append(Block(rows, is_forget, self._backward(loss, keep=False)))
+            found.append(Block(rows, is_forget, gradient(self._forward(rows)[is_forget], self._parameters)))
         return found
 
     def weigh(self, weights: Weights) -> Sides:
@@ -74,6 +74,6 @@ class PassedBank(Bank):
                 continue
             to_retain, to_forget = self._forward(rows)
             if for_retain:
-                sides.retain += self._backward((retain[rows] * to_retain).sum(), keep=for_forget)
+                sides.retain += gradient(retain[rows] * to_retain, self._parameters, keep=for_forget)
             if for_forget:
-                sides.forget += self._backward((forget[rows] * to_forget).sum(), keep=False)
+                sides.forget += gradient(forget[rows] * to_forget, self._parameters)

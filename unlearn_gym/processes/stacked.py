@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,9 +12,11 @@ import torch
 from torch import Generator, Tensor
 
 from unlearn_gym.objectives.base import Combination, Draw, Parts, Weights
+from unlearn_gym.processes import trial
 from unlearn_gym.processes.base import LAMBDA_0, Quality, Signals, Update
 from unlearn_gym.processes.batched_optimizers import batched
 from unlearn_gym.processes.gradient import UNKNOWN, GradientProcess
+from unlearn_gym.processes.passes import gradient
 from unlearn_gym.processes.stacked_measures import Measured, Start
 from unlearn_gym.processes.stacked_network import StackedNetwork, Statistics
 
@@ -38,6 +41,7 @@ class Stack(ABC):
     """
 
     def __init__(self, process: GradientProcess, copies: int) -> None:
+        self._process = process
         self.copies, self.pairs, self.objective = copies, process.pairs, process.objective
         self.fresh, self.grad_norms = process.fresh, process.grad_norms
         self.max_grad_norm = process.max_grad_norm
@@ -125,10 +129,35 @@ class Stack(ABC):
                 self._measured = self._pass()
         return self._measured
 
-    def rehearse(self) -> None:
-        """Pass the current batch once, which changes nothing, so that a network that cannot be mapped fails here."""
-        self._measure()
+    @abstractmethod
+    def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the single process's ``errors`` gives for some rows of one copy's batch."""
+
+    def rehearse(self) -> bool:
+        """Pass the current batch and the probes, which changes nothing, and compare with the single process.
+
+        Returns:
+            Whether losses and gradients of the first and the last copy are those of the single process.
+        """
+        with torch.no_grad():
+            self._probe()
+        rows = torch.arange(2 * self.pairs, device=self.weights.device)
+        if not self._process._coupled:
+            few = trial.rows_to_try(self.pairs, rows.device)
+            trial.check_rows(functools.partial(self._single_errors, 0), few)
+        weights = (rows + 1.0).to(self.weights)
+        passes = self._measure().passes
+        losses = torch.stack([(weights[p.rows] * (p.retain + p.forget)).sum(1) for p in passes]).sum(0)
+        whole = torch.autograd.grad(losses.sum(), self.weights)[0]
         self._forget_measures()
+        return all(self._agrees(i, weights, losses[i], whole[i]) for i in {0, self.copies - 1})
+
+    def _agrees(self, copy: int, weights: Tensor, loss: Tensor, found: Tensor) -> bool:
+        """Compare the weighted loss and the gradient of one copy with the single process's."""
+        rows, parameters = torch.arange(len(weights), device=weights.device), self._process._parameters
+        expected = (weights * torch.stack(self._single_errors(copy, rows))).sum()
+        same = torch.isclose(loss, expected, rtol=trial.tolerance(loss.dtype))
+        return bool(same) and trial.agree(found, gradient(expected, parameters), parameters)
 
     def _forget_measures(self) -> None:
         self._measured, self._plain, self._qualities = None, {}, None
@@ -222,14 +251,15 @@ class Stack(ABC):
         self, found: list[Combination], retain: Tensor, forget: Tensor, measured: Measured
     ) -> list[bool]:
         """Clip and step; a copy that is not finite stays where it was. Say which copies moved."""
-        c = torch.tensor([[f.c_retain, f.c_forget, f.retain_term + f.forget_term] for f in found]).to(retain)
+        numbers = [[f.c_retain, f.c_forget, f.retain_term + f.forget_term] for f in found]
+        c = torch.tensor(numbers, dtype=torch.float64).to(retain)
         direction = c[:, :1] * retain + c[:, 1:2] * forget
         size = direction.norm(dim=1, keepdim=True)
         good = torch.isfinite(size) & torch.isfinite(c[:, 2:])
         clip = (self.max_grad_norm / (size + 1e-6)).clamp(max=1.0)
         direction = torch.where(good, direction * clip, 0.0)
         self._last, self._last_statistics = self.weights.detach().clone(), self._statistics_copy()
-        self._rule.step(self.weights, direction, good)
+        self._rule.step(self.weights, direction, good.to(self.weights))
         good &= torch.isfinite(self.weights.norm(dim=1, keepdim=True))
         self.weights.copy_(torch.where(good, self.weights, self._last))
         for name, buffer in measured.statistics.items():

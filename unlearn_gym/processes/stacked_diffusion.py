@@ -18,9 +18,10 @@ from unlearn_gym.processes.stream import Shuffled
 class StackedDiffusion(Stack):
     """N copies of a diffusion process; see ``Stack``."""
 
+    _process: DiffusionProcess
+
     def __init__(self, process: DiffusionProcess, copies: int) -> None:
         super().__init__(process, copies)
-        self._process = process
         self._orders = [
             [Shuffled(len(part), generator) for part in (process._keep, process._forget)]
             for generator in self._generators
@@ -56,6 +57,9 @@ class StackedDiffusion(Stack):
 
     def _pass(self) -> Measured:
         return Measured([Pass(slice(0, 2 * self.pairs), *self._errors(self._latents, self._copies_first))])
+
+    def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self._process._errors_of(self._process._noise(self._raws[copy]), rows)
 
     def _errors(self, latents: Latents, arrange: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         inputs = [latents.noisy, latents.timesteps, *([] if latents.labels is None else [latents.labels])]

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from unlearn_gym.processes.flat import joined
 
 Statistics = dict[str, Tensor]
 """BatchNorm's buffers by name, copies first: (N, ...)."""
+
+
+@contextlib.contextmanager
+def _mappable(model: nn.Module) -> Iterator[None]:
+    """Lay out what GroupNorms take as they want it: they are not mapped over images with channels last.
+
+    What attention returns is laid out so.
+    """
+
+    def contiguous(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(each.contiguous() for each in inputs)
+
+    norms = [module for module in model.modules() if isinstance(module, nn.GroupNorm)]
+    handles = [norm.register_forward_pre_hook(contiguous) for norm in norms]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 class StackedNetwork:
@@ -58,16 +80,23 @@ class StackedNetwork:
             constants: keywords that are the same for all.
 
         Returns:
-            What the network returns, copies first, and the statistics that the pass leaves behind.
+            What the network returns, or its ``logits``, copies first, and the statistics that the pass leaves behind.
         """
 
         def one(row: Tensor, buffers: Statistics, *own: Tensor) -> tuple[Any, Statistics]:
             pieces = row.split([shape.numel() for shape in self._shapes.values()])
             named = {n: p.view(s) for (n, s), p in zip(self._shapes.items(), pieces, strict=True)}
             moving = {name: buffer.clone() for name, buffer in buffers.items()}
-            return functional_call(self.model, {**named, **moving}, own, constants), moving
+            returned = functional_call(self.model, {**named, **moving}, own, constants)
+            return getattr(returned, "logits", returned), moving
 
-        return vmap(one)(self.weights, statistics, *inputs)
+        with _mappable(self.model), self._attention():
+            return vmap(one)(self.weights, statistics, *inputs)
+
+    def _attention(self) -> contextlib.AbstractContextManager[None]:
+        """On a CPU, only the plain form of attention is mapped; PyTorch would call others copy by copy."""
+        cpu = self.weights.device.type == "cpu"
+        return sdpa_kernel(SDPBackend.MATH) if cpu else contextlib.nullcontext()
 
     @torch.no_grad()
     def restore(self, copy: int, weights: Tensor) -> None:

@@ -64,9 +64,10 @@ class StackedSupervised(Stack):
     gradient is a backward pass over its own side only.
     """
 
+    _process: SupervisedProcess
+
     def __init__(self, process: SupervisedProcess, copies: int) -> None:
         super().__init__(process, copies)
-        self._process = process
         self._requests = [Request.of(process)] * copies
         self._orders = [self._fresh_orders(i) for i in range(copies)]
         self._picks = [self._pick(i) for i in range(copies)]
@@ -146,6 +147,15 @@ class StackedSupervised(Stack):
         return self._process._error(outputs.flatten(0, 1), labels.flatten(0, 1)).unflatten(
             0, outputs.shape[:2]
         )
+
+    def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        process, before = self._process, self._process._batch
+        process._batch = tuple(LabelledSet(side.inputs[copy], side.labels[copy]) for side in self._batch)
+        try:
+            return process.errors(rows)
+        finally:
+            process._batch = before
+            process.statistics.discard()
 
     def _probe(self) -> tuple[Tensor, Tensor]:
         self._process.model.eval()

@@ -10,6 +10,7 @@ import torch
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import Process
 from unlearn_gym.processes.diffusion import DiffusionProcess
+from unlearn_gym.processes.passes import cause
 from unlearn_gym.processes.regression import RegressionProcess
 from unlearn_gym.processes.stacked import Stack
 from unlearn_gym.processes.stacked_diffusion import StackedDiffusion
@@ -33,7 +34,9 @@ def make_stack(process: Process, copies: int) -> Stack:
 
     Raises:
         NotStackable: if its class has no stack, or PyTorch cannot map its network over copies (a network
-            whose ``forward`` depends on the values of its tensors, or that looks at single numbers).
+            whose ``forward`` depends on the values of its tensors, or that looks at single numbers), or it is
+            mapped wrongly (a network that uses its weights outside of its modules).
+        UserError: if the network cannot be passed at all.
     """
     if type(process) not in STACKS:
         raise NotStackable(
@@ -41,11 +44,17 @@ def make_stack(process: Process, copies: int) -> Stack:
         )
     try:
         stack = STACKS[type(process)](process, copies)
-        stack.rehearse()
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
+        same = stack.rehearse()
+    except (UserError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a network may do anything that PyTorch cannot map
         raise NotStackable(
-            f"vectorization='stacked' cannot map this network over copies ({error}); choose processes or loop."
+            f"vectorization='stacked' cannot map this network over copies ({cause(error)}); choose processes or "
+            "loop."
         ) from error
+    if not same:
+        raise NotStackable(
+            "vectorization='stacked' gives other gradients for this network than plain passes do; choose processes "
+            "or loop."
+        )
     return stack

@@ -55,10 +55,12 @@ class RunningStatistics:
         before = self._copy()
         if self._pending is not None:
             self._put(self._pending)
-        yield
-        if torch.is_grad_enabled():
-            self._pending = self._copy()
-        self._put(before)
+        try:
+            yield
+            if torch.is_grad_enabled():
+                self._pending = self._copy()
+        finally:
+            self._put(before)
 
     def mark(self) -> None:
         """Remember the buffers for ``undo``."""

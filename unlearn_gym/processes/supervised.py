@@ -15,6 +15,7 @@ from unlearn_gym.objectives.base import Draw
 from unlearn_gym.processes.base import Quality
 from unlearn_gym.processes.gradient import GradientProcess
 from unlearn_gym.processes.measurement import Bank
+from unlearn_gym.processes.passes import forward
 from unlearn_gym.processes.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
 from unlearn_gym.processes.stream import Shuffled
 
@@ -33,13 +34,39 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets).square().flatten(1).mean(1)
 
 
+def outputs_of(returned: object, labels: Tensor, num_classes: int) -> Tensor:
+    """Return the outputs of a network: what it returned, or its ``logits``.
+
+    Args:
+        returned: by the network.
+        labels: classes (n,), or targets (n, …).
+        num_classes: 0 for a regression.
+
+    Raises:
+        UserError: if they have not the shape of logits, or of the targets: broadcast, they would give a number.
+    """
+    outputs = getattr(returned, "logits", returned)
+    if not isinstance(outputs, Tensor):
+        raise UserError(
+            f"The network returns a {type(returned).__name__}; wrap it in a module that returns the tensor of "
+            "outputs."
+        )
+    wanted = (len(labels), num_classes) if num_classes else tuple(labels.shape)
+    if tuple(outputs.shape) != wanted:
+        kind = "logits" if num_classes else "outputs, as its targets have,"
+        raise UserError(
+            f"The network returns shape {tuple(outputs.shape)}; {kind} of shape {wanted} are needed."
+        )
+    return outputs
+
+
 class SupervisedProcess(GradientProcess):
     """θ, the squared errors of B retain and B forget examples, and one of the forms of EMSE.
 
     The error is the Brier score for a classifier (``data.num_classes > 0``), else the mean squared error
     over the outputs. In networks with BatchNorm the two sides never share a forward pass, and the rows of one
     side are never split: each side is normalised by its own batch, as in the benchmark's training steps.
-    Dropout is off.
+    Dropout is off. Integer inputs stay integers for a network with an embedding, whose indices they are.
 
     BatchNorm's running statistics belong to the state. Each update moves them twice, once by its retain
     batch and then once by its forget batch: by the forward passes whose gradients it used. Observing moves
@@ -75,6 +102,7 @@ class SupervisedProcess(GradientProcess):
             )
         self.statistics = RunningStatistics(self.model)
         self._error = brier_error if data.num_classes else squared_error
+        self._looks_up = any(isinstance(module, nn.Embedding) for module in self.model.modules())
         nothing = torch.zeros(self.pairs, device=self.device, dtype=self.dtype)
         self._draw = Draw(nothing, nothing, nothing)
         self._batch: tuple[LabelledSet, ...] | None = None
@@ -91,7 +119,9 @@ class SupervisedProcess(GradientProcess):
         labels = part.labels.to(self.device)
         if not self.data.num_classes:
             labels = labels.to(self.dtype)
-        return LabelledSet(part.inputs.to(self.device, self.dtype), labels)
+        inputs = part.inputs.to(self.device)
+        whole = not inputs.is_floating_point() and self._looks_up
+        return LabelledSet(inputs if whole else inputs.to(self.dtype), labels)
 
     def reset_stream(self) -> None:
         """See ``GradientProcess.reset_stream``."""
@@ -135,7 +165,7 @@ class SupervisedProcess(GradientProcess):
         self._set_modes()
         if not self._coupled:
             inputs, labels = (torch.cat(parts)[rows] for parts in zip(*map(_pair, self._batch), strict=True))
-            error = self._error(self.model(inputs), labels)
+            error = self._errors_of(inputs, labels)
             return error, self.objective.forget_error(error)
         is_forget = rows >= self.pairs
         error = torch.zeros(len(rows), device=self.device, dtype=self.dtype)
@@ -143,9 +173,13 @@ class SupervisedProcess(GradientProcess):
             if bool(mask.any()):
                 numbers = rows[mask] - first
                 with self.statistics.measuring():
-                    found = self._error(self.model(part.inputs[numbers]), part.labels[numbers])
+                    found = self._errors_of(part.inputs[numbers], part.labels[numbers])
                 error = error.masked_scatter(mask, found)
         return error, self.objective.forget_error(error)
+
+    def _errors_of(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        returned = forward(self.model, inputs)
+        return self._error(outputs_of(returned, labels, self.data.num_classes), labels)
 
     @torch.no_grad()
     def _descend(self, direction: Tensor) -> bool:
@@ -166,7 +200,7 @@ class SupervisedProcess(GradientProcess):
         """Return the mean squared errors of up to 128 retain and forget examples each, in eval mode."""
         self.model.eval()
         inputs, labels = (torch.cat(parts) for parts in zip(*map(_pair, self._probe), strict=True))
-        errors = self._error(self.model(inputs), labels).split([len(probe) for probe in self._probe])
+        errors = self._errors_of(inputs, labels).split([len(probe) for probe in self._probe])
         return Quality(*torch.stack([side.mean() for side in errors]).tolist())
 
     def state_dict(self) -> dict[str, Any]:

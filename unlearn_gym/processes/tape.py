@@ -9,9 +9,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from unlearn_gym.processes.flat import joined
 from unlearn_gym.processes.layers import CONTRACTED, is_known, mixes_rows, rowwise
+from unlearn_gym.processes.passes import gradient
 
 Calls = list[tuple[nn.Module, Tensor, Tensor]]
 """Layer, input and output of each call, rows first."""
@@ -75,8 +77,8 @@ def row_size(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor
     whole = all(x.shape[0] == out.shape[0] == len(rows) for _, x, out in calls)
     if not whole or {layer for layer, *_ in calls} != set(layers):
         return None
-    if not all(torch.equal(layer(x), out) for layer, x, out in calls):  # changed in place, or random
-        return None
+    if not all(torch.equal(type(layer).forward(layer, x), out) for layer, x, out in calls):
+        return None  # changed in place or by a hook, or random
     return sum(out.numel() for _, _, out in calls) // len(rows)
 
 
@@ -84,7 +86,8 @@ class Tape:
     """Inputs and output gradients of the trained layers for n rows, each row with a loss of its own.
 
     What a norm needs is summed over positions while the backward pass runs, so that a tape holds no more than
-    autograd held before.
+    autograd held before. If a layer meets other rows than the n (a network that sends some of them elsewhere),
+    the tape keeps autograd's graph instead, and each gradient is a backward pass.
 
     Args:
         layers: see ``trained_layers``.
@@ -101,17 +104,29 @@ class Tape:
         self._parameters = parameters
         self._matrices: Calls = []
         self._small: list[tuple[Tensor, Tensor]] = []
+        self._graph: Tensor | None = None
         first: list[Tensor] = []
+        handles: list[RemovableHandle] = []
+        sizes: set[int] = set()
 
         def note(layer: nn.Module, x: Tensor, output: Tensor) -> None:
+            if not output.requires_grad:  # under no_grad: it has no part in any gradient
+                return
             if not x.requires_grad:
                 first.append(output)
-            output.register_hook(functools.partial(self._keep, layer, [x.detach()]))
+            sizes.update((x.shape[0], output.shape[0]))
+            handles.append(output.register_hook(functools.partial(self._keep, layer, [x.detach()])))
 
         with recorded(layers, note):
             found = losses()
         self.losses = found.detach()
-        torch.autograd.grad(found.sum(), first)  # passes every layer; the hooks keep what is needed
+        if sizes <= {len(found)}:
+            # Passes every layer; the hooks keep what is needed.
+            torch.autograd.grad(found.sum(), first, allow_unused=True)
+        else:
+            self._graph = found
+            for handle in handles:
+                handle.remove()
 
     def _keep(self, layer: nn.Module, inputs: list[Tensor], g: Tensor) -> None:
         x = inputs.pop()  # the graph, which lives until the pass is over, must not hold it any more
@@ -129,6 +144,10 @@ class Tape:
     @torch.no_grad()
     def gradient(self, rows: slice | Tensor, weights: Tensor | None = None) -> Tensor:
         """Return Σ_j w_j ∇ℓ_j over some of the rows, (P,); all weights are 1 if none are given."""
+        if self._graph is not None:
+            with torch.enable_grad():
+                chosen = self._graph[rows] if weights is None else self._graph[rows] * weights
+                return gradient(chosen, self._parameters, keep=True)
         sums: dict[Tensor, Tensor] = {}
         for layer, x, g in self._matrices:
             part = g[rows] if weights is None else g[rows] * weights.view(-1, *[1] * (g.ndim - 1))
@@ -137,7 +156,7 @@ class Tape:
         flat = each[rows].sum(0) if weights is None else weights @ each[rows]
         for parameter, found in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             _add(sums, parameter, found)
-        return joined(sums[p] for p in self._parameters)
+        return joined(sums[p] if p in sums else torch.zeros_like(p) for p in self._parameters)
 
 
 def _add(sums: dict[Tensor, Tensor], parameter: Tensor, gradient: Tensor) -> None:
