@@ -17,6 +17,7 @@ from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
 from unlearn_gym.processes.stacks import NotStackable, make_stack
 from unlearn_gym.processes.statistics import has_batch_norm, normalise_by_batch
 from unlearn_gym.processes.supervised import SupervisedProcess, brier_error
+from unlearn_gym.processes.taped_bank import TapedBank
 
 LR = 0.2
 NETWORKS = IMAGES | TOKENS
@@ -156,6 +157,26 @@ def test_refused_with_a_sentence(name, state):
         made = process(make(), state=state)
         made.reset(np.random.default_rng(0))
         made.update(0.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_banks(name, dtype):
+    """The fast ways are taken where they are right, and nowhere else; rounding is no reason."""
+    made = process(build(name), tokens=name in TOKENS, dtype=dtype)
+    made.reset(np.random.default_rng(0))
+    assert (type(made._bank) is TapedBank) == (name in TAPED)
+
+
+TAPED = {"plain", "linear", "LayerNorm", "dropout", "twice", "part frozen", "logits", "embedding", "sparse"}
+TAPED |= {
+    "channels last",
+    "channels last weights",
+    "forward pre-hook",
+    "backward hook",
+    "checkpointed",
+    "some rows",
+}
 
 
 def test_frozen_later():

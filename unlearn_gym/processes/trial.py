@@ -8,17 +8,15 @@ at 0 stops all gradients before it): so the uses of each weight are counted as w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.processes.measurement import Errors
 from unlearn_gym.processes.passes import gradient
 from unlearn_gym.processes.tape import Tape, recorded
-
-Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""See ``measurement.Errors``."""
 
 
 def rows_to_try(pairs: int, device: torch.device) -> Tensor:
