@@ -208,9 +208,9 @@ def test_networks_that_cannot_be_stacked(tmp_path):
         gym.make_vec(SUPERVISED, num_envs=2, vectorization="stacked", **kwargs)
     maker = Maker(gym.spec(SUPERVISED).entry_point, kwargs)
     with pytest.warns(UserWarning, match="one after another"):
-        assert isinstance(stacked_if_possible(maker, 2), SyncVectorEnv)
+        assert isinstance(stacked_if_possible(maker, 2, AutoresetMode.NEXT_STEP), SyncVectorEnv)
     maker = Maker(gym.spec(SUPERVISED).entry_point, small_kwargs(SUPERVISED, tmp_path))
-    assert isinstance(stacked_if_possible(maker, 2), StackedVectorEnv)
+    assert isinstance(stacked_if_possible(maker, 2, AutoresetMode.NEXT_STEP), StackedVectorEnv)
     with pytest.raises(UserError, match="cannot stack QuadraticProcess"):
         gym.make_vec("unlearn_gym/Quadratic-v0", num_envs=2, vectorization="stacked")
 
