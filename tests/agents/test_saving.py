@@ -117,7 +117,7 @@ CHANGES = {
     "tensor of another type": lambda record: record["state"]["policy"].update(x={"$tensor": []}),
     "missing weights": lambda record: record["state"]["policy"].pop(FIRST),
     "weights of another type": lambda record: record["state"]["policy"].update({FIRST: "x"}),
-    "weights of another shape": lambda record: record["state"]["policy"].update({FIRST: {"$tensor": "0"}}),
+    "weights of another shape": lambda record: record["state"]["policy"].update({FIRST: {"$tensor": "1"}}),
     "not finite": lambda record: record["state"]["policy"].update(x={"$float": "nan"}),
     "statistics of another type": lambda record: record["state"].update(normalizer=[1]),
     "missing statistics": lambda record: record["state"]["normalizer"]["observations"].pop("mean"),
