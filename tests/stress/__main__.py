@@ -1,4 +1,4 @@
-"""A stress run: ``python -m tests.stress [--seed 7] [--scale 0.1] [--only kills inputs] [--case 12]``.
+"""A stress run: ``python -m tests.stress [--seed 7] [--scale 0.1] [--only kills inputs] [--case inputs/12]``.
 
 Random kills, wrong inputs, cache races and injected faults; it prints what was tried and leaves with status 1
 when anything is not as demanded. Without ``--seed`` it draws one and prints it.
@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import secrets
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -32,7 +29,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of every random choice; drawn and printed if not given")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="sections to run")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the cases, such as 0.1")
-    parser.add_argument("--case", type=int, nargs="+", help="numbers of the cases to run, with one --only")
+    parser.add_argument("--case", nargs="+", help="cases to run, such as inputs/12")
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time")
     chosen = parser.parse_args()
     seed = secrets.randbelow(2**31) if chosen.seed is None else chosen.seed
@@ -40,12 +37,10 @@ def main() -> int:
     began = time.monotonic()
     outcomes: list[Outcome] = []
     with workplace() as root:
-        tempfile.tempdir = os.environ["TMPDIR"] = str(root / "tmp")
-        Path(tempfile.tempdir).mkdir()
         prepare(root)
         for section in chosen.only:
             cases = importlib.import_module(f"tests.stress.{section}").cases(seed, chosen.scale)
-            cases = [case for case in cases if chosen.case is None or case.number in chosen.case]
+            cases = [case for case in cases if chosen.case is None or case.name in chosen.case]
             outcomes += run_cases(cases, seed, root, chosen.jobs, _tell)
     faults = [outcome for outcome in outcomes if outcome.fault is not None]
     Console(width=100).print(_table(outcomes))
@@ -59,7 +54,7 @@ def main() -> int:
 def _tell(outcome: Outcome) -> None:
     case, word = outcome.case, outcome.word or "not as demanded"
     mark = "ok   " if outcome.fault is None else "FAULT"
-    say(f"{mark} {case.section} {case.number}: {case.title} ({word}, {outcome.seconds:.1f} s)")
+    say(f"{mark} {case.name}: {case.title} ({word}, {outcome.seconds:.1f} s)")
 
 
 def _table(outcomes: list[Outcome]) -> Table:
@@ -77,9 +72,9 @@ def _table(outcomes: list[Outcome]) -> Table:
 
 def _say_fault(outcome: Outcome, seed: int, scale: float) -> None:
     case = outcome.case
-    say(f"\n{case.section} {case.number} ({case.kind}): {case.title}\n  {outcome.fault}")
+    say(f"\n{case.name} ({case.kind}): {case.title}\n  {outcome.fault}")
     size = "" if scale == 1 else f" --scale {scale:g}"
-    say(f"  python -m tests.stress --seed {seed} --only {case.section} --case {case.number}{size}")
+    say(f"  python -m tests.stress --seed {seed} --case {case.name}{size}")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,11 @@ class Case:
     kind: str
     title: str
     check: Callable[[Place], str]
+
+    @property
+    def name(self) -> str:
+        """Section and number."""
+        return f"{self.section}/{self.number}"
 
 
 @dataclass(frozen=True)
@@ -124,13 +130,17 @@ def _read(case: Case, path: Path, printed: str, seconds: float) -> Outcome:
 
 
 @contextlib.contextmanager
-def workplace():
-    """Give a temporary folder with ``shared`` in it."""
+def workplace() -> Iterator[Path]:
+    """Give a temporary folder with ``shared`` in it, where all temporary files of this process and its forks go."""
     root = Path(tempfile.mkdtemp(prefix="unlearn-gym-stress-"))
-    (root / "shared").mkdir()
+    for name in ("shared", "tmp"):
+        (root / name).mkdir()
+    tempfile.tempdir = os.environ["TMPDIR"] = str(root / "tmp")
     try:
         yield root
     finally:
+        tempfile.tempdir = None
+        del os.environ["TMPDIR"]
         shutil.rmtree(root, ignore_errors=True)
 
 

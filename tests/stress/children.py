@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import io
 import os
 import re
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PR_SET_PDEATHSIG = 1
 LIMIT = 180.0
 """Seconds after which a child hangs."""
 
@@ -73,7 +75,11 @@ class Child:
 
     def finish(self, limit: float = LIMIT) -> Ended:
         """Wait for its end; one that hangs is killed with its group, and that is an error."""
-        ended = self.wait(limit)
+        try:
+            ended = self.wait(limit)
+        except BaseException:  # whoever waits is stopped himself
+            self.kill_all()
+            raise
         if ended is None:
             printed = (self._logs / "err").read_text(errors="replace")[-500:]
             self.kill_all()
@@ -140,6 +146,7 @@ def start(body: Callable[[], object], folder: Path, environment: Mapping[str, st
 
 def _settle(folder: Path, logs: Path, environment: Mapping[str, str]) -> None:
     os.setsid()
+    _die_with_parent()
     os.chdir(folder)
     os.environ.update(environment)
     for number, name in ((1, "out"), (2, "err")):
@@ -153,6 +160,12 @@ def _settle(folder: Path, logs: Path, environment: Mapping[str, str]) -> None:
     )
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _die_with_parent() -> None:
+    """Have Linux kill this process when the one that forked it ends: none is left of a stress run that dies."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _status(body: Callable[[], object]) -> int:

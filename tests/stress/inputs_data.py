@@ -181,10 +181,8 @@ def sixteen(data: Path, rng: np.random.Generator) -> Path:
 
 
 FOLDERS = (
-    *(Wrong(_damaged(name)) for name in BINARY if name not in ("bit flip", "missing file", "truncation")),
-    *(
-        Odd(_damaged(name)) for name in ("bit flip", "truncation")
-    ),  # in the checksum of a chunk, it may be read
+    *(Wrong(_damaged(name)) for name in BINARY if name in ("empty file", "noise")),
+    *(Odd(_damaged(name)) for name in ("bit flip", "truncation")),  # it may be read, or seen over
     *(Wrong(_array_file(name, ".npy")) for name in BINARY if name != "bit flip"),
     *(Wrong(_array_file(name, ".npz")) for name in BINARY if name != "bit flip"),
     *map(Wrong, (nothing, beside, text, pickled, several)),

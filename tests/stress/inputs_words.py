@@ -64,7 +64,7 @@ def words(rng: np.random.Generator) -> Trial:
     wrong = choose(TEXTS[FLAGS[tool][flag]], rng)
     base = {key: value for key, value in (TRAIN if "train" in tool else EVALUATE).items() if key != flag}
     added = (flag,) if rng.random() < 0.07 and FLAGS[tool][flag] != "switch" else (flag, wrong.value)
-    refused = wrong.refused or len(added) == 1
+    refused = wrong.refused if len(added) == 2 else flag != "--metrics"  # none are all
     line = (*_line(tool, base), *added)
     return Trial(f"{tool} … {' '.join(added)}", lambda place: Words(line, no_nan), refused)
 

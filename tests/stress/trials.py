@@ -21,10 +21,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Words:
-    """A command line; ``right`` raises ``Fault`` where it ends well and what it left is wrong."""
+    """A command line.
+
+    Attributes:
+        words: script and words.
+        right: raises ``Fault`` where it ends well and what it left is wrong.
+        goes_on: whether it changes what it was given, when it takes it.
+    """
 
     words: tuple[str, ...]
     right: Callable[[Path], None] = lambda folder: None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
