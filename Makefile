@@ -16,7 +16,7 @@ demo: .venv/installed
 
 # Each agent trains on one core; a killed run goes on where it was.
 $(RUNS)/%/trained: .venv/installed
-	$(ONE_THREAD) $(BIN)/python train_agent.py $(if $(wildcard $(@D)/config.yaml),--resume $(@D),--config configs/demo_$*.yaml --output $(@D))
+	$(ONE_THREAD) $(BIN)/python train_agent.py $(if $(wildcard $(@D)/config.yaml),--resume $(@D),--config configs/experiments/demo_$*.yaml --output $(@D))
 	touch $@
 
 test: .venv/installed lint

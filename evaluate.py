@@ -1,11 +1,11 @@
 """Run agents on an unlearning environment, measure what is left, and write a report.
 
-The same as ``unlearn-gym evaluate``; the code is in ``unlearn_gym/commands/evaluate.py``.
+The same as ``unlearn-gym evaluate``; the code is in ``unlearn_gym/cli/evaluate.py``.
 """
 
 import sys
 
-from unlearn_gym import commands
+from unlearn_gym import cli as commands
 
 if __name__ == "__main__":  # worker processes import this file
     sys.exit(commands.run("evaluate", sys.argv[1:], ("python", sys.argv[0])))

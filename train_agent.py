@@ -1,11 +1,11 @@
 """Train an agent to choose λ, or finish a run that was killed (``--resume runs/ppo``).
 
-The same as ``unlearn-gym train``; the code is in ``unlearn_gym/commands/train.py``.
+The same as ``unlearn-gym train``; the code is in ``unlearn_gym/cli/train.py``.
 """
 
 import sys
 
-from unlearn_gym import commands
+from unlearn_gym import cli as commands
 
 if __name__ == "__main__":  # environments in processes of their own import this file
     sys.exit(commands.run("train", sys.argv[1:], ("python", sys.argv[0])))

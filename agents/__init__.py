@@ -10,7 +10,7 @@ from unlearn_gym.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unlearn_gym.agents.base import Agent
+    from unlearn_gym.agents.common.base import Agent
 
 REGISTRY: dict[str, str] = {
     "static": "baselines:StaticAgent",
@@ -18,11 +18,11 @@ REGISTRY: dict[str, str] = {
     "schedule": "baselines:ScheduleAgent",
     "adaptive_vi": "adaptive_vi:AdaptiveVIAgent",
     "primal_dual": "primal_dual:PrimalDualAgent",
-    "ppo": "sb3:PPOAgent",
-    "sac": "sb3:SACAgent",
-    "tqc": "sb3:TQCAgent",
-    "crossq": "sb3:CrossQAgent",
-    "recurrent_ppo": "sb3:RecurrentPPOAgent",
+    "ppo": "ppo:PPOAgent",
+    "sac": "sac:SACAgent",
+    "tqc": "tqc:TQCAgent",
+    "crossq": "crossq:CrossQAgent",
+    "recurrent_ppo": "recurrent_ppo:RecurrentPPOAgent",
 }
 """Name → module and class below this package. A new agent is one line here."""
 
@@ -74,17 +74,17 @@ def load(path: str | Path, env: Any) -> Agent:
             (``model.zip:vecnormalize.pkl`` where it was trained with ``VecNormalize``).
         env: the environment it will act in.
     """
-    from unlearn_gym.agents import artefact, specs
+    from unlearn_gym.agents.common import saving, specs
 
-    if artefact.find(path) is None and specs.is_zip(str(path)):
-        from unlearn_gym.agents import foreign
+    if saving.find(path) is None and specs.is_zip(str(path)):
+        from unlearn_gym.agents.imports import sb3_models
 
-        return foreign.from_zip(str(path), env)
-    return artefact.load(path, env)
+        return sb3_models.from_zip(str(path), env)
+    return saving.load(path, env)
 
 
 def resolve(spec: Any, env: Any) -> Agent:
-    """Return the agent that a command line means, or an object is; see ``unlearn_gym.agents.specs``."""
-    from unlearn_gym.agents import specs
+    """Return the agent that a command line means, or an object is; see ``unlearn_gym.agents.common.specs``."""
+    from unlearn_gym.agents.common import specs
 
     return specs.resolve(spec, env)

@@ -12,8 +12,8 @@ from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from torch import nn
 
-from unlearn_gym.agents.online import OnlineLearner
-from unlearn_gym.agents.squashed import kl_to_standard_normal
+from unlearn_gym.agents.common.online import OnlineLearner
+from unlearn_gym.agents.common.squashed import kl_to_standard_normal
 from unlearn_gym.models.threads import seeded_weights
 
 FEATURES = 4

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jsonargparse.typing import ClosedUnitInterval
 
-from unlearn_gym.agents.base import SimpleAgent
+from unlearn_gym.agents.common.base import SimpleAgent
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0
 

@@ -6,24 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.policies import BasePolicy
 
-from unlearn_gym.agents.policies import SquashedMlpLstmPolicy, SquashedMlpPolicy
+from unlearn_gym.agents.common import settings
+from unlearn_gym.agents.common.policies import SquashedMlpPolicy
+from unlearn_gym.agents.common.sb3 import SB3Agent
 
 RECORDED = ("observations", "actions", "rewards", "episode_starts", "log_probs")
 """What a transition keeps; values and advantages are recomputed."""
-
-
-class SquashedRecurrentPPO(RecurrentPPO):
-    """RecurrentPPO that knows the squashed policy by name; the actions of its environment are in [−1, 1]."""
-
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
-        **RecurrentPPO.policy_aliases,
-        "SquashedMlpLstmPolicy": SquashedMlpLstmPolicy,
-    }
 
 
 class SlidingPPO(PPO):
@@ -90,3 +82,12 @@ class SlidingPPO(PPO):
         with torch.no_grad():
             seen, _ = self.policy.obs_to_tensor(observations)
             return self.policy.predict_values(seen).flatten().cpu().numpy()
+
+
+class PPOAgent(SB3Agent):
+    """PPO with the paper's squashed policy; with ``window``, its online variant."""
+
+    name = "ppo"
+    Settings = settings.PPOSettings  # type: ignore[assignment,misc]
+    algorithm = SlidingPPO
+    policy = "SquashedMlpPolicy"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 
-from unlearn_gym.agents.online import OnlineLearner
+from unlearn_gym.agents.common.online import OnlineLearner
 from unlearn_gym.processes.base import LAMBDA_0
 
 

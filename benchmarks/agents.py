@@ -10,7 +10,7 @@ import gymnasium as gym
 from benchmarks.problems import DIGITS
 from benchmarks.rows import Row, Settings, below
 from unlearn_gym import agents
-from unlearn_gym.agents.vector import Factory
+from unlearn_gym.agents.training.vector import Factory
 
 
 class Clock(gym.Wrapper):

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 import unlearn_gym.data
-from unlearn_gym.data.digits import BOOTS, SPRITE_COLUMNS
-from unlearn_gym.data.hub import find_dataset
-from unlearn_gym.files import atomic_write
+from unlearn_gym.data.readers.hub import find_dataset
+from unlearn_gym.data.sets.digits import BOOTS, SPRITE_COLUMNS
+from unlearn_gym.storage.files import atomic_write
 
 SIZE = 8
 ANKLE_BOOT = 9

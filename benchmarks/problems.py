@@ -11,7 +11,7 @@ import torch
 
 import unlearn_gym  # noqa: F401 (registers the ids)
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
-from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
 DIGITS, LARGE, UNLABELLED = "8x8 digits, 160k", "28x28 MNIST, 0.6M", "28x28 without labels, 0.6M"

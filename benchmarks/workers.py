@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
 from benchmarks.rows import Row, Settings, above
 from benchmarks.timing import Ratio, Times, ratio
-from unlearn_gym.agents.vector import Factory
+from unlearn_gym.agents.training.vector import Factory
 
 ID = "unlearn_gym/SISS-Digits-v0"
 STEPS = 10

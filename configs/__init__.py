@@ -13,6 +13,8 @@ import yaml
 from unlearn_gym.errors import UserError
 
 DEFAULT = "default"
+FORMER_NAMES = {"experiment_a": "mnist_trousers", "experiment_a_quick": "mnist_trousers_quick"}
+"""Former name of an experiment → its name; both are accepted."""
 LARGEST_FILE = 2**20
 """Bytes of a configuration file."""
 MOST_VALUES = 100_000
@@ -153,7 +155,15 @@ def hyperparameters(agent: str, env_id: str) -> dict[str, Any]:
     return {**entries.get(DEFAULT, {}), **entries.get(env_id.rpartition(":")[2], {})}
 
 
+def experiments() -> dict[str, Path]:
+    """Return name → file of the experiments that come with the package."""
+    return {
+        path.stem: path
+        for path in Path(str(resources.files(__name__))).joinpath("experiments").glob("*.yaml")
+    }
+
+
 def table(agent: str) -> dict[str, Any]:
     """Return the whole file of an agent, environment id (or ``default``) → settings; empty if it has no file."""
-    file = resources.files(__name__).joinpath(f"{agent}.yaml")
-    return read(file.read_text(encoding="utf-8"), f"configs/{agent}.yaml") if file.is_file() else {}
+    file = resources.files(__name__).joinpath("agents", f"{agent}.yaml")
+    return read(file.read_text(encoding="utf-8"), f"configs/agents/{agent}.yaml") if file.is_file() else {}

@@ -14,7 +14,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.checks import AUTO
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.losses import DenoisingProbe
-from unlearn_gym.models.diffusion import DiffusionModel
+from unlearn_gym.models.diffusion.model import DiffusionModel
 
 AUTOMATIC = ("forget_cap", "retain_weight", "learning_rate")
 """The keywords that may be "auto"."""

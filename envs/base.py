@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from unlearn_gym.envs.checks import check_keywords, check_options, check_seed
-from unlearn_gym.envs.curves import Curves, beside
+from unlearn_gym.envs.rendering.curves import Curves, beside
 from unlearn_gym.envs.rewards import SIDES, make_reward
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update

@@ -20,10 +20,10 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.diffusion import DiffusionModel
+from unlearn_gym.models.diffusion.model import DiffusionModel
+from unlearn_gym.models.diffusion.sampling import sample
+from unlearn_gym.models.diffusion.tasks import Task, get_task
 from unlearn_gym.models.grid import image_grid
-from unlearn_gym.models.sampling import sample
-from unlearn_gym.models.tasks import Task, get_task
 from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
 from unlearn_gym.processes.diffusion import DiffusionProcess
 

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.utils import EzPickle
 
 from unlearn_gym.data.checks import LARGEST_SEED, whole
-from unlearn_gym.data.curves import make_curves
+from unlearn_gym.data.sets.curves import make_curves
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
@@ -66,7 +66,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     ## Arguments
     | Name | Type | Default | Description |
     |------|------|---------|-------------|
-    | `curves` | str | `"synthetic"` | a name in `unlearn_gym.data.curves.CURVES` |
+    | `curves` | str | `"synthetic"` | a name in `unlearn_gym.data.sets.curves.CURVES` |
     | `curves_kwargs` | dict | `None` | `degree`, `noise`, `unwanted_share`, …: see `SyntheticCurves` |
     | `draw` | int | `0` | number of the problem that is drawn; `None` draws another one at each reset |
     | `objective` | str | `"linear"` | `linear` or `likelihood` |

@@ -18,11 +18,11 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import atomic_write
-from unlearn_gym.models.foreign import adapted, copied, fitted, itself
-from unlearn_gym.models.supervised_tasks import SupervisedTask, get_supervised_task
+from unlearn_gym.models.supervised.foreign import adapted, copied, fitted, itself
+from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
 from unlearn_gym.processes.supervised import SupervisedProcess
+from unlearn_gym.storage.files import atomic_write
 
 
 class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unlearn_gym.models.tasks import Task, get_task
+from unlearn_gym.models.diffusion.tasks import Task, get_task
 
 
 @pytest.fixture(scope="session")

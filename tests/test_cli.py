@@ -9,9 +9,9 @@ import pytest
 import yaml
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 
-from unlearn_gym import cli
 from unlearn_gym.errors import UserError
-from unlearn_gym.stopping import SIGNALS, Stopped
+from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.stopping import SIGNALS, Stopped
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Config:
 def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("env: b\nshare: 1e-3\nextra: {x: 1}\n")
-    config = cli.parse(Config, ["--config", str(path), "--n-envs", "3", "--extra.y", "3e-4"])
+    config = command_line.parse(Config, ["--config", str(path), "--n-envs", "3", "--extra.y", "3e-4"])
     assert config == Config("b", 3, 1e-3, extra={"x": 1, "y": 3e-4})
     assert type(config.n_envs) is int and type(config.share) is float
 
@@ -52,12 +52,12 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path):
     ],
 )
 def test_switches(words, force, bar):
-    config = cli.parse(Config, words.split())
+    config = command_line.parse(Config, words.split())
     assert (config.force, config.bar) == (force, bar)
 
 
 def test_defaults_can_be_replaced():
-    assert cli.parse(Config, ["--env", "c"], defaults={"env": "b", "extra": {"x": 1}}) == Config(
+    assert command_line.parse(Config, ["--env", "c"], defaults={"env": "b", "extra": {"x": 1}}) == Config(
         "c", extra={"x": 1}
     )
 
@@ -77,7 +77,7 @@ def test_defaults_can_be_replaced():
 )
 def test_errors_are_one_sentence_naming_the_key_and_what_is_allowed(words, message):
     with pytest.raises(UserError, match=message) as caught:
-        cli.parse(Config, words.split())
+        command_line.parse(Config, words.split())
     assert "\n" not in str(caught.value)
 
 
@@ -90,14 +90,14 @@ def test_errors_are_one_sentence_naming_the_key_and_what_is_allowed(words, messa
 )
 def test_check_names_the_key(values, message):
     with pytest.raises(UserError, match=message):
-        cli.check(Config, values, "settings of x")
+        command_line.check(Config, values, "settings of x")
 
 
 def test_unknown_key_in_a_file_is_named(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("envv: b\n")
     with pytest.raises(UserError, match="'envv' is not known; allowed are env"):
-        cli.parse(Config, ["--config", str(path)])
+        command_line.parse(Config, ["--config", str(path)])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_run_ends_the_process(error, status, printed, capsys):
             raise error
 
     with pytest.raises(SystemExit) as caught:
-        cli.run(main)
+        command_line.run(main)
     said = capsys.readouterr().err
     assert caught.value.code == status and said.startswith(printed) and said.count("\n") <= 1
 
@@ -142,7 +142,7 @@ def test_a_signal_is_heard_once_and_the_old_handlers_come_back(number, status, c
         while True:  # until the handler runs
             time.sleep(0.01)
 
-    assert cli.status(main) == status
+    assert command_line.status(main) == status
     assert [signal.getsignal(each) for each in SIGNALS] == before
     assert capsys.readouterr().err.startswith(f"stopped by {number.name}; ")
 
@@ -180,7 +180,7 @@ def test_what_a_file_cannot_hold_is_one_sentence(case, tmp_path):
     path = tmp_path / "c.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as caught:
-        cli.parse(Config, ["--config", str(path)])
+        command_line.parse(Config, ["--config", str(path)])
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -202,7 +202,7 @@ def test_what_a_file_cannot_hold_is_one_sentence(case, tmp_path):
 )
 def test_what_a_command_line_cannot_hold_is_one_sentence(words, message):
     with pytest.raises(UserError) as caught:
-        cli.parse(Config, words)
+        command_line.parse(Config, words)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -211,13 +211,13 @@ def test_entries_at_any_depth_are_merged_wherever_they_stand(tmp_path, capsys):
     path.write_text("extra: {a: {b: 0, c: '3e-4'}, limit: .inf}\n")
     words = ["--extra.a.b", "1", "--n-envs", "3", "--config", str(path), "--extra.a.d=0.5", "--extra.e", "x"]
     extra = {"a": {"b": 1, "c": "3e-4", "d": 0.5}, "limit": math.inf, "e": "x"}
-    assert cli.parse(Config, words) == Config(n_envs=3, extra=extra)
+    assert command_line.parse(Config, words) == Config(n_envs=3, extra=extra)
     with pytest.raises(SystemExit):
-        cli.parse(Config, [*words, "--print_config"])
+        command_line.parse(Config, [*words, "--print_config"])
     assert yaml.safe_load(capsys.readouterr().out)["extra"]["a"]["d"] == 0.5
 
 
 @pytest.mark.parametrize("values", [3, [], None, "text"])
 def test_check_refuses_what_is_no_mapping(values):
     with pytest.raises(UserError, match=r"settings of x: .* is no mapping"):
-        cli.check(Config, values, "settings of x")
+        command_line.check(Config, values, "settings of x")

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from unlearn_gym.__main__ import main
-from unlearn_gym.models.supervised_tasks import get_supervised_task
+from unlearn_gym.models.supervised.tasks import get_supervised_task
 
 
 def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
@@ -45,7 +45,7 @@ def test_classifiers_are_prepared(capfd, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
 def test_unknown_device_is_a_sentence_before_anything_is_read(device, capsys, monkeypatch):
-    monkeypatch.setattr("unlearn_gym.models.tasks.get_task", None)
+    monkeypatch.setattr("unlearn_gym.models.diffusion.tasks.get_task", None)
     assert main(["prepare", "trousers", "--device", device]) == 2
     printed = capsys.readouterr().err
     assert printed.startswith(f"error: device={device!r} cannot be used here (") and "try cpu" in printed

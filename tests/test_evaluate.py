@@ -9,8 +9,9 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from unlearn_gym import agents, commands, configs
-from unlearn_gym.commands.evaluate import without_jobs
+from unlearn_gym import agents, configs
+from unlearn_gym import cli as commands
+from unlearn_gym.cli.evaluate import without_jobs
 
 SCRIPT = Path(__file__).parents[1] / "evaluate.py"
 
@@ -192,7 +193,8 @@ def test_bad_rows_are_one_sentence(call, tmp_path, old, new, sentence):
 
 def test_another_configuration_file_is_another_agent(call, tmp_path, monkeypatch):
     def run(step_size):
-        (tmp_path / "primal_dual.yaml").write_text(f"default: {{step_size: {step_size}, warmup: 1}}\n")
+        (tmp_path / "agents").mkdir(exist_ok=True)
+        (tmp_path / "agents" / "primal_dual.yaml").write_text(f"default: {{step_size: {step_size}, warmup: 1}}\n")
         words = ("--env", "Quadratic-v0", "--agents", "primal_dual", "--seeds", "1", "--output", "reports")
         assert call(*words, "--metrics", "return")[0] == 0
         return json.loads((tmp_path / "reports" / "results.json").read_text())["agents"]

@@ -12,7 +12,7 @@ from unlearn_gym import agents
 from unlearn_gym.data import DATA
 from unlearn_gym.envs.rewards import REWARDS
 from unlearn_gym.evaluation.run import rollout
-from unlearn_gym.models.tasks import TASKS
+from unlearn_gym.models.diffusion.tasks import TASKS
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"

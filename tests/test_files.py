@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from unlearn_gym.cache import cache_dir
-from unlearn_gym.files import atomic_write, write_json, write_text
+from unlearn_gym.storage.cache import cache_dir
+from unlearn_gym.storage.files import atomic_write, write_json, write_text
 
 
 def names(folder):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from unlearn_gym import files, temporaries
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import PENDING, atomic_directory, atomic_write, settle, write_text
+from unlearn_gym.storage import files, temporaries
+from unlearn_gym.storage.files import PENDING, atomic_directory, atomic_write, settle, write_text
 
 OLD, NEW = {"a": "1", "b/c": "1", "b/d": "1"}, {"a": "2", "b/c": "2", "b/d": "2"}
 
@@ -102,7 +102,7 @@ def test_new_folder_and_file_are_whole_or_missing_after_a_kill_at_every_step(tmp
 SAVER = """
 import sys
 from pathlib import Path
-from unlearn_gym.files import atomic_directory
+from unlearn_gym.storage.files import atomic_directory
 for number in range(10**9):
     with atomic_directory(sys.argv[1]) as folder:
         for name in "abcdef":
@@ -203,7 +203,7 @@ def test_bad_targets_are_a_sentence(tmp_path, monkeypatch):
 FULL = """
 import resource, sys
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import atomic_directory, atomic_write
+from unlearn_gym.storage.files import atomic_directory, atomic_write
 from safetensors.torch import save_file
 import torch
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))

@@ -24,7 +24,7 @@ def test_the_blocks_run(tmp_path, monkeypatch):
 
 def test_the_page_names_the_numbers_of_the_code():
     from unlearn_gym.envs.automatic import CAP, HARM, PRICE
-    from unlearn_gym.models.schedules import KINDS
+    from unlearn_gym.models.diffusion.schedules import KINDS
 
     assert f"{CAP} times the larger" in TEXT and f"{PRICE:g} / L_retain" in TEXT
     assert f"{HARM:.1%}".replace("%", " %") in TEXT

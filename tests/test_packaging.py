@@ -134,7 +134,7 @@ def test_a_type_checker_sees_the_types(way, request, tmp_path):
     command = (sys.executable, "-m", "mypy", "--python-executable", python, "script.py")
     said = run(*command, cwd=tmp_path, MYPYPATH="")
     assert 'Revealed type is "builtins.int"' in said or 'Revealed type is "int"' in said
-    assert 'Revealed type is "unlearn_gym.agents.base.Agent"' in said
+    assert 'Revealed type is "unlearn_gym.agents.common.base.Agent"' in said
     assert "Success" in said
 
 

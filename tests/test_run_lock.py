@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.run_lock import LOCK, alone_in
+from unlearn_gym.storage.run_lock import LOCK, alone_in
 
 ROOT = Path(__file__).parents[1]
 TRAIN = (

@@ -11,9 +11,9 @@ from typing import Any
 
 from gymnasium import registry
 
-from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
-from unlearn_gym.commands import COMMANDS, run
+from unlearn_gym.cli import COMMANDS, run
 from unlearn_gym.errors import UserError
+from unlearn_gym.storage.cache import CACHE_VARIABLE, cache_dir
 
 
 def _numbers(text: str) -> list[int]:
@@ -54,7 +54,8 @@ def prepare(name: str, device: str, options: dict[str, Any]) -> None:
         options: of a classification task; see ``TaskOptions``.
     """
     from unlearn_gym.envs.options import as_device
-    from unlearn_gym.models import supervised_tasks, tasks
+    from unlearn_gym.models.diffusion import tasks
+    from unlearn_gym.models.supervised import tasks as supervised_tasks
 
     started = time.perf_counter()
     where = as_device(device)  # before the data are read
@@ -84,7 +85,7 @@ def _classifier_names(classifiers: Iterable[str], taken: Container[str]) -> dict
 def check(name: str, samples: int, picture: str | None) -> None:
     """Print how good a task's judge and models are; see ``evaluation.starting_point``."""
     from unlearn_gym.evaluation import starting_point
-    from unlearn_gym.models import tasks
+    from unlearn_gym.models.diffusion import tasks
 
     if samples < 1:
         raise UserError(f"samples={samples} was given; give at least 1.")

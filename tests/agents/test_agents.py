@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from unlearn_gym import agents
-from unlearn_gym.agents.base import Learner
+from unlearn_gym.agents.common.base import Learner
 from unlearn_gym.errors import UserError
 
 QUADRATIC = "unlearn_gym/Quadratic-v0"

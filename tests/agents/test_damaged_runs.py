@@ -15,11 +15,11 @@ import yaml
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from unlearn_gym import files
-from unlearn_gym.agents import checkpoints, training
-from unlearn_gym.agents.training import Run, TrainConfig, train
-from unlearn_gym.checksums import MANIFEST, checksums
+from unlearn_gym.agents import training
+from unlearn_gym.agents.training import Run, TrainConfig, checkpoints, train
 from unlearn_gym.errors import UserError
+from unlearn_gym.storage import files
+from unlearn_gym.storage.checksums import MANIFEST, checksums
 
 CONFIG = TrainConfig(
     env="Quadratic-v0",

@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from torch import nn
 
 from unlearn_gym import agents
-from unlearn_gym.agents import inert_pickle
+from unlearn_gym.agents.imports import inert_pickle
 from unlearn_gym.errors import UserError
 
 ID = "unlearn_gym/Quadratic-v0"

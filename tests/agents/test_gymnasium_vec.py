@@ -5,7 +5,7 @@ from stable_baselines3 import PPO
 
 import unlearn_gym  # noqa: F401 (registers the ids)
 from tests.envs.small import small_kwargs
-from unlearn_gym.agents.gymnasium_vec import GymnasiumVecEnv
+from unlearn_gym.agents.training.gymnasium_vec import GymnasiumVecEnv
 from unlearn_gym.errors import UserError
 
 ID = "unlearn_gym/Quadratic-v0"

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from unlearn_gym.agents.rows import read_rows, train_all, training_of
+from unlearn_gym.agents.training.comparison import read_rows, train_all, training_of
 from unlearn_gym.errors import UserError
 
 QUADRATIC = "unlearn_gym/Quadratic-v0"

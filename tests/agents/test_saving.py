@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from unlearn_gym import agents, files
-from unlearn_gym.agents import checkpoints, nested
-from unlearn_gym.agents.logs import CsvLog, Logbook
-from unlearn_gym.checksums import MANIFEST, checksums
+from unlearn_gym import agents
+from unlearn_gym.agents.common import serialization
+from unlearn_gym.agents.training import checkpoints
+from unlearn_gym.agents.training.logs import CsvLog, Logbook
 from unlearn_gym.errors import UserError
+from unlearn_gym.storage import files
+from unlearn_gym.storage.checksums import MANIFEST, checksums
 
 
 @pytest.fixture
@@ -36,8 +38,8 @@ def test_nested_states_come_back_with_their_types(tmp_path):
         "torch": torch.get_rng_state(),
         "nothing": {},
     }
-    nested.save(tmp_path, "state", state)
-    back = nested.load(tmp_path, "state")
+    serialization.save(tmp_path, "state", state)
+    back = serialization.load(tmp_path, "state")
     assert list(back) == list(state)
     for key in ("tensor", "scalar tensor", "torch"):
         assert back[key].equal(state[key]) and back[key].dtype == state[key].dtype
@@ -54,16 +56,16 @@ def test_nested_states_come_back_with_their_types(tmp_path):
 
 def test_objects_are_refused(tmp_path):
     with pytest.raises(TypeError, match="without pickle"):
-        nested.save(tmp_path, "state", {"a": object()})
+        serialization.save(tmp_path, "state", {"a": object()})
 
 
 @pytest.mark.parametrize("name", ["ppo", "sac", "recurrent_ppo"])
 def test_policy_is_never_loaded_without_its_statistics(name, env, tmp_path):
     agents.make(name, env).save(tmp_path / "agent")
-    record = nested.load(tmp_path / "agent", "agent")
+    record = serialization.load(tmp_path / "agent", "agent")
     assert len(record["state"]["normalizer"]["observations"]["mean"]) == 6
     del record["state"]["normalizer"]
-    nested.save(tmp_path / "agent", "agent", record)
+    serialization.save(tmp_path / "agent", "agent", record)
     with pytest.raises(UserError, match="without its normalisation statistics"):
         agents.load(tmp_path / "agent", env)
 
@@ -166,7 +168,9 @@ def test_agents_of_early_versions_have_no_manifest_and_load_with_a_warning(whole
     with pytest.warns(UserWarning, match="no manifest"):
         agents.load(tmp_path / "agent", env)
     agents.load(whole, env).save(tmp_path / "agent")
-    assert sorted(path.name for path in (tmp_path / "agent").iterdir()) == sorted(nested.files("agent"))
+    assert sorted(path.name for path in (tmp_path / "agent").iterdir()) == sorted(
+        serialization.files("agent")
+    )
 
 
 def test_an_agent_that_diverged_is_not_saved(env, tmp_path):

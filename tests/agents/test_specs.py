@@ -116,7 +116,8 @@ def test_a_name_has_the_settings_of_its_configuration_file(
 ):
     packaged = configs.table(name)["default"]
     assert {k: getattr(agents.resolve(name, env).settings, k) for k in packaged} == packaged
-    (tmp_path / f"{name}.yaml").write_text(
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / f"{name}.yaml").write_text(
         f"default: {{{key}: {default}}}\nunlearn_gym/Other-v0: {{{key}: {own}}}"
     )
     monkeypatch.setattr(configs.resources, "files", lambda package: tmp_path)

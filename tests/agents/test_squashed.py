@@ -5,10 +5,10 @@ import torch
 from scipy import integrate, stats
 from scipy.special import expit, logit
 
-from unlearn_gym.agents.policies import LOG_STD_RANGE, SquashedMlpPolicy, bounded, unbounded
+from unlearn_gym.agents.common.policies import LOG_STD_RANGE, SquashedMlpPolicy, bounded, unbounded
+from unlearn_gym.agents.common.squashed import SquashedGaussian, kl_to_standard_normal
+from unlearn_gym.agents.common.wrappers import to_lambda
 from unlearn_gym.agents.ppo import SlidingPPO
-from unlearn_gym.agents.squashed import SquashedGaussian, kl_to_standard_normal
-from unlearn_gym.agents.view import to_lambda
 
 
 def policy(mean, log_std, prior="uniform") -> SquashedGaussian:

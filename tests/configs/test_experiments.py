@@ -1,20 +1,19 @@
 """Every comparison that the package or its pages name can be read."""
 
 import re
-from importlib import resources
 from pathlib import Path
 
 import gymnasium as gym
 import pytest
 import yaml
 
+from unlearn_gym import configs
 from unlearn_gym.agents import names
-from unlearn_gym.agents.rows import read_rows, training_of
+from unlearn_gym.agents.training.comparison import read_rows, training_of
 from unlearn_gym.envs.making import full_id
 
-CONFIGS = Path(str(resources.files("unlearn_gym.configs")))
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
-TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in CONFIGS.glob("*.yaml")}
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in configs.experiments().values()}
 TEXTS |= {
     f"extending-{k}": block
     for k, block in enumerate(
@@ -25,7 +24,7 @@ COMPARISONS = sorted(name for name, text in TEXTS.items() if "\nrows:" in text)
 
 
 def test_there_are_some():
-    assert {"experiment_a", "experiment_a_quick", "extending-0"} <= set(COMPARISONS)
+    assert {"mnist_trousers", "mnist_trousers_quick", "extending-0"} <= set(COMPARISONS)
 
 
 @pytest.mark.parametrize("name", COMPARISONS)

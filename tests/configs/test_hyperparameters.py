@@ -1,17 +1,15 @@
-from importlib import resources
-
 import gymnasium as gym
 import pytest
 
 from unlearn_gym import agents, configs
 from unlearn_gym.errors import UserError
 
-TABLES = [name for name in agents.names() if resources.files(configs).joinpath(f"{name}.yaml").is_file()]
+TABLES = [name for name in agents.names() if configs.table(name)]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_entry_makes_the_agent_and_every_id_exists(name):
-    table = configs.read(resources.files(configs).joinpath(f"{name}.yaml").read_text("utf-8"), name)
+    table = configs.table(name)
     assert "default" in table
     env = gym.make("unlearn_gym/Quadratic-v0")
     for env_id in table:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from unlearn_gym.data import parquet
 from unlearn_gym.data.augment import augment
-from unlearn_gym.data.classes import LabelledImages, class_unlearning, share_of, split_request
-from unlearn_gym.data.hub import find_dataset
-from unlearn_gym.data.pixels import PixelFormat, decode_bytes
+from unlearn_gym.data.readers import parquet
+from unlearn_gym.data.readers.hub import find_dataset
+from unlearn_gym.data.readers.pixels import PixelFormat, decode_bytes
+from unlearn_gym.data.sets.classes import LabelledImages, class_unlearning, share_of, split_request
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unlearn_gym.data.curves import BreastCancerCurves, SyntheticCurves, make_curves
+from unlearn_gym.data.sets.curves import BreastCancerCurves, SyntheticCurves, make_curves
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.regression import r2
 from unlearn_gym.models.polynomial import Polynomial, legendre

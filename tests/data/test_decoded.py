@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.data.test_classes import write_split
-from unlearn_gym.cache import CACHE_VARIABLE
-from unlearn_gym.data import decoded, parquet, pixels
-from unlearn_gym.data.pixels import PixelFormat
+from unlearn_gym.data.readers import decoded, parquet, pixels
+from unlearn_gym.data.readers.pixels import PixelFormat
+from unlearn_gym.storage.cache import CACHE_VARIABLE
 
 FORM = PixelFormat(1, 6, 6)
 

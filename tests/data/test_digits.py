@@ -4,8 +4,8 @@ import torch
 from sklearn.datasets import load_digits
 
 from unlearn_gym.data import DATA, load
-from unlearn_gym.data.digits import boot_images, digit_images, load_digits_with_boots
 from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.data.sets.digits import boot_images, digit_images, load_digits_with_boots
 from unlearn_gym.data.split import joined
 from unlearn_gym.errors import UserError
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from unlearn_gym.data.hub import find_dataset
+from unlearn_gym.data.readers.hub import find_dataset
 from unlearn_gym.data.sources import load_images
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError

@@ -7,7 +7,7 @@ from tests.data.test_classes import write_split
 from tests.real_trousers import point_to_images
 from unlearn_gym.data import load
 from unlearn_gym.data.fingerprint import fingerprint
-from unlearn_gym.data.trousers import CONCEPTS, load_mnist_with_trousers, repeated
+from unlearn_gym.data.sets.trousers import CONCEPTS, load_mnist_with_trousers, repeated
 from unlearn_gym.errors import UserError
 
 

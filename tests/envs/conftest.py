@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.data.test_classes import write_split
-from unlearn_gym.models.concepts import ConceptRecipe
-from unlearn_gym.models.tasks import TASKS, data_task
+from unlearn_gym.models.diffusion.concepts import ConceptRecipe
+from unlearn_gym.models.diffusion.tasks import TASKS, data_task
 
 FORMS = {
     "cifar10_45k": (32, 3, 10),

@@ -12,7 +12,7 @@ import torch
 
 import unlearn_gym  # noqa: F401 (registers the ids)
 from tests.envs.small_supervised import small_emse_kwargs
-from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
 HEAVY = ("VGG16BN", "MobileNetV2", "ResNet20-Online")

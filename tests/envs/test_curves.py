@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from unlearn_gym.envs.curves import Curves, beside
+from unlearn_gym.envs.rendering.curves import Curves, beside
 from unlearn_gym.processes.base import Signals
 
 ID = "unlearn_gym/Quadratic-v0"

@@ -13,8 +13,8 @@ from PIL import Image
 from tests.envs.small import SHORT, user_model
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import JudgeSettings
-from unlearn_gym.evaluation.judges import make_judge
-from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.evaluation.evaluators.registry import make_judge
+from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
 

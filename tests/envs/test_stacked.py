@@ -8,9 +8,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import nn
 
 from tests.envs.small import small_kwargs
-from unlearn_gym.agents import nested
-from unlearn_gym.envs.stacked import StackedVectorEnv
+from unlearn_gym.agents.common import serialization
 from unlearn_gym.envs.vector import Maker, stacked_if_possible
+from unlearn_gym.envs.vector.stacked import StackedVectorEnv
 from unlearn_gym.errors import UserError
 
 SEED, COUNT = 5, 3
@@ -195,8 +195,8 @@ def test_goes_on_where_it_was_saved(tmp_path, name, state):
     second, _ = both(name, tmp_path, {"state": state})
     first.reset(seed=SEED)
     first.step(actions(1)[0])
-    nested.save(tmp_path, "states", [env.state_dict() for env in first.envs])
-    for env, saved in zip(second.envs, nested.load(tmp_path, "states"), strict=True):
+    serialization.save(tmp_path, "states", [env.state_dict() for env in first.envs])
+    for env, saved in zip(second.envs, serialization.load(tmp_path, "states"), strict=True):
         env.load_state_dict(saved)
     for action in actions(6):
         assert_same(second.step(action), first.step(action), rtol=1e-9)

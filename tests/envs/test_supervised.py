@@ -10,7 +10,7 @@ from torch import nn
 from tests.envs.small_supervised import user_problem
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.networks import ResNet20
-from unlearn_gym.models.supervised_tasks import get_supervised_task
+from unlearn_gym.models.supervised.tasks import get_supervised_task
 
 DIGITS = "unlearn_gym/EMSE-Digits-v0"
 USER = "unlearn_gym/EMSE-v0"

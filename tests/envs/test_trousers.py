@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.real_trousers import point_to_images, task_with_models
-from unlearn_gym.models.tasks import TASKS
+from unlearn_gym.models.diffusion.tasks import TASKS
 
 REAL_TASK = TASKS["trousers"]
 SHORT = {"horizon": 2, "batch_size": 8}

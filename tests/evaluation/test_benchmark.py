@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.benchmark import BENCHMARKS, Scale, benchmark_campaign
-from unlearn_gym.evaluation.benchmark_data import scale_sentence
-from unlearn_gym.evaluation.rules import Protocol
+from unlearn_gym.evaluation.benchmark.data import scale_sentence
+from unlearn_gym.evaluation.benchmark.experiment import BENCHMARKS, Scale, benchmark_campaign
+from unlearn_gym.evaluation.benchmark.protocol import Protocol
 
 SCRIPT = Path(__file__).parents[2] / "evaluate.py"
 SMALL = ("--epochs", "1", "--pretrain-epochs", "1", "--fraction", "0.3", "--output", "report")

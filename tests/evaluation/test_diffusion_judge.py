@@ -10,11 +10,11 @@ import torch
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.evaluation import JudgeSettings
-from unlearn_gym.evaluation.diffusion_judge import DiffusionJudge
-from unlearn_gym.evaluation.judges import make_judge
+from unlearn_gym.evaluation.evaluators.diffusion import DiffusionJudge
+from unlearn_gym.evaluation.evaluators.registry import make_judge
 from unlearn_gym.metrics.similarity import best_match_ssim
-from unlearn_gym.models.concepts import ConceptClassifier
-from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.diffusion.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
 SETTINGS = JudgeSettings(samples=12, class_samples=4, sampling_steps=2, probe=16)

@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from unlearn_gym.evaluation import Contestant, evaluate
-from unlearn_gym.evaluation.drawing import looks
-from unlearn_gym.evaluation.figures import draw_all
-from unlearn_gym.evaluation.figures_runs import read_progress
-from unlearn_gym.evaluation.figures_samples import samples_figure, strip
-from unlearn_gym.evaluation.figures_scores import ellipse_patch
-from unlearn_gym.evaluation.html import save_html
-from unlearn_gym.evaluation.report import save_report
+from unlearn_gym.evaluation.report.drawing import looks
+from unlearn_gym.evaluation.report.figures import draw_all
+from unlearn_gym.evaluation.report.figures.runs import read_progress
+from unlearn_gym.evaluation.report.figures.samples import samples_figure, strip
+from unlearn_gym.evaluation.report.figures.scores import ellipse_patch
+from unlearn_gym.evaluation.report.html import save_html
+from unlearn_gym.evaluation.report.markdown import save_report
 
 
 def pixels(path):

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from unlearn_gym.evaluation import evaluate
-from unlearn_gym.evaluation.figures import draw_all
-from unlearn_gym.evaluation.html import save_html
-from unlearn_gym.evaluation.markup import code, escape
-from unlearn_gym.evaluation.report import save_report
-from unlearn_gym.evaluation.tables import Grid, main_grid
-from unlearn_gym.files import write_text
+from unlearn_gym.evaluation.report.figures import draw_all
+from unlearn_gym.evaluation.report.html import save_html
+from unlearn_gym.evaluation.report.markdown import save_report
+from unlearn_gym.evaluation.report.markup import code, escape
+from unlearn_gym.evaluation.report.tables import Grid, main_grid
+from unlearn_gym.storage.files import write_text
 
 from .tiny_agents import constant
 

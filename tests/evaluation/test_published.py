@@ -2,7 +2,7 @@
 
 import pytest
 
-from unlearn_gym.evaluation.published import baseline, best, published
+from unlearn_gym.evaluation.benchmark.published import baseline, best, published
 from unlearn_gym.metrics.classification import unlearn_score
 
 TASKS = {"resnet20-cifar10": 14, "vgg16bn-cifar100": 14, "mobilenetv2-fmnist": 13}

@@ -7,9 +7,9 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 import unlearn_gym  # noqa: F401
-from unlearn_gym.evaluation.judge import JudgeSettings
-from unlearn_gym.evaluation.judges import make_judge
-from unlearn_gym.evaluation.regression_judge import RegressionJudge
+from unlearn_gym.evaluation.evaluators.base import JudgeSettings
+from unlearn_gym.evaluation.evaluators.registry import make_judge
+from unlearn_gym.evaluation.evaluators.regression import RegressionJudge
 from unlearn_gym.metrics.glossary import look_up
 
 

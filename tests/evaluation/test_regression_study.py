@@ -5,8 +5,8 @@ import json
 import pytest
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.regression_study import Constant
 from unlearn_gym.evaluation.studies import run_study
+from unlearn_gym.evaluation.studies.regression import Constant
 
 SMALL = {
     "draws": 2,

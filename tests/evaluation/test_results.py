@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 
 from unlearn_gym.evaluation import Campaign, Contestant, evaluate
-from unlearn_gym.evaluation.campaign import Findings
+from unlearn_gym.evaluation.experiment import Findings
 from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.report.sentences import conclusion, mean_and_half, number, spread
+from unlearn_gym.evaluation.report.tables import (
+    STAR,
+    class_grid,
+    deviation_grid,
+    main_grid,
+    pair_grid,
+    robust_grid,
+)
 from unlearn_gym.evaluation.results import baseline_pairs, best_static, pairs, results, save_results
 from unlearn_gym.evaluation.statistics import Summary
-from unlearn_gym.evaluation.tables import STAR, class_grid, deviation_grid, main_grid, pair_grid, robust_grid
-from unlearn_gym.evaluation.wording import conclusion, mean_and_half, number, spread
 
 
 @pytest.fixture

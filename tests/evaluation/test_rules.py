@@ -9,7 +9,7 @@ from torch import nn
 
 from unlearn_gym.data import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.rules import Protocol, seeded_globals, unlearn
+from unlearn_gym.evaluation.benchmark.protocol import Protocol, seeded_globals, unlearn
 from unlearn_gym.methods import make_method
 
 CPU = torch.device("cpu")

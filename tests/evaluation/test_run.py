@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from unlearn_gym.evaluation import Campaign
-from unlearn_gym.evaluation.bench import Bench
 from unlearn_gym.evaluation.run import rollout
+from unlearn_gym.evaluation.worker import Bench
 
 from .tiny_agents import Constant, Noisy, constant
 

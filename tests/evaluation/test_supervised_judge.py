@@ -10,9 +10,9 @@ from torch import nn
 
 import unlearn_gym  # noqa: F401
 from unlearn_gym.data import LabelledSet, UnlearningData
-from unlearn_gym.evaluation.judge import JudgeSettings
-from unlearn_gym.evaluation.judges import make_judge
-from unlearn_gym.evaluation.supervised_judge import SupervisedJudge
+from unlearn_gym.evaluation.evaluators.base import JudgeSettings
+from unlearn_gym.evaluation.evaluators.registry import make_judge
+from unlearn_gym.evaluation.evaluators.supervised import SupervisedJudge
 from unlearn_gym.metrics.glossary import look_up
 
 NOTHING = LabelledSet(torch.empty(0, 3), torch.empty(0, dtype=torch.int64))

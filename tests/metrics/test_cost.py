@@ -6,9 +6,9 @@ import torch
 
 from tests.processes.reference import small_process
 from unlearn_gym.metrics.cost import PassCounter
-from unlearn_gym.processes.passed_bank import PassedBank
-from unlearn_gym.processes.tape import ROUND
-from unlearn_gym.processes.taped_bank import TapedBank
+from unlearn_gym.processes.gradients.per_example import TapedBank
+from unlearn_gym.processes.gradients.plain_passes import PassedBank
+from unlearn_gym.processes.gradients.tape import ROUND
 
 LAMBDA = 0.5
 

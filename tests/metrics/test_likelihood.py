@@ -8,7 +8,7 @@ import torch
 
 from unlearn_gym.metrics import likelihood
 from unlearn_gym.metrics.likelihood import bits_per_dim
-from unlearn_gym.models.diffusion import default_scheduler
+from unlearn_gym.models.diffusion.model import default_scheduler
 
 SCHEDULE = default_scheduler().alphas_cumprod
 SHAPE = (1, 4, 4)

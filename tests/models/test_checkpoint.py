@@ -10,9 +10,9 @@ from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, 
 from safetensors.torch import load_file, save_file
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.diffusion import DiffusionModel
-from unlearn_gym.models.sampling import sample
-from unlearn_gym.models.schedules import KINDS
+from unlearn_gym.models.diffusion.model import DiffusionModel
+from unlearn_gym.models.diffusion.sampling import sample
+from unlearn_gym.models.diffusion.schedules import KINDS
 from unlearn_gym.models.threads import one_thread, seeded_weights
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

@@ -5,7 +5,12 @@ import torch
 
 from unlearn_gym.data import LabelledSet, load
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.concepts import ConceptClassifier, ConceptRecipe, concept_set, train_concepts
+from unlearn_gym.models.diffusion.concepts import (
+    ConceptClassifier,
+    ConceptRecipe,
+    concept_set,
+    train_concepts,
+)
 from unlearn_gym.models.threads import seeded_weights
 
 SHORT = ConceptRecipe(steps=120)

@@ -3,9 +3,9 @@ import torch
 from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 
 from unlearn_gym.data import LabelledSet
-from unlearn_gym.models.diffusion import DiffusionModel, build_unet, default_scheduler
-from unlearn_gym.models.diffusion_training import DiffusionRecipe, train_ddpm
-from unlearn_gym.models.sampling import ddim, sample
+from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.diffusion.sampling import ddim, sample
+from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
 from unlearn_gym.models.threads import one_thread, seeded_weights
 
 TINY = DiffusionRecipe(widths=(8, 8), norm_groups=4, steps=3, batch_size=4)
@@ -73,7 +73,7 @@ def test_sampling_repeats_and_stays_in_range(model):
 def test_sampling_in_chunks_changes_nothing(model, monkeypatch):
     labels = torch.tensor([0, 1, 2, 0, 1])
     whole = sample(model.unet, model.scheduler, labels, noise(5, 1, 8, 8), steps=3)
-    monkeypatch.setattr("unlearn_gym.models.sampling.CHUNK", 2)
+    monkeypatch.setattr("unlearn_gym.models.diffusion.sampling.CHUNK", 2)
     parts = sample(model.unet, model.scheduler, labels, noise(5, 1, 8, 8), steps=3)
     torch.testing.assert_close(whole, parts, atol=1e-4, rtol=0)
 

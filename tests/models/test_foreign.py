@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 
 import unlearn_gym  # noqa: F401 (registers the ids)
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.foreign import Adapted, itself
+from unlearn_gym.models.supervised.foreign import Adapted, itself
 
 RNG = np.random.default_rng(0)
 INPUTS = RNG.standard_normal((24, 5)).astype(np.float32)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.supervised_tasks import SUPERVISED_TASKS, get_supervised_task
+from unlearn_gym.models.supervised.tasks import SUPERVISED_TASKS, get_supervised_task
 
 
 def same(first, second):
@@ -20,7 +20,7 @@ def test_models_are_cached_and_options_change_the_key(tmp_path, monkeypatch):
     assert task.scaled == "1 of 30 pretraining epochs, 10.0% of the images"
     first, retrained = task.original(), task.retrained()
     assert not first.training and not same(first, retrained)
-    monkeypatch.setattr("unlearn_gym.models.supervised_tasks.train_classifier", None)
+    monkeypatch.setattr("unlearn_gym.models.supervised.tasks.train_classifier", None)
     assert same(first, task.original())
     assert len(list((tmp_path / "models").glob("digits-original-*/manifest.json"))) == 1
     assert not list((tmp_path / "training").iterdir())

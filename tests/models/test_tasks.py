@@ -5,10 +5,10 @@ import torch
 
 from unlearn_gym.data import load
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.concepts import ConceptRecipe
-from unlearn_gym.models.diffusion_training import DiffusionRecipe
-from unlearn_gym.models.sampling import sample
-from unlearn_gym.models.tasks import TASKS, Task, get_task, prepare
+from unlearn_gym.models.diffusion.concepts import ConceptRecipe
+from unlearn_gym.models.diffusion.sampling import sample
+from unlearn_gym.models.diffusion.tasks import TASKS, Task, get_task, prepare
+from unlearn_gym.models.diffusion.training import DiffusionRecipe
 
 TINY = DiffusionRecipe(widths=(8, 8), norm_groups=4, steps=2, batch_size=4)
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from unlearn_gym.data.split import LabelledSet
-from unlearn_gym.models import diffusion_training, supervised_training
-from unlearn_gym.models.diffusion_training import DiffusionRecipe, train_ddpm
-from unlearn_gym.models.supervised_training import SupervisedRecipe, train_classifier
+from unlearn_gym.models.diffusion import training as diffusion_training
+from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
+from unlearn_gym.models.supervised import training as supervised_training
+from unlearn_gym.models.supervised.training import SupervisedRecipe, train_classifier
 from unlearn_gym.models.training_file import TrainingFile
 
 DIFFUSION = DiffusionRecipe(widths=(8, 8), norm_groups=4, steps=7, batch_size=4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.real_trousers import point_to_images, task_with_models
-from unlearn_gym.models.sampling import sample
+from unlearn_gym.models.diffusion.sampling import sample
 
 pytestmark = pytest.mark.slow
 

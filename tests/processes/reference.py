@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet2DModel
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
-from unlearn_gym.models.diffusion import build_unet, default_scheduler
+from unlearn_gym.models.diffusion.model import build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
 from unlearn_gym.objectives.base import Parts

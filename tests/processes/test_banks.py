@@ -7,10 +7,11 @@ from torch import nn
 
 from tests.processes.reference import small_process
 from unlearn_gym.errors import UserError
-from unlearn_gym.processes import banks, tape
-from unlearn_gym.processes.passed_bank import PassedBank
-from unlearn_gym.processes.taped_bank import TapedBank
-from unlearn_gym.processes.taped_blocks import TapedBlocks
+from unlearn_gym.processes.gradients import choice as banks
+from unlearn_gym.processes.gradients import tape
+from unlearn_gym.processes.gradients.blocks import TapedBlocks
+from unlearn_gym.processes.gradients.per_example import TapedBank
+from unlearn_gym.processes.gradients.plain_passes import PassedBank
 
 
 def chosen(process):

@@ -14,10 +14,10 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
-from unlearn_gym.processes.stacks import NotStackable, make_stack
-from unlearn_gym.processes.statistics import has_batch_norm, normalise_by_batch
+from unlearn_gym.processes.common.statistics import has_batch_norm, normalise_by_batch
+from unlearn_gym.processes.gradients.per_example import TapedBank
+from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
 from unlearn_gym.processes.supervised import SupervisedProcess, brier_error
-from unlearn_gym.processes.taped_bank import TapedBank
 
 LR = 0.2
 NETWORKS = IMAGES | TOKENS

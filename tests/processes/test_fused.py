@@ -10,11 +10,11 @@ from torch import nn
 from tests.processes.reference import NaiveProcess, small_process
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes import tape
-from unlearn_gym.processes.flat import joined
-from unlearn_gym.processes.passed_bank import PassedBank
-from unlearn_gym.processes.taped_bank import TapedBank
-from unlearn_gym.processes.taped_blocks import TapedBlocks
+from unlearn_gym.processes.common.flat import joined
+from unlearn_gym.processes.gradients import tape
+from unlearn_gym.processes.gradients.blocks import TapedBlocks
+from unlearn_gym.processes.gradients.per_example import TapedBank
+from unlearn_gym.processes.gradients.plain_passes import PassedBank
 
 LAMBDAS = (0.5, 0.1, 0.0, 0.9, 1.0)
 BANKS = {

@@ -8,8 +8,8 @@ import torch
 
 from tests.processes.reference import small_process
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
-from unlearn_gym.processes.optimizers import OPTIMIZERS
-from unlearn_gym.processes.stacked_diffusion import StackedDiffusion
+from unlearn_gym.processes.common.optimizers import OPTIMIZERS
+from unlearn_gym.processes.stacked.diffusion import StackedDiffusion
 
 SEEDS = (11, 12)
 

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import brier_score_loss
 from torch import nn
 
-from unlearn_gym.data.classes import class_unlearning
+from unlearn_gym.data.sets.classes import class_unlearning
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.networks import make_network
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective

@@ -14,11 +14,11 @@ from tests.processes.reference import NaiveProcess, small_process
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
-from unlearn_gym.processes import tape
-from unlearn_gym.processes.passed_bank import PassedBank
-from unlearn_gym.processes.stacks import make_stack
-from unlearn_gym.processes.taped_bank import TapedBank
-from unlearn_gym.processes.taped_blocks import TapedBlocks
+from unlearn_gym.processes.gradients import tape
+from unlearn_gym.processes.gradients.blocks import TapedBlocks
+from unlearn_gym.processes.gradients.per_example import TapedBank
+from unlearn_gym.processes.gradients.plain_passes import PassedBank
+from unlearn_gym.processes.stacked.choice import make_stack
 
 BASE = {
     "sample_size": 8,

@@ -17,14 +17,15 @@ from tests.stress.children import Child, start
 from tests.stress.disk import Wire, die, forbidden, full, snapshot
 from tests.stress.mutations import BINARY
 from tests.stress.runs import wired
-from unlearn_gym.cache import CACHE_VARIABLE
-from unlearn_gym.data import decoded
-from unlearn_gym.data.pixels import PixelFormat
+from unlearn_gym.data.readers import decoded
+from unlearn_gym.data.readers.pixels import PixelFormat
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
-from unlearn_gym.models import diffusion_training, store
-from unlearn_gym.models.diffusion_training import DiffusionRecipe
-from unlearn_gym.models.tasks import Task
+from unlearn_gym.models import store
+from unlearn_gym.models.diffusion import training as diffusion_training
+from unlearn_gym.models.diffusion.tasks import Task
+from unlearn_gym.models.diffusion.training import DiffusionRecipe
+from unlearn_gym.storage.cache import CACHE_VARIABLE
 
 COUNT = 30
 SPEC = {"a": 1}

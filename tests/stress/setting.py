@@ -14,16 +14,20 @@ import torch
 
 from tests.data.test_classes import write_split
 from tests.envs.conftest import FORMS
-from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
-from unlearn_gym.models.concepts import ConceptRecipe
-from unlearn_gym.models.tasks import TASKS, data_task, get_task
+from unlearn_gym.models.diffusion.concepts import ConceptRecipe
+from unlearn_gym.models.diffusion.tasks import TASKS, data_task, get_task
+from unlearn_gym.storage.cache import CACHE_VARIABLE, cache_dir
 
 LIBRARIES = (
-    *("unlearn_gym.agents.training", "unlearn_gym.agents.sb3", "unlearn_gym.agents.adaptive_vi"),
+    *("unlearn_gym.agents.training", "unlearn_gym.agents.common.sb3", "unlearn_gym.agents.adaptive_vi"),
     *("unlearn_gym.envs.diffusion", "unlearn_gym.envs.supervised", "unlearn_gym.envs.regression"),
-    *("unlearn_gym.envs.stacked", "unlearn_gym.evaluation.publish", "unlearn_gym.evaluation.judges"),
-    *("unlearn_gym.evaluation.diffusion_judge", "unlearn_gym.evaluation.regression_judge"),
-    *("unlearn_gym.evaluation.supervised_judge", "torch.utils.tensorboard", "sklearn.datasets"),
+    *(
+        "unlearn_gym.envs.vector.stacked",
+        "unlearn_gym.evaluation.report.publish",
+        "unlearn_gym.evaluation.evaluators.registry",
+    ),
+    *("unlearn_gym.evaluation.evaluators.diffusion", "unlearn_gym.evaluation.evaluators.regression"),
+    *("unlearn_gym.evaluation.evaluators.supervised", "torch.utils.tensorboard", "sklearn.datasets"),
 )
 """Loaded once, so that no fork loads them."""
 

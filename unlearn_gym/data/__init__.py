@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from unlearn_gym.data.checks import check_keywords
-from unlearn_gym.data.digits import load_digits_with_boots
+from unlearn_gym.data.sets.digits import load_digits_with_boots
+from unlearn_gym.data.sets.trousers import load_mnist_with_trousers
 from unlearn_gym.data.split import LabelledSet, UnlearningData
-from unlearn_gym.data.trousers import load_mnist_with_trousers
 from unlearn_gym.errors import UserError
 
 __all__ = ["DATA", "LabelledSet", "UnlearningData", "load"]

@@ -10,7 +10,7 @@ import torch
 from unlearn_gym.data.class_names import ClassNames, class_numbers, names_in_order
 from unlearn_gym.data.labels import Part
 from unlearn_gym.data.overlap import warn_of_overlap
-from unlearn_gym.data.pixels import PixelFormat
+from unlearn_gym.data.readers.pixels import PixelFormat
 from unlearn_gym.data.sources import numbered_set, read_parts
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from unlearn_gym.data import arrays, folder, parquet
 from unlearn_gym.data.class_names import ClassNames, class_numbers, with_numbers
 from unlearn_gym.data.labels import Labels, Part, read_labels
-from unlearn_gym.data.pixels import PixelFormat, decode
-from unlearn_gym.data.rows import Rows, are_rows
+from unlearn_gym.data.readers import arrays, folder, parquet
+from unlearn_gym.data.readers.pixels import PixelFormat, decode
+from unlearn_gym.data.readers.rows import Rows, are_rows
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unlearn_gym.data.arrays import as_tensor
 from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.labels import Part, read_labels
 from unlearn_gym.data.overlap import warn_of_overlap
-from unlearn_gym.data.pixels import PixelFormat
+from unlearn_gym.data.readers.arrays import as_tensor
+from unlearn_gym.data.readers.pixels import PixelFormat
+from unlearn_gym.data.readers.rows import Rows, are_rows
 from unlearn_gym.data.request import joined_request
-from unlearn_gym.data.rows import Rows, are_rows
 from unlearn_gym.data.sources import read_parts
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from unlearn_gym import workers
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.bench import Bench
-from unlearn_gym.evaluation.campaign import Campaign, Findings
+from unlearn_gym.evaluation.experiment import Campaign, Findings
 from unlearn_gym.evaluation.records import Record, load_record, record_path, save_record
+from unlearn_gym.evaluation.worker import Bench
 from unlearn_gym.models.threads import one_thread
-from unlearn_gym.user_code import blamed
+from unlearn_gym.runtime import workers
+from unlearn_gym.runtime.user_code import blamed
 
 MakeBench = Callable[[Any], Bench]
 """From a campaign to the bench of its kind; module-level, as it is sent to other processes."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from unlearn_gym.evaluation.run import Run
-from unlearn_gym.files import atomic_write, write_json
+from unlearn_gym.storage.files import atomic_write, write_json
 
 FORMAT = 2
 PACKAGES = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")

@@ -15,10 +15,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.evaluation.campaign import BEFORE, RETRAINED, Campaign, Contestant, Findings
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Contestant, Findings
 from unlearn_gym.evaluation.statistics import Summary, paired_difference, summarize
-from unlearn_gym.files import write_json
 from unlearn_gym.metrics.glossary import GLOSSARY
+from unlearn_gym.storage.files import write_json
 
 TIMED = frozenset(name for name, metric in GLOSSARY.items() if metric.unit == "seconds")
 PACKAGES = ("unlearn-gym", "torch", "diffusers", "stable-baselines3", "gymnasium", "numpy", "torchmetrics")

@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 from torch import nn
 
-from unlearn_gym.evaluation.rules import seeded_globals
+from unlearn_gym.evaluation.benchmark.protocol import seeded_globals
 from unlearn_gym.metrics.cost import PassCounter
 
 

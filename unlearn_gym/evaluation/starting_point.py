@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from unlearn_gym.evaluation.tables import Grid
-from unlearn_gym.files import atomic_write
+from unlearn_gym.evaluation.report.tables import Grid
 from unlearn_gym.metrics.concepts import share_called
-from unlearn_gym.models.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.sampling import sample
+from unlearn_gym.models.diffusion.tasks import ROLES, Task
 from unlearn_gym.models.grid import image_grid
-from unlearn_gym.models.sampling import sample
-from unlearn_gym.models.tasks import ROLES, Task
+from unlearn_gym.storage.files import atomic_write
 
 CHUNK = 500
 SHOWN = 20

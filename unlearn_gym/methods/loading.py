@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.user_code import blamed, import_file
+from unlearn_gym.runtime.user_code import blamed, import_file
 
 METHODS: dict[str, str] = {
     "retain_finetune": "RetainFinetune",

@@ -7,7 +7,7 @@ from pathlib import Path
 import diffusers
 import torch
 
-from unlearn_gym.files import write_json
+from unlearn_gym.storage.files import write_json
 
 FILE = "provenance.json"
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
-from unlearn_gym.checksums import MANIFEST, checksums
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import atomic_directory, write_json
+from unlearn_gym.storage.cache import CACHE_VARIABLE, cache_dir
+from unlearn_gym.storage.checksums import MANIFEST, checksums
+from unlearn_gym.storage.files import atomic_directory, write_json
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Models that come with the package, in folders of the cache's names and layout."""

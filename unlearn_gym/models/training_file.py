@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
-from unlearn_gym.files import atomic_write
+from unlearn_gym.storage.files import atomic_write
 
 
 @dataclass(frozen=True)

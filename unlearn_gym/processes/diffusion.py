@@ -14,9 +14,9 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
 from unlearn_gym.processes.base import Quality
+from unlearn_gym.processes.common.passes import forward
+from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
-from unlearn_gym.processes.passes import forward
-from unlearn_gym.processes.stream import Shuffled
 
 PROBE_SIZE = 32
 PROBE_SEED = 0

@@ -16,12 +16,12 @@ from torch.nn.parameter import is_lazy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
-from unlearn_gym.processes.banks import choose
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
-from unlearn_gym.processes.flat import are_views, flatten_, trained
-from unlearn_gym.processes.measurement import Bank, Sides
-from unlearn_gym.processes.optimizers import make_optimizer
-from unlearn_gym.processes.tape import trained_layers
+from unlearn_gym.processes.common.flat import are_views, flatten_, trained
+from unlearn_gym.processes.common.optimizers import make_optimizer
+from unlearn_gym.processes.gradients.base import Bank, Sides
+from unlearn_gym.processes.gradients.choice import choose
+from unlearn_gym.processes.gradients.tape import trained_layers
 
 STATES = ("fresh", "lagged")
 UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearn_gym.data.curves import Curves
+from unlearn_gym.data.sets.curves import Curves
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.models.polynomial import Polynomial
 from unlearn_gym.processes.base import Signals
-from unlearn_gym.processes.flat import joined
+from unlearn_gym.processes.common.flat import joined
 from unlearn_gym.processes.supervised import SupervisedProcess
 
 

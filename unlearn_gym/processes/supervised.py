@@ -13,11 +13,11 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.processes.base import Quality
+from unlearn_gym.processes.common.passes import forward
+from unlearn_gym.processes.common.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
+from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
-from unlearn_gym.processes.measurement import Bank
-from unlearn_gym.processes.passes import forward
-from unlearn_gym.processes.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
-from unlearn_gym.processes.stream import Shuffled
+from unlearn_gym.processes.gradients.base import Bank
 
 PROBE_SIZE = 128
 PROBE_SEED = 0

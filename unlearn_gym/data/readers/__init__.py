@@ -1,0 +1,1 @@
+"""Readers: folders, parquet files, arrays, data sets and the hub, to images and labels."""

@@ -1,0 +1,1 @@
+"""Ready-made requests: digits with boots, MNIST with trousers, class unlearning, curves."""

@@ -1,0 +1,1 @@
+"""The class-unlearning benchmark: its protocol, its runs, its report."""

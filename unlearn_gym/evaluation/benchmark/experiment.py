@@ -1,0 +1,203 @@
+"""The class-unlearning benchmark: update rules and λ agents from the same original model, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.benchmark.protocol import Protocol, unlearn
+from unlearn_gym.evaluation.experiment import Campaign, Contestant
+from unlearn_gym.evaluation.records import Record, digest, file_digest
+from unlearn_gym.evaluation.worker import Bench
+from unlearn_gym.methods import METHODS, make_method
+from unlearn_gym.methods.loading import is_file
+from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
+
+BENCHMARKS: dict[str, str] = {
+    "digits": "unlearn_gym/EMSE-Digits-v0",
+    "resnet20-cifar10": "unlearn_gym/EMSE-ResNet20-v0",
+    "vgg16bn-cifar100": "unlearn_gym/EMSE-VGG16BN-v0",
+    "mobilenetv2-fmnist": "unlearn_gym/EMSE-MobileNetV2-v0",
+}
+"""Name of a task → the environment on which the λ agents act."""
+
+SEED = 42
+"""The benchmark's seed; further runs count from it."""
+
+NO_CLIPPING = 1e9
+"""``max_grad_norm`` of the λ agents: the benchmark does not clip gradients."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What may be scaled down.
+
+    Attributes:
+        epochs: of unlearning.
+        pretrain_epochs: of the original and the retrained model; None for the task's own number.
+        fraction: share of the images that is used at all.
+    """
+
+    epochs: int = 20
+    pretrain_epochs: int | None = None
+    fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise UserError(f"epochs={self.epochs} unlearns nothing; give at least 1.")
+
+
+@dataclass(frozen=True)
+class Rule(Contestant):
+    """A contestant that is an update rule and not an agent; its ``make`` ignores the environment."""
+
+
+@dataclass(frozen=True)
+class BenchmarkCampaign(Campaign):
+    """A campaign whose contestants are update rules and λ agents.
+
+    Attributes:
+        benchmark: a name in ``BENCHMARKS``.
+        scale: what was scaled down.
+        protocol: what every rule is run with.
+    """
+
+    benchmark: str = "digits"
+    scale: Scale = field(default_factory=Scale)
+    protocol: Protocol = field(default_factory=Protocol)
+
+    def task(self) -> SupervisedTask:
+        """Return the benchmark's task: data, original and retrained model."""
+        return load_task(self.benchmark, self.scale)
+
+    def key(self, name: str, seed: int) -> str:
+        """Return the digest that the record of a row and a seed is found by."""
+        data = data_fingerprints(self.benchmark, self.scale)
+        return digest({"campaign": super().key(name, seed), "protocol": asdict(self.protocol), "data": data})
+
+
+@lru_cache(maxsize=1)
+def load_task(benchmark: str, scale: Scale) -> SupervisedTask:
+    """Return the task of a benchmark at a scale; its data are read once.
+
+    Raises:
+        UserError: for an unknown benchmark, or a scale that is none.
+    """
+    if benchmark not in BENCHMARKS:
+        raise UserError(f"There is no benchmark {benchmark!r}; choose one of {', '.join(BENCHMARKS)}.")
+    return get_supervised_task(benchmark, fraction=scale.fraction, pretrain_epochs=scale.pretrain_epochs)
+
+
+@lru_cache(maxsize=1)
+def data_fingerprints(benchmark: str, scale: Scale) -> tuple[str, ...]:
+    """Return the digests of all sets of a benchmark: a run on the local split is none on the published one."""
+    data = load_task(benchmark, scale).data
+    sets = (data.retain, data.forget, data.retain_holdout, data.forget_holdout)
+    return tuple(fingerprint(part) for part in sets)
+
+
+def rule(spec: str) -> Rule:
+    """Read one word of ``--methods``.
+
+    Raises:
+        UserError: when it is no update rule.
+    """
+    make_method(spec)
+    fingerprint = file_digest(Path(spec)) if is_file(spec) else ""
+    return Rule(spec, partial(_make_rule, spec), "other", fingerprint)
+
+
+def _make_rule(spec: str, env: Any) -> Any:
+    return make_method(spec)
+
+
+def benchmark_campaign(
+    benchmark: str,
+    methods: tuple[str, ...] = tuple(METHODS),
+    agents: tuple[Contestant, ...] = (),
+    seeds: tuple[int, ...] = (SEED,),
+    scale: Scale | None = None,
+    env_kwargs: dict[str, Any] | None = None,
+) -> BenchmarkCampaign:
+    """Say what is to be measured; the λ agents get as many updates, of the same size, as the rules.
+
+    Args:
+        benchmark: a name in ``BENCHMARKS``.
+        methods: names in ``METHODS``, with numbers (``emse:0.2``), or paths of Python files.
+        agents: λ agents.
+        seeds: of the unlearning runs; the original model is one and the same.
+        scale: what is scaled down.
+        env_kwargs: further keywords of the agents' environment.
+
+    Raises:
+        UserError: for an unknown benchmark, method or keyword.
+    """
+    scale = scale or Scale()
+    fixed = sorted({"task", "task_kwargs", "horizon", "batch_size"} & set(env_kwargs or {}))
+    if fixed:
+        raise UserError(
+            f"{fixed[0]!r} of the agents' environment is fixed by the benchmark; scale it by --epochs, "
+            "--pretrain-epochs and --fraction."
+        )
+    rules = tuple(rule(spec) for spec in methods)
+    task = load_task(benchmark, scale)
+    protocol = Protocol(epochs=scale.epochs, pad=task.recipe.pad, mirror=task.recipe.mirror)
+    steering = {
+        "task_kwargs": {"fraction": scale.fraction, "pretrain_epochs": scale.pretrain_epochs},
+        "horizon": protocol.steps(task.data),
+        "batch_size": 2 * protocol.batch_size,
+        "augment": True,
+        "optimizer": "adam",
+        "learning_rate": protocol.learning_rate,
+        "max_grad_norm": NO_CLIPPING,
+    }
+    return BenchmarkCampaign(
+        BENCHMARKS[benchmark],
+        (*rules, *agents),
+        seeds,
+        steering | (env_kwargs or {}),
+        benchmark=benchmark,
+        scale=scale,
+        protocol=protocol,
+    )
+
+
+class BenchmarkBench(Bench):
+    """A bench that runs update rules too."""
+
+    campaign: BenchmarkCampaign
+
+    def __init__(self, campaign: BenchmarkCampaign) -> None:
+        super().__init__(campaign)
+        self._process: Any = self.env.unwrapped.process  # type: ignore[attr-defined]
+        self._original = self.env.unwrapped.task.original()  # type: ignore[attr-defined]
+
+    def check_contestant(self, contestant: Contestant) -> None:
+        """Refuse a bad agent; rules were checked when they were read."""
+        if not isinstance(contestant, Rule):
+            super().check_contestant(contestant)
+
+    def measure(self, name: str, seed: int) -> Record:
+        """Make one run of a rule or an agent and judge what it left, or judge a reference."""
+        contestant = self.campaign.contestant(name)
+        if not isinstance(contestant, Rule):
+            return super().measure(name, seed)
+        device: torch.device = self._process.device
+        run = unlearn(
+            contestant.make(self.env),
+            name,
+            self._original,
+            self._process.data,
+            self.campaign.protocol,
+            seed,
+            device,
+        )
+        verdict = self.judge.score(run.model.to(self._process.dtype), seed)
+        seconds = sorted(run.seconds)[len(run.seconds) // 2]
+        return Record(name, seed, verdict.values | {"seconds_per_update": seconds}, None, verdict.pictures)

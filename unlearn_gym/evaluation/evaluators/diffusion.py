@@ -1,0 +1,232 @@
+"""The judge of diffusion models: samples, what a classifier sees in them, denoising losses, likelihoods."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from diffusers.models.unets.unet_2d import UNet2DModel
+from torch import Tensor
+
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
+from unlearn_gym.evaluation.evaluators.base import Judge, JudgeSettings, Verdict
+from unlearn_gym.evaluation.evaluators.samples import (
+    CONCEPTS,
+    FEATURES,
+    Samples,
+    SampleScores,
+    Seen,
+    real_retain,
+)
+from unlearn_gym.metrics.likelihood import bits_per_dim
+from unlearn_gym.metrics.losses import DenoisingProbe, denoising_mia_auc, example_losses
+from unlearn_gym.metrics.similarity import best_match_ssim
+from unlearn_gym.metrics.subsets import distinct, evenly_spaced
+from unlearn_gym.models.diffusion.sampling import sample
+
+LOSSES = ("retain_loss", "forget_loss")
+LIKELIHOODS = ("nll_retain", "nll_forget")
+COMPARED_BY_SSIM = 100
+SHOWN_OF_LABEL, SHOWN_OF_CLASS, SHOWN_OF_DATA = 20, 1, 20
+LIKELIHOOD_CHUNK = 64
+REFERENCE_SEED = 2**31
+"""Seed of the noise of the retrained model's reference samples: none that a run is measured on."""
+
+
+class DiffusionJudge(Judge):
+    """Asks the model for the same samples from the same noise, and scores them.
+
+    With a ready-made task everything is measured; with the user's own data there is neither a concept
+    classifier nor a retrained model, and losses, structural similarity and seconds remain.
+    """
+
+    key_metrics: tuple[str, ...] = (
+        "return",
+        "concept_rate",
+        "label_accuracy",
+        "class_accuracy",
+        "balance",
+        "fid_retrained",
+    )
+    trade_off = ("concept_rate", "label_accuracy")
+
+    def __init__(self, env: UnlearningEnv, settings: JudgeSettings) -> None:
+        super().__init__(env, settings)
+        assert isinstance(env, DiffusionUnlearningEnv)
+        self._task, self._process = env.task, env.process
+        self._data: UnlearningData = env.process.data
+        self._classes = self.model().config["num_class_embeds"] or 0
+        if self._task is None:
+            self.key_metrics = ("return", "forget_loss", "retain_loss", "ssim_forget")
+            self.trade_off = ("forget_loss", "retain_loss")
+
+    def metrics(self) -> tuple[str, ...]:
+        """Everything with a task; without one, what needs no classifier."""
+        return (
+            *LOSSES,
+            *(CONCEPTS + FEATURES if self._task else ()),
+            "ssim_forget",
+            *(("ssim_retain",) if self._task else ()),
+            *(LIKELIHOODS if self.settings.likelihood else ()),
+            *(("mia_auc",) if len(self._data.forget_holdout) else ()),
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user's own data lacks."""
+        if self._task:
+            return ()
+        return (
+            "The user's own data comes without a concept classifier, so that recognition rates, FID, KID and "
+            "the Inception Score were not measured.",
+            "The user's own data comes without a model retrained without the forget set.",
+        )
+
+    def model(self) -> UNet2DModel:
+        """Return the network as it is now."""
+        return self._process.model
+
+    def examples(self) -> dict[str, np.ndarray]:
+        """Return images to forget, images to keep under the same label if there is one, and others to keep."""
+        retain, label = self._data.retain, self._data.forget_label
+        same = retain.labels == label if label is not None else torch.zeros(len(retain), dtype=torch.bool)
+        parts = {
+            "to forget": (self._forget.inputs, torch.arange(len(self._forget))),
+            f"to keep, also under {label}": (retain.inputs, same.nonzero().squeeze(1)),
+            "to keep": (retain.inputs, (~same).nonzero().squeeze(1)),
+        }
+        return {
+            title: _pixels(images[rows[evenly_spaced(len(rows), SHOWN_OF_DATA)]])
+            for title, (images, rows) in parts.items()
+            if len(rows)
+        }
+
+    def retrained(self) -> UNet2DModel | None:
+        """Return the task's retrained network."""
+        return self._retrained
+
+    @cached_property
+    def _retrained(self) -> UNet2DModel | None:
+        if self._task is None:
+            return None
+        unet = self._task.retrained().unet.to(self._process.device)
+        return (unet if unet.dtype == self._process.dtype else unet.to(self._process.dtype)).eval()
+
+    def score(self, model: UNet2DModel, seed: int) -> Verdict:
+        """Draw the samples and the probes from ``seed`` and measure."""
+        samples = self._draw(model, seed)
+        of_label = samples.images[: samples.of_label]
+        values = self._losses(model, seed) | self._likelihoods(model, seed) | self._membership(model, seed)
+        values["ssim_forget"] = best_match_ssim(of_label[:COMPARED_BY_SSIM], self._forget.inputs)
+        classes: dict[str, dict[str, float]] = {}
+        if self._task is not None:
+            seen = self._scores.see(samples)
+            values |= self._scores.pooled(seen, self._reference)
+            values["ssim_retain"] = self._scores.ssim_retain(samples)
+            classes = self._scores.by_class(seen) if self._classes else {}
+        return Verdict(values, self._pictures(samples), classes)
+
+    def _losses(self, model: UNet2DModel, seed: int) -> dict[str, float]:
+        scheduler = self._process.scheduler
+        kept = self._data.retain_holdout if len(self._data.retain_holdout) else self._data.retain
+        return {
+            name: DenoisingProbe.draw(
+                examples,
+                self._classes > 0,
+                self.settings.probe,
+                scheduler.config["num_train_timesteps"],
+                torch.Generator().manual_seed(seed),
+            ).loss(model, scheduler)
+            for name, examples in zip(LOSSES, (kept, self._data.forget), strict=True)
+        }
+
+    @cached_property
+    def _forget(self) -> LabelledSet:
+        """The different forget images: a small source may have been repeated."""
+        forget = self._data.forget
+        rows = distinct(forget.inputs)
+        return LabelledSet(forget.inputs[rows], forget.labels[rows])
+
+    def _likelihoods(self, model: UNet2DModel, seed: int) -> dict[str, float]:
+        if not self.settings.likelihood:
+            return {}
+        sides = zip(LIKELIHOODS, (real_retain(self._data), self._forget), strict=True)
+        return {name: self._bits_per_dim(model, examples, seed) for name, examples in sides}
+
+    def _bits_per_dim(self, model: UNet2DModel, examples: LabelledSet, seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        found = []
+        for rows in evenly_spaced(len(examples), self.settings.likelihood).split(LIKELIHOOD_CHUNK):
+            labels = examples.labels[rows].to(self._process.device) if self._classes else None
+
+            def predict(x: Tensor, s: Tensor, labels: Tensor | None = labels) -> Tensor:
+                return model(x, s, class_labels=labels).sample
+
+            images = examples.inputs[rows].to(self._process.device, self._process.dtype)
+            alphas = self._process.scheduler.alphas_cumprod
+            found.append(bits_per_dim(predict, alphas, images, generator=generator))
+        return float(torch.cat(found).mean())
+
+    def _membership(self, model: UNet2DModel, seed: int) -> dict[str, float]:
+        sides = (self._forget, self._data.forget_holdout)
+        if not len(sides[1]):
+            return {}
+        generator = torch.Generator().manual_seed(seed)
+        losses = [
+            example_losses(model, self._process.scheduler, side, self._classes > 0, generator)
+            for side in sides
+        ]
+        return {"mia_auc": denoising_mia_auc(*losses)}
+
+    def _labels(self) -> tuple[Tensor, int]:
+        """Return the labels to sample, and how many of them are the forget label's."""
+        settings, label = self.settings, self._data.forget_label
+        if not self._classes:
+            return torch.zeros(settings.samples, dtype=torch.int64), settings.samples
+        if label is None:
+            return torch.arange(settings.samples) % self._classes, settings.samples
+        others = torch.tensor([k for k in range(self._classes) if k != label])
+        return torch.cat(
+            [torch.full((settings.samples,), label), others.repeat(settings.class_samples)]
+        ), settings.samples
+
+    def _draw(self, model: UNet2DModel, seed: int) -> Samples:
+        labels, of_label = self._labels()
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn((len(labels), *self._data.forget.inputs.shape[1:]), generator=generator)
+        images = sample(
+            model,
+            self._process.scheduler,
+            labels.to(self._process.device) if self._classes else None,
+            noise.to(self._process.device, self._process.dtype),
+            self.settings.sampling_steps,
+        )
+        return Samples(images.float().cpu(), labels, of_label)
+
+    @cached_property
+    def _scores(self) -> SampleScores:
+        assert self._task is not None
+        classifier = self._task.concepts().to(self._process.device).eval()
+        return SampleScores(
+            self._data, classifier, conditional=self._classes > 0, each=self.settings.class_samples
+        )
+
+    @cached_property
+    def _reference(self) -> Seen:
+        """The retrained model's samples, drawn once."""
+        assert self._retrained is not None
+        return self._scores.see(self._draw(self._retrained, REFERENCE_SEED))
+
+    def _pictures(self, samples: Samples) -> dict[str, np.ndarray]:
+        shown = {"forget label": samples.images[: min(SHOWN_OF_LABEL, samples.of_label)]}
+        others = samples.images[samples.of_label :]
+        if len(others):
+            shown["other labels"] = others[: SHOWN_OF_CLASS * (self._classes - 1)]
+        return {title: _pixels(images) for title, images in shown.items()}
+
+
+def _pixels(images: Tensor) -> np.ndarray:
+    """Turn images in [-1, 1] into uint8 of shape (n, height, width, channels)."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()

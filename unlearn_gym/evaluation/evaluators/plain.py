@@ -1,0 +1,30 @@
+"""The judge of environments without a trained model: the losses on the process's own probe."""
+
+from __future__ import annotations
+
+from unlearn_gym.evaluation.evaluators.base import Judge, Verdict
+from unlearn_gym.processes.base import Process
+
+
+class PlainJudge(Judge):
+    """Reads the probe losses; the process itself is the model."""
+
+    key_metrics = ("return",)
+    trade_off = ("forget_loss", "retain_loss")
+
+    def metrics(self) -> tuple[str, ...]:
+        """The two probe losses."""
+        return ("retain_loss", "forget_loss")
+
+    def score(self, model: Process, seed: int) -> Verdict:
+        """Evaluate the probe, which needs no draws."""
+        quality = model.quality()
+        return Verdict({"retain_loss": quality.retain_loss, "forget_loss": quality.forget_loss})
+
+    def model(self) -> Process:
+        """Return the process."""
+        return self.env.process
+
+    def notes(self) -> tuple[str, ...]:
+        """There is nothing to retrain."""
+        return ("This environment has no retrained reference.",)

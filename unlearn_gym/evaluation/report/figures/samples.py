@@ -1,0 +1,108 @@
+"""Images: what the model was trained on, and samples of every model on the same noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.report.drawing import Picture, new_figure, save
+from unlearn_gym.evaluation.report.sentences import number
+
+GAP = 1
+"""White pixels between two samples."""
+TILE, LABELS = 0.38, 2.0
+"""Inches of a sample, and of the names on the left."""
+
+
+def examples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
+    """Draw ``data.png``: what the model was trained on; None where the judge has no examples."""
+    if not findings.examples:
+        return None
+    longest = max(map(len, findings.examples.values()))
+    figure = new_figure(LABELS + TILE * longest, 0.8 + (TILE + 0.1) * len(findings.examples))
+    panels = figure.subplots(len(findings.examples), 1, squeeze=False)[:, 0]
+    for panel, (title, images) in zip(panels, findings.examples.items(), strict=True):
+        _show(panel, images)
+        panel.set_ylabel(title, rotation=0, ha="right", va="center")
+    caption = (
+        f"The training data ({campaign.env_id}): images to forget, and images to keep. Where both stand under one "
+        "label, the model was taught to draw both when it is asked for that label."
+    )
+    return save(figure, output / "data.png", caption)
+
+
+def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
+    """Draw ``samples.png`` at the seed where the agents differ most; None where the judge made no pictures."""
+    names = (BEFORE, *(contestant.name for contestant in campaign.contestants), RETRAINED)
+    place = _telling_place(campaign, findings)
+    rows = [records[place] for name in names if (records := findings.of(name)) and records[place].pictures]
+    if not rows:
+        return None
+    titles = list(rows[0].pictures)
+    counts = [len(rows[0].pictures[title]) for title in titles]
+    figure = new_figure(LABELS + TILE * sum(counts), 0.8 + (TILE + 0.1) * len(rows))
+    grid = figure.subplots(len(rows), len(titles), squeeze=False, width_ratios=counts)
+    for axes, record in zip(grid, rows, strict=True):
+        for panel, title in zip(axes, titles, strict=True):
+            _show(panel, record.pictures[title])
+        axes[0].set_ylabel(_label(record, findings), rotation=0, ha="right", va="center")
+    for panel, title in zip(grid[0], titles, strict=True):
+        panel.set_title(f"samples of the {title}")
+    caption = (
+        f"Samples after unlearning ({campaign.env_id}, seed {rows[0].seed}, the one of {len(campaign.seeds)} on which "
+        f"the agents differ most in {findings.trade_off[0]}); every column starts from the "
+        f"same noise in every row. “{BEFORE}” is the original model"
+        + (f", “{RETRAINED}” one trained without the forget set" if rows[-1].name == RETRAINED else "")
+        + ". Look for what was to be forgotten on the left, and for damage on the right."
+    )
+    return save(figure, output / "samples.png", caption)
+
+
+def _telling_place(campaign: Campaign, findings: Findings) -> int:
+    """Return the place among the seeds where the agents differ most on the forget side, the first of equals."""
+    metric = findings.trade_off[0]
+    spread = [
+        float(
+            np.std(
+                [
+                    record.values.get(metric, 0.0)
+                    for record in findings.records
+                    if record.run and record.seed == seed
+                ]
+            )
+        )
+        for seed in campaign.seeds
+    ]
+    return int(np.argmax(np.nan_to_num(spread)))
+
+
+def _show(panel: Axes, images: np.ndarray) -> None:
+    panel.imshow(strip(images), interpolation="nearest", cmap="gray", vmin=0, vmax=255)
+    panel.set(xticks=[], yticks=[])
+    panel.grid(False)
+    panel.spines[:].set_visible(False)
+
+
+def strip(images: np.ndarray) -> np.ndarray:
+    """Set images side by side with a white gap.
+
+    Args:
+        images: uint8, shape (n, height, width, channels); one channel is grey.
+
+    Returns:
+        uint8, shape (height, n·(width + gap) − gap), with a last axis of 3 for colour.
+    """
+    gap = np.full((images.shape[1], GAP, images.shape[3]), 255, np.uint8)
+    parts = [part for image in images for part in (image, gap)][:-1]
+    joined = np.concatenate(parts, axis=1)
+    return joined[..., 0] if joined.shape[2] == 1 else joined[..., :3]
+
+
+def _label(record: Record, findings: Findings) -> str:
+    metric = findings.trade_off[0]
+    value = record.values.get(metric)
+    return record.name if value is None else f"{record.name}\n{metric} {number(value)}"

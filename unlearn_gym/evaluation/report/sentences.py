@@ -1,0 +1,123 @@
+"""What the numbers say, in sentences that are made from them."""
+
+from __future__ import annotations
+
+import math
+
+from unlearn_gym.evaluation.experiment import Campaign, Findings
+from unlearn_gym.evaluation.results import Pair, pairs, table
+from unlearn_gym.evaluation.statistics import Interval, Summary, paired_difference
+from unlearn_gym.metrics.glossary import GLOSSARY
+
+DUST = 1e-12
+"""Means below it are rounding of 0."""
+
+
+def number(value: float) -> str:
+    """Write a number with three significant digits, without an exponent where it is readable."""
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2e}".replace("-", "−")
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def mean_and_half(summary: Summary, mark: str = "") -> str:
+    """Write a mean, a mark, and half of the 95 % interval with two digits that count."""
+    half = None if summary.ci95 is None else (summary.ci95[1] - summary.ci95[0]) / 2
+    return _mean_and(summary.mean, half, mark)
+
+
+def mean_and_deviation(summary: Summary) -> str:
+    """Write a mean and the standard deviation with two digits that count."""
+    return _mean_and(summary.mean, summary.std, "")
+
+
+def _mean_and(mean: float, half: float | None, mark: str) -> str:
+    mean = 0.0 if abs(mean) < DUST else mean
+    if half is None:
+        return f"{number(mean)}{mark}"
+    if 0 < abs(mean) < 1e-3:
+        return f"{number(mean)}{mark} ± {number(half)}"
+    places = min(max(1 - math.floor(math.log10(half)), 0), 5) if half > 0 else 3
+    return f"{mean:.{places}f}{mark} ± {half:.{places}f}".replace("-", "−")
+
+
+def interval(ci95: Interval | None) -> str:
+    """Write an interval, or say that there is none."""
+    return (
+        "no interval from one seed"
+        if ci95 is None
+        else f"95 % interval {number(ci95[0])} to {number(ci95[1])}"
+    )
+
+
+def conclusion(campaign: Campaign, findings: Findings) -> list[str]:
+    """Say whether any learned agent beats the best constant λ on the key metrics.
+
+    Returns:
+        An overall sentence, then one a learned agent; one sentence saying why where nothing can be compared.
+    """
+    learned = [c.name for c in campaign.contestants if c.kind == "learned"]
+    compared = [p for p in pairs(campaign, findings) if p.metric in findings.key_metrics and p.a in learned]
+    if not compared:
+        missing = "learned agent" if not learned else "static agent"
+        return [f"No {missing} is in this report, so nothing is said about learned against constant λ."]
+    if len(campaign.seeds) < 2:
+        return [
+            "With one seed there are no intervals: whether a learned agent beats a constant λ stays open."
+        ]
+    wins = [pair for pair in compared if pair.verdict == "better"]
+    overall = (
+        f"On {len({p.metric for p in wins})} of {len({p.metric for p in compared})} key metrics a learned "
+        "agent is better than the best static agent of this report by more than chance (paired 95 % "
+        "intervals)."
+        if wins
+        else "No learned agent is better than the best static agent of this report on any key metric by more "
+        "than chance (paired 95 % intervals)."
+    )
+    return [overall, *(_of(name, [pair for pair in compared if pair.a == name]) for name in learned)]
+
+
+def spread(campaign: Campaign, findings: Findings) -> list[str]:
+    """Say, group by group, how much the constant λ matters: best against worst static agent, metric by metric."""
+    sentences = []
+    for group in campaign.groups():
+        statics = [c.name for c in campaign.contestants if c.kind == "static" and c.group == group]
+        if len(statics) < 2 or len(campaign.seeds) < 2:
+            continue
+        found = [text for metric in findings.key_metrics if (text := _range(findings, statics, metric))]
+        label = f" of the group {group}" if group else ""
+        sentences.append(f"Among the {len(statics)} constant λ{label}: {'; '.join(found)}.")
+    return sentences
+
+
+def _range(findings: Findings, names: list[str], metric: str) -> str:
+    tables = {name: table(findings, name) for name in names}
+    means = {name: found[metric].mean for name, found in tables.items() if metric in found}
+    if len(means) < 2 or not GLOSSARY[metric].compared:
+        return ""
+    low, high = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
+    gap = paired_difference(tables[high][metric].values, tables[low][metric].values)
+    ends = f"{number(means[low])} ({low}) to {number(means[high])} ({high})"
+    certain = gap.ci95 is not None and gap.ci95[0] > 0
+    return f"{metric} {ends}, {'a difference beyond chance' if certain else 'within chance'}"
+
+
+def _of(name: str, compared: list[Pair]) -> str:
+    phrases = {
+        "better": "better on {}",
+        "worse": "worse on {}",
+        "no difference": "no difference seen on {}",
+    }
+    clauses = {
+        verdict: [_clause(pair) for pair in compared if pair.verdict == verdict] for verdict in phrases
+    }
+    said = [phrases[verdict].format(", ".join(found)) for verdict, found in clauses.items() if found]
+    return f"{name} against the best static agent by each metric: {'; '.join(said)}."
+
+
+def _clause(pair: Pair) -> str:
+    metric = f"{pair.metric} {GLOSSARY[pair.metric].arrow}"
+    if pair.verdict == "no difference":
+        return metric
+    return f"{metric} (by {number(abs(pair.summary.mean))} against {pair.b}; {interval(pair.summary.ci95)})"

@@ -1,0 +1,151 @@
+"""The tables of a report, for Markdown and for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.report.markup import Markup, code, escape
+from unlearn_gym.evaluation.report.sentences import mean_and_deviation, mean_and_half, number
+from unlearn_gym.evaluation.results import Pair, best_static, table
+from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap, summarize
+from unlearn_gym.metrics.glossary import GLOSSARY
+
+STAR = "★"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: a heading, and rows of as many texts as there are columns; ``Markup`` among them is Markdown."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """Return the table in GitHub's Markdown."""
+        lines = [self.columns, tuple("---" for _ in self.columns), *self.rows]
+        return "\n".join("| " + " | ".join(_in_markdown(cell) for cell in line) + " |" for line in lines)
+
+    def rich(self, title: str) -> Table:
+        """Return the table for a terminal: long names and ± on lines of their own."""
+        drawn = Table(title=Text(title), title_justify="left")
+        for k, column in enumerate(self.columns):
+            drawn.add_column(
+                Text(column.replace("_", "_\n")), justify="right" if k else "left", no_wrap=not k
+            )
+        for row in self.rows:
+            drawn.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row))
+        return drawn
+
+
+def main_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+    """One row per agent between "before" and "retrained": mean ± half of the 95 % interval.
+
+    A star marks, column by column, the best static agent (of each group).
+    """
+    best = {
+        metric: {best_static(campaign, findings, metric, group) for group in campaign.groups()}
+        for metric in metrics
+    }
+    rows = []
+    for name in _names(campaign, findings):
+        summary = table(findings, name)
+        cells = [_cell(summary.get(metric), name in best[metric]) for metric in metrics]
+        rows.append((name, *cells))
+    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+
+
+def deviation_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+    """One row per agent between "before" and "retrained": mean ± standard deviation over seeds."""
+    rows = []
+    for name in _names(campaign, findings):
+        summary = table(findings, name)
+        cells = [mean_and_deviation(summary[metric]) if metric in summary else "–" for metric in metrics]
+        rows.append((name, *cells))
+    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+
+
+def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: bool) -> Grid:
+    """Paired differences, a row an agent and a column a metric, with what they say.
+
+    Args:
+        compared: the differences.
+        metrics: the columns, in order.
+        name_other: whether a cell says which agent it is compared with.
+    """
+    cells = {(pair.a, pair.metric): _difference(pair, name_other) for pair in compared}
+    agents = list(dict.fromkeys(pair.a for pair in compared if pair.metric in metrics))
+    shown = [metric for metric in metrics if any((agent, metric) in cells for agent in agents)]
+    rows = tuple((agent, *(cells.get((agent, metric), "–") for metric in shown)) for agent in agents)
+    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in shown)), rows)
+
+
+def robust_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+    """Interquartile means over seeds with bootstrap intervals (Agarwal et al. 2021)."""
+    rows = []
+    for contestant in campaign.contestants:
+        summary = table(findings, contestant.name)
+        cells = [_robust(summary.get(metric)) for metric in metrics]
+        rows.append((contestant.name, *cells))
+    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+
+
+def class_grid(campaign: Campaign, findings: Findings, metric: str) -> Grid:
+    """One metric class by class: a row an agent, a column a class, means over seeds."""
+    names = _names(campaign, findings)
+    found = {name: classes for name in names if (classes := findings.by_class(name, metric))}
+    labels = tuple(next(iter(found.values())))
+    rows = tuple(
+        (name, *(number(summarize(classes[label]).mean) for label in labels))
+        for name, classes in found.items()
+    )
+    return Grid(("agent", *labels), rows)
+
+
+def glossary_grid(metrics: Sequence[str]) -> Grid:
+    """What every metric means."""
+    rows = tuple(
+        (
+            code(name),
+            f"{GLOSSARY[name].arrow} {GLOSSARY[name].better}",
+            GLOSSARY[name].unit,
+            Markup(GLOSSARY[name].definition),
+        )
+        for name in metrics
+    )
+    return Grid(("metric", "better", "unit or range", "what was measured"), rows)
+
+
+def _in_markdown(cell: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\\|", cell) if isinstance(cell, Markup) else escape(cell)
+
+
+def _names(campaign: Campaign, findings: Findings) -> list[str]:
+    """Return the rows that something was found for: before, the agents, retrained."""
+    agents = (contestant.name for contestant in campaign.contestants)
+    return [name for name in (BEFORE, *agents, RETRAINED) if findings.of(name)]
+
+
+def _cell(summary: Summary | None, starred: bool) -> str:
+    if summary is None:
+        return "–"
+    return mean_and_half(summary, STAR if starred else "")
+
+
+def _difference(pair: Pair, name_other: bool) -> str:
+    sign = "+" if pair.summary.mean > 0 else ""
+    verdict = {"better": "better", "worse": "worse", "no difference": "≈"}[pair.verdict]
+    words = [sign + mean_and_half(pair.summary), verdict if pair.summary.ci95 else "open"]
+    return " ".join([*words, f"({pair.b})"] if name_other else words)
+
+
+def _robust(summary: Summary | None) -> str:
+    if summary is None:
+        return "–"
+    low, high = stratified_bootstrap([summary.values])
+    return f"{number(float(interquartile_mean(summary.values)))} ({number(low)} to {number(high)})"

@@ -1,0 +1,1 @@
+"""Diffusion models: reading, training, sampling, and the ready-made tasks."""

@@ -1,0 +1,167 @@
+"""Ready-made unlearning tasks: data, the model trained on it, its retrained reference, and a judge.
+
+A new task is one line in ``TASKS``.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unlearn_gym.data import LabelledSet, UnlearningData, load
+from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.data.split import joined
+from unlearn_gym.errors import UserError
+from unlearn_gym.models.diffusion.concepts import (
+    ConceptClassifier,
+    ConceptRecipe,
+    concept_set,
+    train_concepts,
+)
+from unlearn_gym.models.diffusion.model import DiffusionModel
+from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
+from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
+from unlearn_gym.models.provenance import write_provenance
+from unlearn_gym.models.store import ensure, is_stored, training_file
+
+FORMAT = 1  # raise it when the meaning of a recipe changes
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unlearning task; its models come with the package or are trained on first use and kept in the cache.
+
+    Neither device nor PyTorch version is part of a model's key: a checkpoint made on a GPU serves everywhere,
+    and ``provenance.json`` beside it says where it was made.
+
+    Attributes:
+        name: its name in ``TASKS``.
+        data: what to forget and what to keep.
+        diffusion: recipe of the two diffusion models.
+        classifier: recipe of the concept classifier.
+    """
+
+    name: str
+    data: UnlearningData
+    diffusion: DiffusionRecipe = field(default_factory=DiffusionRecipe)
+    classifier: ConceptRecipe = field(default_factory=ConceptRecipe)
+
+    def original(self) -> DiffusionModel:
+        """Return the model trained on retain and forget set."""
+        return self.diffusion_model("original")
+
+    def retrained(self) -> DiffusionModel:
+        """Return the reference: the same recipe without the forget set."""
+        return self.diffusion_model("retrained")
+
+    def concepts(self) -> ConceptClassifier:
+        """Return the judge: a classifier of the data's concepts, in eval mode."""
+        examples = concept_set(self.data)
+
+        def make(folder: Path) -> None:
+            train_concepts(examples, len(self.data.concepts), self.classifier).save(folder)
+            write_provenance(folder, CPU)
+
+        spec = self._spec(self.classifier, examples)
+        return ConceptClassifier.load(ensure(f"{self.name}-concepts", spec, make))
+
+    def diffusion_model(self, role: str, device: torch.device = CPU, position: int = 0) -> DiffusionModel:
+        """Return the model of one of ``ROLES``, on the CPU.
+
+        Args:
+            role: one of ``ROLES``.
+            device: where to train it, if it is not there yet.
+            position: line of its progress bar.
+        """
+        parts = self._training_parts(role)
+        kind, spec = f"{self.name}-{role}", self._spec(self.diffusion, *parts)
+        checkpoint = training_file(kind, spec)
+
+        def make(folder: Path) -> None:
+            model = train_ddpm(
+                joined(*parts),
+                self.data.num_classes,
+                self.diffusion,
+                checkpoint=checkpoint,
+                device=device,
+                title=f"{role} {self.name} model",
+                position=position,
+            )
+            model.save_pretrained(folder)
+            write_provenance(folder, device)
+
+        folder = ensure(kind, spec, make)
+        checkpoint.unlink(missing_ok=True)
+        return DiffusionModel.load(folder)
+
+    def is_cached(self, role: str) -> bool:
+        """Say whether the model of one of ``ROLES`` is in the cache."""
+        return is_stored(f"{self.name}-{role}", self._spec(self.diffusion, *self._training_parts(role)))
+
+    def _training_parts(self, role: str) -> tuple[LabelledSet, ...]:
+        retain, forget = self.data.retain, self.data.forget
+        return (retain,) if role == "retrained" else (retain, forget)
+
+    def _spec(self, recipe: DiffusionRecipe | ConceptRecipe, *parts: LabelledSet) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "recipe": {"kind": type(recipe).__name__, **asdict(recipe)},
+            "data": fingerprint(*parts),
+            "classes": self.data.num_classes,
+        }
+
+
+def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, /, **kwargs: Any) -> Task:
+    """Return the task on a registered data set; keywords go to the data's loader."""
+    return Task(name, load(name, **kwargs), diffusion, classifier)
+
+
+TASKS: dict[str, Callable[..., Task]] = {
+    "digits": partial(data_task, "digits", DiffusionRecipe(), ConceptRecipe()),
+    "trousers": partial(
+        data_task,
+        "trousers",
+        DiffusionRecipe(widths=(16, 32, 64), steps=9000, learning_rate=1.5e-3, ema=0.999),
+        ConceptRecipe(width=16, steps=3000),
+    ),
+}
+
+
+def get_task(name: str, /, **kwargs: Any) -> Task:
+    """Return a registered task; keywords go to its data loader (digits: ``boots``; trousers: ``trousers``).
+
+    Raises:
+        UserError: for a name that is not in ``TASKS``.
+    """
+    if name not in TASKS:
+        raise UserError(f"There is no task {name!r}; choose one of {', '.join(sorted(TASKS))}.")
+    return TASKS[name](**kwargs)
+
+
+def prepare(task: Task, device: torch.device = CPU) -> None:
+    """Put the three models of a task into the cache, training the diffusion models in parallel processes.
+
+    The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``. One that is
+    killed goes on where it was when it is called again.
+
+    Args:
+        task: whose models are wanted.
+        device: where to train the diffusion models.
+
+    Raises:
+        UserError: when a training process fails.
+    """
+    task.concepts()
+    written = pickle.dumps(task)  # as bytes through the pipe: shared memory may be too small for the images
+    missing = [role for role in ROLES if not task.is_cached(role)]
+    train_in_processes(partial(_train, written, device), missing, task.name)
+
+
+def _train(written: bytes, device: torch.device, role: str, position: int) -> None:
+    pickle.loads(written).diffusion_model(role, device, position)

@@ -1,0 +1,1 @@
+"""Classifiers: training, the ready-made tasks, and networks of the user."""

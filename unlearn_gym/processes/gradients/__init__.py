@@ -1,0 +1,1 @@
+"""How the two gradients of a minibatch are computed."""

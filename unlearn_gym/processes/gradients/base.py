@@ -1,0 +1,104 @@
+"""Row-weighted gradients of a minibatch, each computed with as few passes as its weights allow.
+
+A minibatch is a bank of 2B latents (B retain, B forget), each with an error towards the retain target and
+one towards the forget target. ``observe`` needs the plain gradients of both sides; ``weigh`` those with the
+objective's row weights. Three banks do it, all exact: ``TapedBank`` and ``TapedBlocks`` where the network's
+layers are known, ``PassedBank`` for any network. ``banks.choose`` says which.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unlearn_gym.objectives.base import Weights
+from unlearn_gym.processes.common.flat import joined
+from unlearn_gym.processes.common.passes import gradient
+from unlearn_gym.processes.gradients.tape import Tape
+
+Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From r row numbers of the bank to their errors towards the retain and the forget target, each (r,)."""
+
+
+@dataclass
+class Sides:
+    """The two gradients, as sums over rows, each (P,)."""
+
+    retain: Tensor
+    forget: Tensor
+
+
+class Bank(ABC):
+    """One minibatch under fixed weights.
+
+    Args:
+        errors: forward pass of the rows asked for.
+        parameters: what the gradients are taken of.
+        pairs: B; the bank has 2B rows.
+        layers: the network's trained layers, if tapes of them may be made (``tape.trained_layers``).
+
+    Attributes:
+        retain_errors: each row's error towards the retain target, shape (2B,), 0 where never computed, and
+        forget_errors: towards the forget target.
+    """
+
+    def __init__(
+        self, errors: Errors, parameters: Sequence[Tensor], pairs: int, layers: Sequence[nn.Module] = ()
+    ) -> None:
+        self._errors, self._parameters, self.pairs = errors, parameters, pairs
+        self._layers = layers
+        self._tapes: list[tuple[Tensor, Tape]] = []
+        self._table = torch.zeros(2, 2 * pairs, device=parameters[0].device, dtype=parameters[0].dtype)
+        self.retain_errors, self.forget_errors = self._table
+
+    @abstractmethod
+    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
+        """Return the plain sums over each side's own errors.
+
+        Args:
+            weights: from λ to the row weights that ``weigh`` will be called with.
+            lam: the probable λ.
+        """
+
+    @abstractmethod
+    def weigh(self, weights: Weights) -> Sides:
+        """Return the sums with row weights; what ``observe`` left is used as far as it goes."""
+
+    def _tape(self, losses: Callable[[], Tensor]) -> Tape:
+        return Tape(self._layers, self._parameters, losses)
+
+    def look(self) -> None:
+        """Measure the errors of all rows, without gradients."""
+        with torch.no_grad():
+            self._forward(torch.arange(2 * self.pairs, device=self._table.device))
+
+    def descend(self, weights: Weights, coefficients: Callable[[], tuple[float, float]]) -> Tensor:
+        """Return c_retain·(retain sum) + c_forget·(forget sum) by one pass over the rows that take part.
+
+        Args:
+            weights: the row weights.
+            coefficients: called once the errors are known, returns c_retain and c_forget.
+        """
+        rows = ((weights.retain != 0) | (weights.forget != 0)).nonzero().squeeze(1)
+        to_retain, to_forget = self._forward(rows)
+        c_retain, c_forget = coefficients()
+        loss = c_retain * weights.retain[rows] * to_retain + c_forget * weights.forget[rows] * to_forget
+        return gradient(loss, self._parameters)
+
+    def _forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        retain, forget = self._errors(rows)
+        self.retain_errors[rows], self.forget_errors[rows] = retain.detach(), forget.detach()
+        return retain, forget
+
+    def _empty(self) -> Tensor:
+        return joined(torch.zeros_like(p) for p in self._parameters)
+
+
+def needed_at(weights: Callable[[float], Weights], lambdas: Sequence[float]) -> Tensor:
+    """Return which rows need which error at one of the λ, (2, 2B): towards the retain and the forget target."""
+    each = [weights(lam) for lam in lambdas]
+    return torch.stack([torch.stack([w.retain, w.forget]) != 0 for w in each]).any(0)

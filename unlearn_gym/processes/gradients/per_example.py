@@ -1,0 +1,91 @@
+"""The bank of a small network whose layers are known: as few passes as possible, read from tapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from unlearn_gym.objectives.base import Weights
+from unlearn_gym.processes.gradients.base import Bank, Sides, needed_at
+from unlearn_gym.processes.gradients.tape import ROUND, Tape, rounded_up
+
+
+class TapedBank(Bank):
+    """One pass for the state, which also covers what the update will probably need, and rarely a second.
+
+    An *entry* is a row together with one of its two errors: row j's error towards the retain target is
+    entry j, the one towards the forget target entry 2B + j. A tape holds a sorted selection of entries, so
+    its retain side lies before its forget side. Pairs come sorted by the u that chooses their side of the
+    mixture, so that the entries which a λ chooses lie together.
+
+    Arguments as in ``Bank``.
+    """
+
+    _plain: Sides | None = None
+
+    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
+        """Return the plain sums; see ``Bank``."""
+        wanted = needed_at(weights, [0.0, lam, 1.0]).flatten()
+        wanted[: self.pairs] = wanted[3 * self.pairs :] = True
+        tape = self._record(wanted)
+        last = slice(len(tape.losses) - self.pairs, None)  # entries of the other side lie between
+        self._plain = Sides(tape.gradient(slice(self.pairs)), tape.gradient(last))
+        return self._plain
+
+    def weigh(self, weights: Weights) -> Sides:
+        """Return the weighted sums; see ``Bank``."""
+        flat = _flat(weights)
+        missing = (flat != 0) & ~self._known()
+        if missing.any():
+            self._record(missing)
+        own = (flat[: self.pairs], flat[3 * self.pairs :])
+        crossing = flat[self.pairs : 3 * self.pairs]
+        if self._plain and not crossing.any() and all(bool((side == side[0]).all()) for side in own):
+            return Sides(self._plain.retain * own[0][0], self._plain.forget * own[1][0])
+        return Sides(self._sum(flat, is_forget=False), self._sum(flat, is_forget=True))
+
+    def _known(self) -> Tensor:
+        known = torch.zeros(4 * self.pairs, dtype=torch.bool, device=self._table.device)
+        for entries, _ in self._tapes:
+            known[entries] = True
+        return known
+
+    def _record(self, selection: Tensor) -> Tape:
+        selection = rounded_up(selection, ~self._known())
+        entries = selection.nonzero().squeeze(1)
+        rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
+
+        def losses() -> Tensor:
+            to_retain, to_forget = self._errors(rows)
+            return torch.where(is_forget, to_forget, to_retain)
+
+        tape = self._tape(losses)
+        self._table.view(-1)[entries] = tape.losses
+        self._tapes.append((entries, tape))
+        return tape
+
+    def _sum(self, flat: Tensor, *, is_forget: bool) -> Tensor:
+        own = torch.arange(len(flat), device=flat.device) >= 2 * self.pairs
+        flat = torch.where(own == is_forget, flat, 0.0)
+        found = []
+        for entries, tape in self._tapes:
+            weights = flat[entries]
+            part = _span(weights.nonzero().squeeze(1).tolist(), len(entries))
+            if part is not None:
+                found.append(tape.gradient(part, weights[part]))
+        return torch.stack(found).sum(0) if found else self._empty()
+
+
+def _span(chosen: list[int], size: int) -> slice | None:
+    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none."""
+    if not chosen:
+        return None
+    length = min(size, -(-(chosen[-1] + 1 - chosen[0]) // ROUND) * ROUND)
+    start = min(chosen[0], size - length)
+    return slice(start, start + length)
+
+
+def _flat(weights: Weights) -> Tensor:
+    return torch.cat([weights.retain, weights.forget])

@@ -1,0 +1,1 @@
+"""The command line, signals, worker processes and the user's own Python files."""
