@@ -280,3 +280,9 @@ def test_two_writers_at_once_leave_one_of_the_two(tmp_path):
     for thread in threads:
         thread.join()
     assert not failed and content(tmp_path / "d") in contents and files.PENDING not in names(tmp_path / "d")
+
+
+def test_a_model_is_saved_into_a_folder_that_is_itself_being_written(tmp_path):
+    with atomic_directory(tmp_path / "store") as outer, atomic_directory(outer) as inner:
+        (inner / "model").write_text("weights")
+    assert [path.name for path in tmp_path.rglob("*")] == ["store", "model"]

@@ -9,7 +9,7 @@ import pytest
 PAGE = Path(__file__).parent.parent / "docs" / "own_model.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-SHORTER = {"updates = 3000": "updates = 2", "horizon=200": "horizon=2"}
+SHORTER = {"updates = 1000": "updates = 2", "horizon=200": "horizon=2"}
 
 
 def test_the_blocks_run(tmp_path, monkeypatch):

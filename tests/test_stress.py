@@ -25,7 +25,7 @@ def sound(place):
     return Call(body)
 
 def talk(place):
-    (place.folder / "talk.py").write_text("import sys; sys.stderr.write('error: one\\nand two\\n'); sys.exit(2)")
+    (place.folder / "talk.py").write_text("import sys; sys.stderr.write('error: one\\\\nand two\\\\n'); sys.exit(2)")
     return Words((str(place.folder / "talk.py"),))
 
 trials = {

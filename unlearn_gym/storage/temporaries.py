@@ -19,6 +19,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_ours: set[tuple[int, int]] = set()
+"""Device and inode of the temporaries that this process holds; their names are known to nobody else."""
+
 _RANDOM = r"\.tmp-[a-z0-9_]{8}"  # as tempfile writes it
 
 
@@ -70,8 +73,11 @@ def sweep(folder: Path, name: str | None = None, suffix: str = "") -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait for other processes and threads that hold a file or folder, and hold it; where there are locks."""
-    handle = _lock(path, wait=True)
+    """Wait for other processes and threads that hold a file or folder, and hold it; where there are locks.
+
+    A temporary of this process is held already: whoever writes into it need not wait for itself.
+    """
+    handle = None if _identity(path) in _ours else _lock(path, wait=True)
     try:
         yield
     finally:
@@ -91,10 +97,20 @@ def _held(make: Callable[[], str]) -> Iterator[Path]:
             if handle is not None:  # taken for a leftover and removed before it was locked
                 os.close(handle)
                 handle = None
-        yield path
+        identity = _identity(path)
+        _ours.add(identity)
+        try:
+            yield path
+        finally:
+            _ours.discard(identity)
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def _is_at(path: Path, handle: int | None) -> bool:
