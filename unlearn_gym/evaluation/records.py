@@ -20,9 +20,9 @@ from unlearn_gym.storage.files import atomic_write, write_json
 
 FORMAT = 2
 PACKAGES = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
-CODE = {**dict.fromkeys(PACKAGES, "*.py"), "evaluation": "*judge*.py"}
+CODE = {**dict.fromkeys(PACKAGES, "*.py"), "evaluation.evaluators": "*.py"}
 """Package → files whose source is part of the digest: a run is never taken for one of other code. Of the
-evaluation only the judges count; tables and figures may change."""
+evaluation only the evaluators count; tables and figures may change."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Record:
         values: metric → number; NaN where it could not be computed.
         run: the steps; None for the references.
         pictures: title → images, uint8 of shape (n, height, width, channels).
-        classes: metric → class → number, where the judge measures class by class.
+        classes: metric → class → number, where the evaluator measures class by class.
     """
 
     name: str
