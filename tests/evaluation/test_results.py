@@ -78,7 +78,7 @@ def test_pairs_are_paired():
     (pair,) = pairs(made_up_experiment(values), made_up(values))
     assert (pair.a, pair.b, pair.summary.mean) == ("ppo", "static:0.1", 1.0)
     assert pair.summary.ci95 == pytest.approx((1.0, 1.0))
-    assert pair.scores == "better"
+    assert pair.outcome == "better"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.records import Record, digest, stamps
@@ -108,7 +109,7 @@ class Experiment:
         env_id, env_kwargs = self.setting(entry)
         settings = {
             "env": env_id,
-            "env_kwargs": env_kwargs,
+            "env_kwargs": registered_kwargs(env_id) | env_kwargs,
             "name": name,
             "fingerprint": entry.fingerprint if entry else "",
             "seed": seed,

@@ -54,8 +54,8 @@ def samples_figure(experiment: Experiment, results: Results, output: Path) -> Pi
         panel.set_title(f"samples of the {title}")
     caption = (
         f"Samples after unlearning ({experiment.env_id}, seed {rows[0].seed}, the one of "
-        f"{len(experiment.seeds)} on which the agents differ most in {results.trade_off[0]}); every column starts from the "
-        f"same noise in every row. “{BEFORE}” is the original model"
+        f"{len(experiment.seeds)} on which the agents differ most in {results.trade_off[0]}); every column starts "
+        f"from the same noise in every row. “{BEFORE}” is the original model"
         + (f", “{RETRAINED}” one trained without the forget set" if rows[-1].name == RETRAINED else "")
         + ". Look for what was to be forgotten on the left, and for damage on the right."
     )
