@@ -165,7 +165,7 @@ def test_a_checkpoint_of_an_early_version_goes_on_with_a_warning(killed, whole, 
     ("content", "message"),
     [
         (b"", "is not a mapping"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\xff\xfe\x00", "is no text in UTF-8"),
         (b"[1, 2]", "is not a mapping"),
         (b"a: [", "is not YAML"),
         (b"agent: ppo\nagnt: sac", "'agnt' is not known"),
@@ -183,6 +183,22 @@ def test_a_damaged_configuration_is_a_sentence(content, message, killed, tmp_pat
     with pytest.raises(UserError, match=message) as error:
         resume(run)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: text.index("hyperparameters:")],  # the rest would be defaults
+        lambda text: text.replace("seed: 0", "seed: 1"),
+    ],
+)
+def test_a_configuration_that_was_changed_is_a_sentence(damage, killed, tmp_path):
+    file = copied(killed, tmp_path / "run") / "config.yaml"
+    whole = file.read_text()
+    assert damage(whole) != whole
+    file.write_text(damage(whole))
+    with pytest.raises(UserError, match=r"config.yaml was changed or damaged.* put it back"):
+        resume(file.parent)
 
 
 @pytest.mark.parametrize(
