@@ -86,6 +86,7 @@ def evaluate(
         notes=bench.judge.notes(),
         paths=paths,
         examples=bench.judge.examples(),
+        class_names=getattr(bench.env.unwrapped, "class_names", {}),
     )
 
 
