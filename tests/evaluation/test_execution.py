@@ -152,7 +152,7 @@ def test_bad_campaigns(campaign, change, sentence):
     ("change", "sentence"),
     [
         ({"env_id": "unlearn_gym/Nothing-v0"}, "choose one of .*Quadratic-v0"),
-        ({"env_id": "no_such_module:X-v0"}, "no_such_module:X-v0' is not known"),
+        ({"env_id": "no_such_module:X-v0"}, "The module 'no_such_module' cannot be imported"),
         ({"env_kwargs": {"colour": 1}}, "no keyword 'colour'; allowed are best_lambda"),
         ({"metrics": ("fid_forget",)}, "does not measure 'fid_forget'"),
         ({"metrics": ("fud",)}, "no metric 'fud'"),

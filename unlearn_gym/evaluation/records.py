@@ -18,7 +18,7 @@ import numpy as np
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.run import Run
-from unlearn_gym.files import atomic_write, write_json
+from unlearn_gym.files import atomic_write, user_path, write_json
 
 FORMAT = 3
 PACKAGES = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
@@ -67,7 +67,7 @@ def file_digest(path: Path) -> str:
 def stamps(env_kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return name, size and time of every file that a keyword names, so that a changed model is run anew."""
     texts = [str(value) for value in env_kwargs.values() if isinstance(value, str | os.PathLike)]
-    named = [Path(text).expanduser() for text in texts if text]
+    named = [user_path(text) for text in texts if text]
     files = sorted(
         file for path in named for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()
     )
