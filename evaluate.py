@@ -5,7 +5,7 @@ The same as ``unlearn-gym evaluate``; the code is in ``unlearn_gym/cli/evaluate.
 
 import sys
 
-from unlearn_gym import cli as commands
+from unlearn_gym import cli
 
 if __name__ == "__main__":  # worker processes import this file
-    sys.exit(commands.run("evaluate", sys.argv[1:], ("python", sys.argv[0])))
+    sys.exit(cli.run("evaluate", sys.argv[1:], ("python", sys.argv[0])))

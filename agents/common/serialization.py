@@ -68,7 +68,9 @@ def load(
         if changed:
             raise ValueError(f"{', '.join(changed)}: not as in {MANIFEST}")
         tree = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        state = _decode(tree, load_file(folder / f"{name}.safetensors"))
+        stored = load_file(folder / f"{name}.safetensors")
+        # as allocated: in the file they lie anywhere, and matrix products round by where their factors lie
+        state = _decode(tree, {key: tensor.clone() for key, tensor in stored.items()})
         if not isinstance(state, dict):
             raise ValueError(f"{name}.json: not an object")
     except (

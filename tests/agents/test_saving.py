@@ -54,6 +54,18 @@ def test_nested_states_come_back_with_their_types(tmp_path):
     assert other.rand() == generator.rand()
 
 
+def test_what_was_loaded_multiplies_as_what_was_saved(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(64, 6, generator=generator)
+    state = {str(rows): torch.randn(rows, 6, generator=generator) for rows in range(1, 9)}
+    serialization.save(tmp_path, "state", {"odd": torch.zeros(1), **state, "array": state["2"].numpy()})
+    back = serialization.load(tmp_path, "state")
+    for key, value in (*state.items(), ("array", state["2"])):
+        loaded = torch.as_tensor(back[key])
+        assert loaded.data_ptr() % 64 == 0, key  # as torch allocates
+        assert torch.equal(loaded @ weights.T, value @ weights.T), key
+
+
 def test_objects_are_refused(tmp_path):
     with pytest.raises(TypeError, match="without pickle"):
         serialization.save(tmp_path, "state", {"a": object()})

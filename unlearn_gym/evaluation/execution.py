@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.experiment import Experiment, Results
-from unlearn_gym.evaluation.records import Record, load_record, record_path, save_record
+from unlearn_gym.evaluation.records import Record, is_kept, load_record, record_path, save_record
 from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime import workers
@@ -34,7 +34,8 @@ def evaluate(
     """Measure what is not yet measured, and return everything.
 
     Every finished run is written to ``output/runs`` at once; a run found there, with the same settings and
-    code, is not made again. Every process computes on one thread: the numbers do not depend on ``jobs``.
+    code, is not made again, unless it is damaged. Every process computes on one thread: the
+    numbers do not depend on ``jobs``.
 
     Args:
         experiment: what to measure.
@@ -57,7 +58,7 @@ def evaluate(
             for seed in experiment.seeds
             for row in rows
         }
-        todo = [place for place, path in paths.items() if not path.exists()]
+        todo = [place for place, path in paths.items() if not is_kept(path)]
         runner.check()
         runs.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is noticed before any run
         failed: dict[str, UserError] = {}
@@ -89,6 +90,7 @@ def evaluate(
         notes=runner.evaluator.notes(),
         paths=paths,
         examples=runner.evaluator.examples(),
+        class_names=getattr(runner.env.unwrapped, "class_names", {}),
     )
 
 

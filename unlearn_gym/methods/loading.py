@@ -10,6 +10,7 @@ from typing import Any
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.user_code import blamed, import_file
+from unlearn_gym.storage.files import user_path
 
 METHODS: dict[str, str] = {
     "retain_finetune": "RetainFinetune",
@@ -65,7 +66,7 @@ def load_method(path: str | Path) -> Any:
     Raises:
         UserError: naming the contract, when the file lacks the class or the class lacks the method.
     """
-    path = Path(path)
+    path = user_path(path)
     kind = getattr(import_file(path), "UnlearningMethod", None)
     if not inspect.isclass(kind):
         raise UserError(f"{path} has no class UnlearningMethod; it needs a {CONTRACT}.")

@@ -19,6 +19,7 @@ from unlearn_gym import configs
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import words
 from unlearn_gym.runtime.stopping import stopped_by_signals
+from unlearn_gym.storage.files import user_path
 
 ConfigType = TypeVar("ConfigType")
 PRINT = "--print_config"
@@ -93,7 +94,7 @@ def parse(
         if defaults:
             parser.set_defaults(dict(defaults))
         for file in files:
-            given = ["--config", _content(config_type, Path(file)), *given]
+            given = ["--config", _content(config_type, user_path(file)), *given]
         if entries:
             values = parser.parse_args([word for word in given if not word.startswith(PRINT)])
             whole = {name: words.merged(values[name], found) for name, found in entries.items()}

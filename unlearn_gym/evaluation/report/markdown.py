@@ -44,6 +44,7 @@ def save_report(
     sections = [
         f"# Unlearning with {escape(experiment.env_id)}",
         _setting(experiment, command),
+        *_classes(results),
         *_rows(experiment),
         "## What was found",
         "\n".join(
@@ -87,6 +88,14 @@ def _setting(experiment: Experiment, command: str) -> str:
         f"{code(command)}\n\nEnvironment keywords:{keywords}. Seeds: {seeds}; every agent starts from the same "
         "weights and sees the same minibatches and noise at one seed (common random numbers)."
     )
+
+
+def _classes(results: Results) -> list[str]:
+    """Say which class has which number, where classes have names: a wrong numbering is seen here."""
+    names = results.class_names
+    if all(name == str(number) for number, name in names.items()):
+        return []
+    return [f"Classes: {', '.join(f'{number} {escape(name)}' for number, name in names.items())}."]
 
 
 def _rows(experiment: Experiment) -> list[str]:

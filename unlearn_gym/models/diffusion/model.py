@@ -17,7 +17,7 @@ from unlearn_gym.models.diffusion.checkpoint import check_unet_config, find_layo
 from unlearn_gym.models.diffusion.json_config import one_line, plain_config
 from unlearn_gym.models.diffusion.schedules import as_ddpm, default_scheduler, load_scheduler, own_scheduler
 from unlearn_gym.models.threads import seeded_weights
-from unlearn_gym.storage.files import atomic_directory, settle
+from unlearn_gym.storage.files import atomic_directory, settle, user_path
 
 __all__ = ["DiffusionModel", "build_unet", "default_scheduler"]
 
@@ -88,7 +88,7 @@ class DiffusionModel:
             UserError: when the folder is missing, damaged, not wholly understood, or of a model that does not
                 predict the noise.
         """
-        folder = Path(path).expanduser()
+        folder = user_path(path)
         settle(folder)
         layout = find_layout(folder)
         stored = None if layout.scheduler is None else load_scheduler(layout.scheduler, layout.scheduler_kind)

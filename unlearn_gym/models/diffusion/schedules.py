@@ -7,7 +7,6 @@ Unlearning asks for the first alone, which all classes in ``KINDS`` say in the s
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -16,6 +15,7 @@ from diffusers import DDPMScheduler
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.json_config import check_config, one_line, plain_config, read_config
+from unlearn_gym.storage.files import user_path
 
 FILE = "scheduler_config.json"
 KINDS: dict[str, Any] = {
@@ -71,7 +71,7 @@ def load_scheduler(path: str | os.PathLike[str], kind: str | None = None) -> Any
     Raises:
         UserError: when it cannot be read or is not understood.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     inner = path / "scheduler"
     file = path if path.is_file() else (inner if (inner / FILE).is_file() else path) / FILE
     config = read_config(file)
