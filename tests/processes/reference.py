@@ -1,8 +1,7 @@
-"""A small diffusion problem, and the update written naively: every gradient by its own pass over all rows."""
+"""A small diffusion problem."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -12,10 +11,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.models.diffusion.model import build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
-from unlearn_gym.objectives.base import Parts
-from unlearn_gym.processes.base import Signals, Update
 from unlearn_gym.processes.diffusion import DiffusionProcess
-from unlearn_gym.processes.gradient import UNKNOWN
 
 
 def small_data(labels: str, channels: int = 1) -> UnlearningData:
@@ -31,7 +27,6 @@ def small_data(labels: str, channels: int = 1) -> UnlearningData:
 
 
 def small_process(
-    kind: type[DiffusionProcess] = DiffusionProcess,
     *,
     objective: str = "siss",
     labels: str = "mixed",
@@ -63,66 +58,10 @@ def small_process(
         "state": "fresh",
     }
     defaults |= {"grad_norms": True, "device": torch.device("cpu"), "dtype": torch.float64}
-    return kind(
+    return DiffusionProcess(
         unet,
         default_scheduler(),
         data,
         objective=make_diffusion_objective(objective, choices),
         **(defaults | settings),
     )
-
-
-class NaiveProcess(DiffusionProcess):
-    """The same process without any saving."""
-
-    def _flat(self, weights: torch.Tensor, side: int) -> torch.Tensor:
-        errors = self.errors(torch.arange(2 * self.pairs))[side]
-        loss = (weights * errors).sum() / self.pairs
-        found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
-        each = zip(self._parameters, found, strict=True)
-        return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in each])
-
-    def observe(self) -> Signals:
-        if self.fresh:
-            one, zero = torch.ones(self.pairs, dtype=self.dtype), torch.zeros(self.pairs, dtype=self.dtype)
-            with torch.no_grad():
-                retain, forget = self.errors(torch.arange(2 * self.pairs))
-            losses = float(retain[: self.pairs].mean()), float(forget[self.pairs :].mean())
-            norms = [
-                self._flat(w, i).norm()
-                for i, w in enumerate([torch.cat([one, zero]), torch.cat([zero, one])])
-            ]
-            self._signals = Signals(*losses, *(float(n) * self.grad_norms for n in norms))
-        return self._signals
-
-    def update(self, lam: float) -> Update:
-        weights = self.objective.weights(lam, self.draw)
-        g_retain, g_forget = self._flat(weights.retain, 0), self._flat(weights.forget, 1)
-        with torch.no_grad():
-            retain, forget = self.errors(torch.arange(2 * self.pairs))
-        rows = [(w * e).view(2, -1).sum(0) for w, e in ((weights.retain, retain), (weights.forget, forget))]
-        parts = Parts(
-            retain=float(rows[0].mean()),
-            forget=float(rows[1].mean()),
-            retain_norm=float(g_retain.norm()),
-            forget_norm=float(g_forget.norm()),
-            dot=float(g_retain @ g_forget),
-            rows_retain=rows[0],
-            rows_forget=rows[1],
-            score=self.objective.score(lam, self.draw),
-        )
-        found = self.objective.combine(lam, parts)
-        direction = found.c_retain * g_retain + found.c_forget * g_forget
-        direction = direction * min(1.0, self.max_grad_norm / (float(direction.norm()) + 1e-6))
-        self._weights.grad = direction
-        self._optimizer.step()
-        if not self.fresh:
-            norms = (parts.retain_norm, parts.forget_norm) if self.grad_norms else (0.0, 0.0)
-            self._signals = (
-                Signals(parts.retain, parts.forget, *norms) if math.isfinite(parts.retain) else UNKNOWN
-            )
-        self._next_batch()
-        loss = found.retain_term + found.forget_term
-        return Update(
-            loss, found.retain_term, found.forget_term, found.dloss_dlambda, found.dvariance_dlambda
-        )

@@ -10,8 +10,10 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.processes.gradients import choice as banks
 from unlearn_gym.processes.gradients import tape
 from unlearn_gym.processes.gradients.blocks import TapedBlocks
+from unlearn_gym.processes.gradients.direct import DirectGradients
 from unlearn_gym.processes.gradients.per_example import TapedBank
 from unlearn_gym.processes.gradients.plain_passes import PassedBank
+from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
 
 
 def chosen(process):
@@ -57,3 +59,12 @@ def test_replaced_parameters_are_refused():
     process.model.conv_in.weight.data = process.model.conv_in.weight.data.clone()
     with pytest.raises(UserError, match="parameters were replaced"):
         process.update(0.5)
+
+
+def test_named_gradients():
+    process = small_process(gradients="direct")
+    assert type(chosen(process)) is DirectGradients
+    with pytest.raises(NotStackable, match="leave gradients= out"):
+        make_stack(process, 2)
+    with pytest.raises(UserError, match="gradients='taped' is not known; choose auto or direct"):
+        small_process(gradients="taped")

@@ -25,6 +25,8 @@ WAYS = {
     "fresh": {},
     "likelihood, lagged": {"objective": "likelihood", "state": "lagged"},
     "no norms": {"grad_norms": False},
+    "direct": {"gradients": "direct"},
+    "direct, lagged": {"gradients": "direct", "state": "lagged"},
 }
 
 

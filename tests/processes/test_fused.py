@@ -1,4 +1,4 @@
-"""The fast ways to an update return the numbers of the naive one."""
+"""Every way to the two gradients returns the numbers of the reference."""
 
 from dataclasses import astuple
 
@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from tests.processes.reference import NaiveProcess, small_process
-from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
+from tests.processes.reference import small_process
+from tests.processes.test_foreign_networks import build
+from tests.processes.test_foreign_networks import process as supervised
+from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.common.flat import joined
 from unlearn_gym.processes.gradients import tape
@@ -38,7 +40,7 @@ CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
 )
 @pytest.mark.parametrize("objective, scaling", CASES)
 @pytest.mark.parametrize("bank", BANKS)
-def test_equal_to_naive(objective, scaling, state, grad_norms, labels, bank):
+def test_equal_to_direct(objective, scaling, state, grad_norms, labels, bank):
     settings = {
         "objective": objective,
         "forget_scaling": scaling,
@@ -46,7 +48,20 @@ def test_equal_to_naive(objective, scaling, state, grad_norms, labels, bank):
         "grad_norms": grad_norms,
         "labels": labels,
     }
-    fast, slow = small_process(**settings), small_process(NaiveProcess, **settings)
+    equal_to_direct(small_process, settings, bank)
+
+
+@pytest.mark.parametrize("state", ["fresh", "lagged"])
+@pytest.mark.parametrize("objective", SUPERVISED_OBJECTIVES)
+@pytest.mark.parametrize("bank", BANKS)
+def test_supervised_equal_to_direct(objective, state, bank):
+    equal_to_direct(
+        lambda **kw: supervised(build("plain"), **kw), {"objective": objective, "state": state}, bank
+    )
+
+
+def equal_to_direct(make, settings, bank):
+    fast, slow = make(**settings), make(**settings, gradients="direct")
     fast._new_bank = lambda: BANKS[bank](fast)
     first = [process.reset(np.random.default_rng(3)) for process in (fast, slow)]
     assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
@@ -59,16 +74,16 @@ def test_equal_to_naive(objective, scaling, state, grad_norms, labels, bank):
             torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("bank", BANKS)
+@pytest.mark.parametrize("bank", [*BANKS, "direct"])
 def test_any_row_weights(bank):
     """Weights that no objective has: negative, dense, and with nothing saturated."""
-    process = small_process()
+    process = small_process(gradients="direct" if bank == "direct" else "auto")
     process.reset(np.random.default_rng(0))
     parameters, rows = process._parameters, torch.arange(10)
     generator = torch.Generator().manual_seed(0)
     weights = [Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64)) for _ in range(3)]
     weights.append(Weights(torch.zeros(10, dtype=torch.float64), torch.ones(10, dtype=torch.float64)))
-    bank = BANKS[bank](process)
+    bank = process._open_bank() if bank == "direct" else BANKS[bank](process)
     bank.observe(lambda lam: process.objective.weights(lam, process.draw), 0.5)
     for w in weights:
         sides = bank.weigh(w)

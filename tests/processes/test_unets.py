@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
-from tests.processes.reference import NaiveProcess, small_process
+from tests.processes.reference import small_process
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
@@ -89,7 +89,7 @@ def settings_of(name, objective="siss", state="fresh", grad_norms=True):
 
 def compare(network, settings, bank=None, lams=(0.4, 0.0, 0.9)):
     fast = small_process(unet=copy.deepcopy(network), **settings)
-    slow = small_process(NaiveProcess, unet=copy.deepcopy(network), **settings)
+    slow = small_process(unet=copy.deepcopy(network), gradients="direct", **settings)
     if bank:
         layers = () if bank is PassedBank else tape.trained_layers(fast.model)
         fast._new_bank = lambda: bank(fast.errors, fast._parameters, fast.pairs, layers)
@@ -155,7 +155,7 @@ def _compiled(network):
     "change", [_checkpointed, _channels_last, _part_frozen, pytest.param(_compiled, marks=pytest.mark.slow)]
 )
 def test_changed_networks(change):
-    fast, slow = (small_process(kind, unet=changed(change)) for kind in (type(small_process()), NaiveProcess))
+    fast, slow = (small_process(unet=changed(change), gradients=way) for way in ("auto", "direct"))
     for process in (fast, slow):
         process.reset(np.random.default_rng(3))
         for lam in (0.4, 0.9):

@@ -20,7 +20,7 @@ from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.common.flat import are_views, flatten_, trained
 from unlearn_gym.processes.common.optimizers import make_optimizer
 from unlearn_gym.processes.gradients.base import Bank, Sides
-from unlearn_gym.processes.gradients.choice import choose
+from unlearn_gym.processes.gradients.choice import GRADIENTS, choose
 from unlearn_gym.processes.gradients.tape import trained_layers
 
 STATES = ("fresh", "lagged")
@@ -45,6 +45,8 @@ class GradientProcess(Process):
         grad_norms: False leaves the two norms out of the computation and reports 0.
         device: where to compute.
         dtype: floating-point type of weights and data.
+        gradients: "auto" computes the two gradients in the fastest way that is right for the network, "direct" by
+            plain autograd, the reference; see ``unlearn_gym.processes.gradients``.
     """
 
     def __init__(
@@ -60,9 +62,12 @@ class GradientProcess(Process):
         grad_norms: bool,
         device: torch.device,
         dtype: torch.dtype,
+        gradients: str = "auto",
     ) -> None:
         if state not in STATES:
             raise UserError(f"state={state!r} is not known; choose fresh or lagged.")
+        if gradients not in GRADIENTS:
+            raise UserError(f"gradients={gradients!r} is not known; choose {' or '.join(GRADIENTS)}.")
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
         if not max_grad_norm > 0:
@@ -71,7 +76,7 @@ class GradientProcess(Process):
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
         self.objective, self.pairs = objective, batch_size // 2
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm, self.gradients = max_grad_norm, gradients
         self.fresh, self.grad_norms = state == "fresh", grad_norms
         self._parameters = trained(self.model)
         self._weights = flatten_(self._parameters)
@@ -123,7 +128,13 @@ class GradientProcess(Process):
     def _open_bank(self) -> Bank:
         if self._new_bank is None:
             bank = (self.errors, self._parameters, self.pairs)
-            kind = choose(self.model, *bank, reweighed=self.objective.reweighs, together=self._coupled)
+            kind = choose(
+                self.model,
+                *bank,
+                reweighed=self.objective.reweighs,
+                together=self._coupled,
+                named=self.gradients,
+            )
             self._new_bank = functools.partial(kind, *bank, trained_layers(self.model))
         return self._new_bank()
 
