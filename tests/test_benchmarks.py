@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
 from benchmarks.plain import NaiveStep  # noqa: E402
 from benchmarks.rows import Row, below, table  # noqa: E402
 from benchmarks.timing import Times, ratio  # noqa: E402
-from tests.processes.reference import small_process  # noqa: E402
+from tests.processes.small import small_process  # noqa: E402
 from unlearn_gym.processes.gradients.choice import GRADIENTS  # noqa: E402
 
 

@@ -50,7 +50,7 @@ class RawDraw:
 
 @dataclass(frozen=True)
 class Latents:
-    """The bank of 2B latents of one minibatch: first B retain latents, then B forget latents."""
+    """The 2B latents of one minibatch: first B retain latents, then B forget latents."""
 
     noisy: Tensor
     labels: Tensor | None

@@ -19,9 +19,9 @@ from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Wei
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.common.flat import are_views, flatten_, trained
 from unlearn_gym.processes.common.optimizers import make_optimizer
-from unlearn_gym.processes.gradients.base import Bank, Sides
+from unlearn_gym.processes.gradients.base import SideGradients, Sides
 from unlearn_gym.processes.gradients.choice import GRADIENTS, choose
-from unlearn_gym.processes.gradients.tape import trained_layers
+from unlearn_gym.processes.gradients.record import trained_layers
 
 STATES = ("fresh", "lagged")
 UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)
@@ -89,8 +89,8 @@ class GradientProcess(Process):
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
         self._coupled = False
-        self._bank: Bank | None = None
-        self._new_bank: Callable[[], Bank] | None = None
+        self._side_gradients: SideGradients | None = None
+        self._new_gradients: Callable[[], SideGradients] | None = None
 
     @abstractmethod
     def draw_batch(self) -> None:
@@ -123,36 +123,39 @@ class GradientProcess(Process):
 
     def _next_batch(self) -> None:
         self.draw_batch()
-        self._bank = None
+        self._side_gradients = None
 
-    def _open_bank(self) -> Bank:
-        if self._new_bank is None:
-            bank = (self.errors, self._parameters, self.pairs)
+    def _open_gradients(self) -> SideGradients:
+        if self._new_gradients is None:
+            minibatch = (self.errors, self._parameters, self.pairs)
             kind = choose(
                 self.model,
-                *bank,
+                *minibatch,
                 reweighed=self.objective.reweighs,
                 together=self._coupled,
                 named=self.gradients,
             )
-            self._new_bank = functools.partial(kind, *bank, trained_layers(self.model))
-        return self._new_bank()
+            self._new_gradients = functools.partial(kind, *minibatch, trained_layers(self.model))
+        return self._new_gradients()
 
     def observe(self) -> Signals:
         """See ``Process.observe``."""
-        if self.fresh and self._bank is None:
-            self._bank = self._open_bank()
-            self._signals = self._measure(self._bank)
+        if self.fresh and self._side_gradients is None:
+            self._side_gradients = self._open_gradients()
+            self._signals = self._measure(self._side_gradients)
         return self._signals
 
-    def _measure(self, bank: Bank) -> Signals:
+    def _measure(self, gradients: SideGradients) -> Signals:
         norms = [torch.zeros((), device=self.device, dtype=self.dtype)] * 2
         if self.grad_norms:
-            sides = bank.observe(functools.partial(self.objective.weights, draw=self.draw), self._lambda)
+            sides = gradients.observe(functools.partial(self.objective.weights, draw=self.draw), self._lambda)
             norms = [sides.retain.norm() / self.pairs, sides.forget.norm() / self.pairs]
         else:
-            bank.look()
-        retain, forget = bank.retain_errors[: self.pairs].mean(), bank.forget_errors[self.pairs :].mean()
+            gradients.look()
+        retain, forget = (
+            gradients.retain_errors[: self.pairs].mean(),
+            gradients.forget_errors[self.pairs :].mean(),
+        )
         return Signals(*_numbers(retain, forget, *norms))
 
     def update(self, lam: float) -> Update:
@@ -172,16 +175,16 @@ class GradientProcess(Process):
                 "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
             )
         self.observe()
-        bank = self._bank or self._open_bank()
+        gradients = self._side_gradients or self._open_gradients()
         weights = self.objective.weights(lam, self.draw)
         if self.grad_norms or self.objective.needs_norms or self.objective.needs_dot:
-            sides = bank.weigh(weights)
-            parts = self._parts(lam, bank, weights, sides)
+            sides = gradients.weigh(weights)
+            parts = self._parts(lam, gradients, weights, sides)
             found = self.objective.combine(lam, parts)
             direction = sides.retain * (found.c_retain / self.pairs)
             direction.add_(sides.forget, alpha=found.c_forget / self.pairs)
         else:
-            direction, parts, found = self._descent(lam, bank, weights)
+            direction, parts, found = self._descent(lam, gradients, weights)
         loss = found.retain_term + found.forget_term
         finite = self._descend(direction) if math.isfinite(loss) else False
         if not self.fresh:
@@ -198,22 +201,24 @@ class GradientProcess(Process):
             diverged=not finite,
         )
 
-    def _descent(self, lam: float, bank: Bank, weights: Weights) -> tuple[Tensor, Parts, Combination]:
+    def _descent(
+        self, lam: float, gradients: SideGradients, weights: Weights
+    ) -> tuple[Tensor, Parts, Combination]:
         """Make the update's direction in one pass: nothing depends on the two gradients apart."""
         known: list[tuple[Parts, Combination]] = []
 
         def coefficients() -> tuple[float, float]:
-            parts = self._parts(lam, bank, weights, None)
+            parts = self._parts(lam, gradients, weights, None)
             found = self.objective.combine(lam, parts)
             known.append((parts, found))
             return found.c_retain / self.pairs, found.c_forget / self.pairs
 
-        direction = bank.descend(weights, coefficients)
+        direction = gradients.descend(weights, coefficients)
         return direction, *known[0]
 
-    def _parts(self, lam: float, bank: Bank, weights: Weights, sides: Sides | None) -> Parts:
-        rows_retain = self._pairwise(weights.retain * bank.retain_errors)
-        rows_forget = self._pairwise(weights.forget * bank.forget_errors)
+    def _parts(self, lam: float, gradients: SideGradients, weights: Weights, sides: Sides | None) -> Parts:
+        rows_retain = self._pairwise(weights.retain * gradients.retain_errors)
+        rows_forget = self._pairwise(weights.forget * gradients.forget_errors)
         norms = [torch.zeros_like(rows_retain[0])] * 3
         if sides:
             dot = sides.retain.dot(sides.forget) if self.objective.needs_dot else norms[2]
@@ -244,7 +249,7 @@ class GradientProcess(Process):
     def undo(self) -> None:
         """See ``Process.undo``."""
         self._weights.copy_(self._last)
-        self._bank = None
+        self._side_gradients = None
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Process.state_dict``."""
@@ -266,7 +271,7 @@ class GradientProcess(Process):
         self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.generator.set_state(state["generator"])
         self._lambda, self._signals = state["lambda"], Signals(**state["signals"])
-        self._bank = None
+        self._side_gradients = None
 
 
 def _check_weights(model: nn.Module) -> None:

@@ -12,7 +12,7 @@ module                  how                                              when ``
                         gradients; any row weights are read from them    launches cost more than arithmetic
 ``blocks``              sums kept apart by what the last λ chose, and a  known layers that put out more, under an
                         record of each side for rows that deviate        objective whose row weights depend on λ
-``plain_passes``        the same sums; rows that deviate pass again      every other network
+``passes``              the same sums; rows that deviate pass again      every other network
 ======================  ===============================================  =========================================
 
 Per step and batch of B rows, one pass being forward and backward, ``direct`` takes four (two for the state, two for

@@ -1,10 +1,4 @@
-"""Row-weighted gradients of a minibatch, each computed with as few passes as its weights allow.
-
-A minibatch is a bank of 2B latents (B retain, B forget), each with an error towards the retain target and
-one towards the forget target. ``observe`` needs the plain gradients of both sides; ``weigh`` those with the
-objective's row weights. Three banks do it, all exact: ``TapedBank`` and ``TapedBlocks`` where the network's
-layers are known, ``PassedBank`` for any network. ``banks.choose`` says which.
-"""
+"""What every way to the row-weighted gradients of a minibatch is asked for; the package's page says which there are."""
 
 from __future__ import annotations
 
@@ -18,10 +12,10 @@ from torch import Tensor, nn
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.common.flat import joined
 from unlearn_gym.processes.common.passes import gradient
-from unlearn_gym.processes.gradients.tape import Tape
+from unlearn_gym.processes.gradients.record import PerExampleRecord
 
 Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From r row numbers of the bank to their errors towards the retain and the forget target, each (r,)."""
+"""From r row numbers of the minibatch to their errors towards the retain and the forget target, each (r,)."""
 
 
 @dataclass
@@ -32,14 +26,14 @@ class Sides:
     forget: Tensor
 
 
-class Bank(ABC):
-    """One minibatch under fixed weights.
+class SideGradients(ABC):
+    """The gradients of the two sides of one minibatch under fixed weights.
 
     Args:
         errors: forward pass of the rows asked for.
         parameters: what the gradients are taken of.
-        pairs: B; the bank has 2B rows.
-        layers: the network's trained layers, if tapes of them may be made (``tape.trained_layers``).
+        pairs: B; the minibatch has 2B rows.
+        layers: the network's trained layers, if records of them may be made (``record.trained_layers``).
 
     Attributes:
         retain_errors: each row's error towards the retain target, shape (2B,), 0 where never computed, and
@@ -51,7 +45,7 @@ class Bank(ABC):
     ) -> None:
         self._errors, self._parameters, self.pairs = errors, parameters, pairs
         self._layers = layers
-        self._tapes: list[tuple[Tensor, Tape]] = []
+        self._records: list[tuple[Tensor, PerExampleRecord]] = []
         self._table = torch.zeros(2, 2 * pairs, device=parameters[0].device, dtype=parameters[0].dtype)
         self.retain_errors, self.forget_errors = self._table
 
@@ -68,8 +62,8 @@ class Bank(ABC):
     def weigh(self, weights: Weights) -> Sides:
         """Return the sums with row weights; what ``observe`` left is used as far as it goes."""
 
-    def _tape(self, losses: Callable[[], Tensor]) -> Tape:
-        return Tape(self._layers, self._parameters, losses)
+    def _new_record(self, losses: Callable[[], Tensor]) -> PerExampleRecord:
+        return PerExampleRecord(self._layers, self._parameters, losses)
 
     def look(self) -> None:
         """Measure the errors of all rows, without gradients."""

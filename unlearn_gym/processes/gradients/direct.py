@@ -9,27 +9,27 @@ from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.common.passes import gradient
-from unlearn_gym.processes.gradients.base import Bank, Sides
+from unlearn_gym.processes.gradients.base import SideGradients, Sides
 
 
-class DirectGradients(Bank):
+class DirectGradients(SideGradients):
     """g = ∇ Σ_j w_j ℓ_j by plain autograd: one forward and one backward pass over the rows with w_j ≠ 0.
 
     What the state measured is not passed again for the same weights: the statistics of BatchNorm, which every pass
-    moves, then follow each side of a minibatch once. Arguments as in ``Bank``.
+    moves, then follow each side of a minibatch once. Arguments as in ``SideGradients``.
     """
 
     _measured: tuple[Weights, Sides] | None = None
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
-        """Return the plain sums; see ``Bank``."""
+        """Return the plain sums; see ``SideGradients``."""
         is_forget = (torch.arange(2 * self.pairs, device=self._table.device) >= self.pairs).to(self._table)
         own = Weights(retain=1.0 - is_forget, forget=is_forget)
         self._measured = own, self.weigh(own)
         return self._measured[1]
 
     def weigh(self, weights: Weights) -> Sides:
-        """Return the weighted sums; see ``Bank``."""
+        """Return the weighted sums; see ``SideGradients``."""
         return Sides(self._gradient("retain", weights), self._gradient("forget", weights))
 
     def _gradient(self, side: str, weights: Weights) -> Tensor:
