@@ -94,13 +94,13 @@ def test_any_row_weights(way):
             torch.testing.assert_close(sum_, joined(naive), rtol=1e-8, atol=1e-10)
 
 
-def test_descend_is_the_combination_of_the_sides():
+def test_one_pass_is_the_combination_of_the_sides():
     process = small_process(labels="none")
     process.reset(np.random.default_rng(0))
     weights = process.objective.weights(0.4, process.draw)
     found = PassedGradients(process.errors, process._parameters, 5)
     sides = found.weigh(weights)
-    both = found.descend(weights, lambda: (2.0, -0.5))
+    both = found.join(weights).combined(2.0, -0.5)
     torch.testing.assert_close(both, 2 * sides.retain - 0.5 * sides.forget, rtol=1e-8, atol=1e-12)
 
 

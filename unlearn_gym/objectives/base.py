@@ -73,7 +73,7 @@ class Parts:
 class Combination:
     """The update direction ``c_retain·g_retain + c_forget·g_forget`` and the value of the loss.
 
-    ``loss = retain_term + forget_term``; the last two are derivatives in λ, as in ``processes.base.Update``.
+    The last two are derivatives in λ, as in ``processes.base.Update``.
     """
 
     c_retain: float
@@ -82,6 +82,11 @@ class Combination:
     forget_term: float
     dloss_dlambda: float = 0.0
     dvariance_dlambda: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """The loss that the update descends."""
+        return self.retain_term + self.forget_term
 
 
 class Objective(ABC):

@@ -15,11 +15,12 @@ from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
+from unlearn_gym.objectives.base import Draw, Objective, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.common.flat import are_views, flatten_, trained
 from unlearn_gym.processes.common.optimizers import make_optimizer
-from unlearn_gym.processes.gradients.base import SideGradients, Sides
+from unlearn_gym.processes.common.results import lagged_signals, update_of
+from unlearn_gym.processes.gradients.base import OnePass, SideGradients, Sides
 from unlearn_gym.processes.gradients.choice import GRADIENTS, choose
 from unlearn_gym.processes.gradients.record import trained_layers
 
@@ -165,6 +166,31 @@ class GradientProcess(Process):
             UserError: if the network's parameters were replaced or frozen, so that an update would no longer move
                 it, or if it cannot be passed.
         """
+        self._check_network()
+        # The state: losses and norms of this minibatch under the current weights, unless the state lags.
+        self.observe()
+        gradients = self._side_gradients or self._open_gradients()
+        # λ weighs the errors of the 2B latents; under SISS by the importance weights w_x and w_a.
+        weights = self.objective.weights(lam, self.draw)
+        # The gradients of the two weighted sums; one pass for both where nothing needs them apart.
+        apart = self.grad_norms or self.objective.needs_norms or self.objective.needs_dot
+        sides = gradients.weigh(weights) if apart else gradients.join(weights)
+        # The objective says with which coefficients they combine, and what the loss was.
+        parts = self._parts(lam, gradients, weights, sides)
+        found = self.objective.combine(lam, parts)
+        # Clip, step, and go back to the last weights if something is not finite.
+        moved = math.isfinite(found.loss) and self._descend(
+            sides.combined(found.c_retain / self.pairs, found.c_forget / self.pairs)
+        )
+        # A lagged state shows what was just computed; then comes the next minibatch.
+        if not self.fresh:
+            self._signals = lagged_signals(parts, self.grad_norms)
+        self._lambda = lam
+        self._next_batch()
+        return update_of(found, moved=moved)
+
+    def _check_network(self) -> None:
+        """Refuse to go on with a network that updates would no longer move."""
         if not all(p.requires_grad for p in self._parameters):
             raise UserError(
                 "Weights of the network were frozen after its environment was made; set requires_grad before."
@@ -174,53 +200,12 @@ class GradientProcess(Process):
                 "The network's parameters were replaced since its environment was made (by module.to or "
                 "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
             )
-        self.observe()
-        gradients = self._side_gradients or self._open_gradients()
-        weights = self.objective.weights(lam, self.draw)
-        if self.grad_norms or self.objective.needs_norms or self.objective.needs_dot:
-            sides = gradients.weigh(weights)
-            parts = self._parts(lam, gradients, weights, sides)
-            found = self.objective.combine(lam, parts)
-            direction = sides.retain * (found.c_retain / self.pairs)
-            direction.add_(sides.forget, alpha=found.c_forget / self.pairs)
-        else:
-            direction, parts, found = self._descent(lam, gradients, weights)
-        loss = found.retain_term + found.forget_term
-        finite = self._descend(direction) if math.isfinite(loss) else False
-        if not self.fresh:
-            norms = (parts.retain_norm, parts.forget_norm) if self.grad_norms else (0.0, 0.0)
-            self._signals = Signals(parts.retain, parts.forget, *norms)
-        self._lambda = lam
-        self._next_batch()
-        return Update(
-            loss,
-            found.retain_term,
-            found.forget_term,
-            found.dloss_dlambda,
-            found.dvariance_dlambda,
-            diverged=not finite,
-        )
 
-    def _descent(
-        self, lam: float, gradients: SideGradients, weights: Weights
-    ) -> tuple[Tensor, Parts, Combination]:
-        """Make the update's direction in one pass: nothing depends on the two gradients apart."""
-        known: list[tuple[Parts, Combination]] = []
-
-        def coefficients() -> tuple[float, float]:
-            parts = self._parts(lam, gradients, weights, None)
-            found = self.objective.combine(lam, parts)
-            known.append((parts, found))
-            return found.c_retain / self.pairs, found.c_forget / self.pairs
-
-        direction = gradients.descend(weights, coefficients)
-        return direction, *known[0]
-
-    def _parts(self, lam: float, gradients: SideGradients, weights: Weights, sides: Sides | None) -> Parts:
+    def _parts(self, lam: float, gradients: SideGradients, weights: Weights, sides: Sides | OnePass) -> Parts:
         rows_retain = self._pairwise(weights.retain * gradients.retain_errors)
         rows_forget = self._pairwise(weights.forget * gradients.forget_errors)
         norms = [torch.zeros_like(rows_retain[0])] * 3
-        if sides:
+        if isinstance(sides, Sides):
             dot = sides.retain.dot(sides.forget) if self.objective.needs_dot else norms[2]
             norms = [sides.retain.norm(), sides.forget.norm(), dot / self.pairs]
         means = rows_retain.mean(), rows_forget.mean()

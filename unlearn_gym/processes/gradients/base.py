@@ -25,6 +25,26 @@ class Sides:
     retain: Tensor
     forget: Tensor
 
+    def combined(self, c_retain: float, c_forget: float) -> Tensor:
+        """Return c_retain·retain + c_forget·forget, (P,)."""
+        return (self.retain * c_retain).add_(self.forget, alpha=c_forget)
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """The errors of some rows with their graph and weights, each (r,): the two gradients before they are taken."""
+
+    w_retain: Tensor
+    w_forget: Tensor
+    to_retain: Tensor
+    to_forget: Tensor
+    parameters: Sequence[Tensor]
+
+    def combined(self, c_retain: float, c_forget: float) -> Tensor:
+        """Return c_retain·(retain sum) + c_forget·(forget sum) by one backward pass, (P,)."""
+        loss = c_retain * self.w_retain * self.to_retain + c_forget * self.w_forget * self.to_forget
+        return gradient(loss, self.parameters)
+
 
 class SideGradients(ABC):
     """The gradients of the two sides of one minibatch under fixed weights.
@@ -70,18 +90,11 @@ class SideGradients(ABC):
         with torch.no_grad():
             self._forward(torch.arange(2 * self.pairs, device=self._table.device))
 
-    def descend(self, weights: Weights, coefficients: Callable[[], tuple[float, float]]) -> Tensor:
-        """Return c_retain·(retain sum) + c_forget·(forget sum) by one pass over the rows that take part.
-
-        Args:
-            weights: the row weights.
-            coefficients: called once the errors are known, returns c_retain and c_forget.
-        """
+    def join(self, weights: Weights) -> Sides | OnePass:
+        """Return the sums with row weights for a combination alone: one pass over the rows that take part."""
         rows = ((weights.retain != 0) | (weights.forget != 0)).nonzero().squeeze(1)
-        to_retain, to_forget = self._forward(rows)
-        c_retain, c_forget = coefficients()
-        loss = c_retain * weights.retain[rows] * to_retain + c_forget * weights.forget[rows] * to_forget
-        return gradient(loss, self._parameters)
+        own = weights.retain[rows], weights.forget[rows]
+        return OnePass(*own, *self._forward(rows), self._parameters)
 
     def _forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         retain, forget = self._errors(rows)
