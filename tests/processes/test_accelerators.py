@@ -83,8 +83,11 @@ def test_any_row_weights(way):
     process.reset(np.random.default_rng(0))
     parameters, rows = process._parameters, torch.arange(10)
     generator = torch.Generator().manual_seed(0)
-    weights = [Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64)) for _ in range(3)]
-    weights.append(Weights(torch.zeros(10, dtype=torch.float64), torch.ones(10, dtype=torch.float64)))
+    none = torch.zeros(10, dtype=torch.float64)
+    weights = [
+        Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64), none[:5]) for _ in range(3)
+    ]
+    weights.append(Weights(none, none + 1, none[:5]))
     found = process._open_gradients() if way == "direct" else ACCELERATORS[way](process)
     found.observe(lambda lam: process.objective.weights(lam, process.draw), 0.5)
     for w in weights:

@@ -176,7 +176,7 @@ class GradientProcess(Process):
         apart = self.grad_norms or self.objective.needs_norms or self.objective.needs_dot
         sides = gradients.weigh(weights) if apart else gradients.join(weights)
         # The objective says with which coefficients they combine, and what the loss was.
-        parts = self._parts(lam, gradients, weights, sides)
+        parts = self._parts(gradients, weights, sides)
         found = self.objective.combine(lam, parts)
         # Clip, step, and go back to the last weights if something is not finite.
         moved = math.isfinite(found.loss) and self._descend(
@@ -201,7 +201,7 @@ class GradientProcess(Process):
                 "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
             )
 
-    def _parts(self, lam: float, gradients: SideGradients, weights: Weights, sides: Sides | OnePass) -> Parts:
+    def _parts(self, gradients: SideGradients, weights: Weights, sides: Sides | OnePass) -> Parts:
         rows_retain = self._pairwise(weights.retain * gradients.retain_errors)
         rows_forget = self._pairwise(weights.forget * gradients.forget_errors)
         norms = [torch.zeros_like(rows_retain[0])] * 3
@@ -210,8 +210,7 @@ class GradientProcess(Process):
             norms = [sides.retain.norm(), sides.forget.norm(), dot / self.pairs]
         means = rows_retain.mean(), rows_forget.mean()
         retain, forget, *sizes = _numbers(*means, *(number / self.pairs for number in norms))
-        score = self.objective.score(lam, self.draw)
-        return Parts(retain, forget, sizes[0], sizes[1], sizes[2], rows_retain, rows_forget, score)
+        return Parts(retain, forget, sizes[0], sizes[1], sizes[2], rows_retain, rows_forget, weights.score)
 
     def _pairwise(self, rows: Tensor) -> Tensor:
         return rows[: self.pairs] + rows[self.pairs :]

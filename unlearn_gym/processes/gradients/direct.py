@@ -24,7 +24,7 @@ class DirectGradients(SideGradients):
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
         """Return the plain sums; see ``SideGradients``."""
         is_forget = (torch.arange(2 * self.pairs, device=self._table.device) >= self.pairs).to(self._table)
-        own = Weights(retain=1.0 - is_forget, forget=is_forget)
+        own = Weights(1.0 - is_forget, is_forget, score=torch.zeros_like(is_forget[: self.pairs]))
         self._measured = own, self.weigh(own)
         return self._measured[1]
 

@@ -56,7 +56,7 @@ class Stack(ABC):
         self.updates: list[Update] = [Update(0.0, 0.0, 0.0)] * copies
         self._draws: list[Draw] = []
         one = self.weights.new_ones(copies, self.pairs)
-        self._own = Weights(torch.cat([one, 0 * one], 1), torch.cat([0 * one, one], 1))
+        self._own = Weights(torch.cat([one, 0 * one], 1), torch.cat([0 * one, one], 1), 0 * one.cpu())
         self._measured: Measured | None = None
         self._plain: dict[str, Tensor] = {}
         self._qualities: list[Quality] | None = None
@@ -201,7 +201,7 @@ class Stack(ABC):
         measured, weights = self._measure(), self._weigh(lams)
         g_retain, g_forget = (self._gradient(side, weights) for side in SIDES)
         # The objective combines them; then all copies are clipped and moved at once.
-        parts = self._parts(lams, weights, measured, g_retain, g_forget)
+        parts = self._parts(weights, measured, g_retain, g_forget)
         found = [self.objective.combine(lam, part) for lam, part in zip(lams, parts, strict=True)]
         finite = self._descend(found, g_retain, g_forget, measured)
         self.updates = [update_of(each, moved=good) for each, good in zip(found, finite, strict=True)]
@@ -218,11 +218,10 @@ class Stack(ABC):
         if not self.objective.reweighs:
             return self._own
         each = [self.objective.weights(lam, draw) for lam, draw in zip(lams, self._draws, strict=True)]
-        return Weights(*(torch.stack([getattr(w, side) for w in each]).to(self.weights) for side in SIDES))
+        retain, forget = (torch.stack([getattr(w, side) for w in each]).to(self.weights) for side in SIDES)
+        return Weights(retain, forget, score=torch.stack([w.score for w in each]))
 
-    def _parts(
-        self, lams: Sequence[float], weights: Weights, measured: Measured, retain: Tensor, forget: Tensor
-    ) -> list[Parts]:
+    def _parts(self, weights: Weights, measured: Measured, retain: Tensor, forget: Tensor) -> list[Parts]:
         pairs = []
         for side in SIDES:
             w = getattr(weights, side)
@@ -233,8 +232,8 @@ class Stack(ABC):
         numbers = torch.stack([*(rows.mean(1) for rows in pairs), *norms], 1).tolist()
         on_cpu = torch.stack(pairs, 1).cpu()
         return [
-            Parts(row[0], row[1], row[2], row[3], row[4], two[0], two[1], self.objective.score(lam, draw))
-            for row, two, lam, draw in zip(numbers, on_cpu, lams, self._draws, strict=True)
+            Parts(row[0], row[1], row[2], row[3], row[4], two[0], two[1], score)
+            for row, two, score in zip(numbers, on_cpu, weights.score, strict=True)
         ]
 
     def _descend(
