@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +33,27 @@ def bare_update(process: DiffusionProcess, learning_rate: float = 1e-9) -> Calla
         optimizer.step()
 
     return update
+
+
+def direct_update(process: DiffusionProcess, lam: Callable[[], float]) -> Callable[[], object]:
+    """Return an update of a copy of the process whose gradients are the reference's, and its measurement."""
+    copied = DiffusionProcess(
+        copy.deepcopy(process.model),
+        process.scheduler,
+        process.data,
+        objective=process.objective,
+        batch_size=2 * process.pairs,
+        optimizer="adam",
+        learning_rate=1e-4,
+        max_grad_norm=1.0,
+        state="fresh",
+        grad_norms=True,
+        device=process.device,
+        dtype=process.dtype,
+        gradients="direct",
+    )
+    copied.reset(np.random.default_rng(0))
+    return lambda: (copied.update(lam()), copied.observe())
 
 
 class NaiveStep:

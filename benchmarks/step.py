@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.plain import NaiveStep, bare_update
+from benchmarks.plain import NaiveStep, bare_update, direct_update
 from benchmarks.problems import DIGITS, NETWORKS, make
 from benchmarks.rows import Row, Settings, above, below
 from benchmarks.timing import interleaved, ratio
@@ -52,6 +52,7 @@ def measure(network: str, settings: Settings) -> list[Row]:
     actions: dict[str, Callable[[], object]] = {"bare": bare_update(other.process)}
     actions |= {name: stepping(env) for name, env in envs.items()}
     actions |= {"naive": lambda: naive.step(draw()), "reset": other.reset}
+    actions["direct"] = direct_update(other.process, lambdas())
     actions |= {"lagged reset": light.reset, "probe": other.process.quality}
     times = interleaved(actions, settings.repetitions if network == DIGITS else settings.repetitions // 3)
     found = {name: ratio(times[name], times["bare"]) for name in times}
@@ -61,6 +62,7 @@ def measure(network: str, settings: Settings) -> list[Row]:
         for name, (limit, _) in STEPS.items()
     ]
     rows.append(Row("naive step, SISS, fresh state", title, "shown", f"{found['naive']} x bare"))
+    rows.append(Row("direct gradients, SISS, fresh state", title, "shown", f"{found['direct']} x bare"))
     for name, limit in ((FRESH, 1.7), (LAGGED, 2.5)):
         gain = ratio(times["naive"], times[name])
         rows.append(above(f"naive step over {name}", title, gain.middle, limit, f"{gain} x"))

@@ -12,7 +12,8 @@ sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
 from benchmarks.plain import NaiveStep  # noqa: E402
 from benchmarks.rows import Row, below, table  # noqa: E402
 from benchmarks.timing import Times, ratio  # noqa: E402
-from tests.processes.reference import small_process  # noqa: E402
+from tests.processes.small import small_process  # noqa: E402
+from unlearn_gym.processes.gradients.choice import GRADIENTS  # noqa: E402
 
 
 def test_ratio_compares_round_by_round():
@@ -25,9 +26,10 @@ def test_misses_are_shown():
     assert lines[2].endswith("| <= 1.7 x bare | 2 x | no |") and lines[3].endswith("|  |")
 
 
-def test_naive_step_returns_the_numbers_of_the_process():
+@pytest.mark.parametrize("gradients", GRADIENTS)
+def test_naive_step_returns_the_numbers_of_the_process(gradients):
     settings = {"labels": "none", "optimizer": "adam", "learning_rate": 1e-3}
-    fast, other = small_process(**settings), small_process(**settings)
+    fast, other = small_process(**settings, gradients=gradients), small_process(**settings)
     first = fast.reset(np.random.default_rng(0))
     other.reset(np.random.default_rng(0))
     naive = NaiveStep(other, learning_rate=1e-3)

@@ -37,7 +37,7 @@ def test_info_has_one_form(make):
     if hasattr(env.process, "model"):
         with torch.no_grad():
             env.process._weights.fill_(NAN)
-        env.process._bank = None
+        env.process._side_gradients = None
         *_, last = env.step(env.action_space.low)
         assert last["diverged"] and form(last) == form(first)
 

@@ -143,7 +143,8 @@ def test_divergence_terminates_with_finite_numbers(make):
     weights = [p.detach().clone() for p in env.process.model.parameters()]
     errors = env.process.errors
     env.process.errors = lambda rows: tuple(e * float("nan") for e in errors(rows))
-    env.process._bank = env.process._new_bank = None  # both keep the function that they were made with
+    # both keep the function that they were made with
+    env.process._side_gradients = env.process._new_gradients = None
     observation, reward, terminated, truncated, info = env.step(actions_of(env)[0])
     assert terminated and not truncated and info["diverged"]
     assert np.isfinite(observation).all() and np.isfinite(reward) and reward < 0

@@ -228,7 +228,7 @@ def test_every_autoreset_mode_does_what_a_loop_does(tmp_path, mode, online):
     many.stack.weights.data[1] = float("nan")
     process = each.envs[1].unwrapped.process
     process._weights.data.fill_(float("nan"))
-    process._bank = many.stack._measured = None
+    process._side_gradients = many.stack._measured = None
     for action in actions(8):  # one diverges, starts over or goes on where it was, and then all end
         assert_same(many.step(action), each.step(action))
     mask = np.array([False, True, True])

@@ -1,4 +1,4 @@
-"""Passes of banks of 10 rows, counted by hand."""
+"""Passes of minibatches of 10 rows, counted by hand."""
 
 from types import SimpleNamespace
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.processes.reference import small_process
+from tests.processes.small import small_process
 from unlearn_gym.metrics.cost import PassCounter
-from unlearn_gym.processes.gradients.per_example import TapedBank
-from unlearn_gym.processes.gradients.plain_passes import PassedBank
-from unlearn_gym.processes.gradients.tape import ROUND
+from unlearn_gym.processes.gradients.passes import PassedGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
+from unlearn_gym.processes.gradients.record import ROUND
 
 LAMBDA = 0.5
 
@@ -48,15 +48,15 @@ def test_a_network_with_outputs_of_another_form(form):
     assert (passes.forward_rows, passes.backward_rows) == (5, 5)
 
 
-def counted(bank, state, labels="different", **settings):
+def counted(kind, state, labels="different", **settings):
     """Return the rows of one update, and the weights that it was made with."""
     process = small_process(labels=labels, state=state, **settings)
-    if bank is PassedBank:
-        process.model.conv_in.padding_mode = "circular"  # a layer that tapes do not know
+    if kind is PassedGradients:
+        process.model.conv_in.padding_mode = "circular"  # a layer that records do not know
     process.reset(np.random.default_rng(0))
-    process.update(LAMBDA)  # the first bank tries two rows
+    process.update(LAMBDA)  # the rule of choice tries two rows
     process.observe()
-    assert isinstance(process._open_bank(), bank)
+    assert isinstance(process._open_gradients(), kind)
     weights = process.objective.weights(LAMBDA, process.draw)
     with PassCounter(process.model) as passes:
         process.update(LAMBDA)
@@ -64,30 +64,33 @@ def counted(bank, state, labels="different", **settings):
     return (passes.forward_rows, passes.backward_rows), weights
 
 
-def rows(count, bank):
-    """Tapes take a multiple of four rows."""
-    return -(-count // ROUND) * ROUND if bank is TapedBank else count
+def rows(count, kind):
+    """Records take a multiple of four rows."""
+    return -(-count // ROUND) * ROUND if kind is PerExampleGradients else count
 
 
-@pytest.mark.parametrize("bank", [TapedBank, PassedBank])
-def test_saturated_weights(bank):
+@pytest.mark.parametrize("kind", [PerExampleGradients, PassedGradients])
+def test_saturated_weights(kind):
     # Lagged: each pair's chosen latent once. Fresh: the state takes all ten, and the update is read from them.
-    assert counted(bank, "lagged")[0] == (rows(5, bank),) * 2
-    assert counted(bank, "fresh")[0] == (rows(10, bank),) * 2
+    assert counted(kind, "lagged")[0] == (rows(5, kind),) * 2
+    assert counted(kind, "fresh")[0] == (rows(10, kind),) * 2
 
 
-@pytest.mark.parametrize("bank", [TapedBank, PassedBank])
-def test_overlapping_weights(bank):
-    # A latent with a gradient towards both targets is two rows of a tape, or one row with two backward passes.
-    passes, weights = counted(bank, "lagged", labels="none")
+@pytest.mark.parametrize("kind", [PerExampleGradients, PassedGradients])
+def test_overlapping_weights(kind):
+    # A latent with a gradient towards both targets is two rows of a record, or one row with two backward passes.
+    passes, weights = counted(kind, "lagged", labels="none")
     retain, forget = weights.retain != 0, weights.forget != 0
     entries = int(retain.sum() + forget.sum())
     assert entries > 5
     assert passes == (
-        rows(entries if bank is TapedBank else int((retain | forget).sum()), bank),
-        rows(entries, bank),
+        rows(entries if kind is PerExampleGradients else int((retain | forget).sum()), kind),
+        rows(entries, kind),
     )
 
 
 def test_losses_without_gradients_are_forward_rows():
-    assert counted(TapedBank, "fresh", grad_norms=False)[0] == (10 + rows(5, TapedBank), rows(5, TapedBank))
+    assert counted(PerExampleGradients, "fresh", grad_norms=False)[0] == (
+        10 + rows(5, PerExampleGradients),
+        rows(5, PerExampleGradients),
+    )

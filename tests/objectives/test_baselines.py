@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.processes.reference import small_process
+from tests.processes.small import small_process
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
 from unlearn_gym.objectives.base import Draw, Parts
@@ -78,14 +78,14 @@ def test_lambda_plays_no_part(name):
 def test_a_lagged_update_passes_one_side_only(name, rows, grad_norms):
     process = small_process(objective=name, state="lagged", grad_norms=grad_norms)
     process.reset(np.random.default_rng(0))
-    process.update(0.5)  # the rule of the banks tries two rows out
+    process.update(0.5)  # the rule of choice tries two rows out
     seen, errors = [], process.errors
-    bank = process._open_bank()
-    bank._errors = lambda chosen: (seen.extend(chosen.tolist()), errors(chosen))[1]
-    process._open_bank = lambda: bank
+    gradients = process._open_gradients()
+    gradients._errors = lambda chosen: (seen.extend(chosen.tolist()), errors(chosen))[1]
+    process._open_gradients = lambda: gradients
     process.update(0.5)
     assert set(seen) >= set(rows)
-    assert len(seen) == (8 if grad_norms else 5)  # a tape takes a multiple of four rows
+    assert len(seen) == (8 if grad_norms else 5)  # a record takes a multiple of four rows
 
 
 @pytest.mark.parametrize("name", WITHOUT_LAMBDA)

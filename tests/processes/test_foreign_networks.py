@@ -15,7 +15,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
 from unlearn_gym.processes.common.statistics import has_batch_norm, normalise_by_batch
-from unlearn_gym.processes.gradients.per_example import TapedBank
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
 from unlearn_gym.processes.supervised import SupervisedProcess, brier_error
 
@@ -25,6 +25,8 @@ WAYS = {
     "fresh": {},
     "likelihood, lagged": {"objective": "likelihood", "state": "lagged"},
     "no norms": {"grad_norms": False},
+    "direct": {"gradients": "direct"},
+    "direct, lagged": {"gradients": "direct", "state": "lagged"},
 }
 
 
@@ -161,15 +163,25 @@ def test_refused_with_a_sentence(name, state):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_banks(name, dtype):
+def test_the_choice(name, dtype):
     """The fast ways are taken where they are right, and nowhere else; rounding is no reason."""
     made = process(build(name), tokens=name in TOKENS, dtype=dtype)
     made.reset(np.random.default_rng(0))
-    assert (type(made._bank) is TapedBank) == (name in TAPED)
+    assert (type(made._side_gradients) is PerExampleGradients) == (name in RECORDED)
 
 
-TAPED = {"plain", "linear", "LayerNorm", "dropout", "twice", "part frozen", "logits", "embedding", "sparse"}
-TAPED |= {
+RECORDED = {
+    "plain",
+    "linear",
+    "LayerNorm",
+    "dropout",
+    "twice",
+    "part frozen",
+    "logits",
+    "embedding",
+    "sparse",
+}
+RECORDED |= {
     "channels last",
     "channels last weights",
     "forward pre-hook",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.processes.reference import small_process
+from tests.processes.small import small_process
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
 from unlearn_gym.processes.common.optimizers import OPTIMIZERS
 from unlearn_gym.processes.stacked.diffusion import StackedDiffusion

@@ -10,14 +10,14 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
-from tests.processes.reference import NaiveProcess, small_process
+from tests.processes.small import small_process
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
-from unlearn_gym.processes.gradients import tape
-from unlearn_gym.processes.gradients.blocks import TapedBlocks
-from unlearn_gym.processes.gradients.per_example import TapedBank
-from unlearn_gym.processes.gradients.plain_passes import PassedBank
+from unlearn_gym.processes.gradients import record
+from unlearn_gym.processes.gradients.blocks import BlockGradients
+from unlearn_gym.processes.gradients.passes import PassedGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 from unlearn_gym.processes.stacked.choice import make_stack
 
 BASE = {
@@ -87,12 +87,12 @@ def settings_of(name, objective="siss", state="fresh", grad_norms=True):
     return {"objective": objective, "state": state, "grad_norms": grad_norms, "labels": labels}
 
 
-def compare(network, settings, bank=None, lams=(0.4, 0.0, 0.9)):
+def compare(network, settings, kind=None, lams=(0.4, 0.0, 0.9)):
     fast = small_process(unet=copy.deepcopy(network), **settings)
-    slow = small_process(NaiveProcess, unet=copy.deepcopy(network), **settings)
-    if bank:
-        layers = () if bank is PassedBank else tape.trained_layers(fast.model)
-        fast._new_bank = lambda: bank(fast.errors, fast._parameters, fast.pairs, layers)
+    slow = small_process(unet=copy.deepcopy(network), gradients="direct", **settings)
+    if kind:
+        layers = () if kind is PassedGradients else record.trained_layers(fast.model)
+        fast._new_gradients = lambda: kind(fast.errors, fast._parameters, fast.pairs, layers)
     first = [process.reset(np.random.default_rng(3)) for process in (fast, slow)]
     assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
     for lam in lams:
@@ -122,16 +122,16 @@ def test_every_network_under_every_objective(name, objective, state, grad_norms)
     compare(unet(name), settings_of(name, objective, state, grad_norms))
 
 
-@pytest.mark.parametrize("bank", [TapedBank, TapedBlocks, PassedBank])
-def test_attention_in_every_bank(bank):
-    compare(unet("attention"), settings_of("attention"), bank)
+@pytest.mark.parametrize("kind", [PerExampleGradients, BlockGradients, PassedGradients])
+def test_attention_in_every_way(kind):
+    compare(unet("attention"), settings_of("attention"), kind)
 
 
 @pytest.mark.parametrize("name", ["attention", "classes"])
-def test_attention_is_taped(name):
+def test_attention_is_recorded(name):
     process = small_process(unet=unet(name), **settings_of(name))
     process.reset(np.random.default_rng(0))
-    assert type(process._bank) is TapedBank
+    assert type(process._side_gradients) is PerExampleGradients
 
 
 def _checkpointed(network):
@@ -155,7 +155,7 @@ def _compiled(network):
     "change", [_checkpointed, _channels_last, _part_frozen, pytest.param(_compiled, marks=pytest.mark.slow)]
 )
 def test_changed_networks(change):
-    fast, slow = (small_process(kind, unet=changed(change)) for kind in (type(small_process()), NaiveProcess))
+    fast, slow = (small_process(unet=changed(change), gradients=way) for way in ("auto", "direct"))
     for process in (fast, slow):
         process.reset(np.random.default_rng(3))
         for lam in (0.4, 0.9):

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,12 @@ class Weights:
     Attributes:
         retain: weight of each latent's error towards the retain target, and
         forget: towards the forget target. A latent that does not take part has two zeros.
+        score: ∂log q_λ(m)/∂λ of the latents that λ chose, shape (B,); 0 for objectives without a mixture.
     """
 
     retain: Tensor
     forget: Tensor
+    score: Tensor
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Parts:
         retain_norm: L2 norm of g_retain, and ``forget_norm`` that of g_forget.
         dot: inner product ⟨g_retain, g_forget⟩ (only computed for objectives with ``needs_dot``).
         rows_retain: weighted retain error of each pair, shape (B,), and ``rows_forget`` likewise.
-        score: ∂log q_λ(m)/∂λ of each pair, shape (B,); 0 for objectives without a mixture.
+        score: as in ``Weights``.
     """
 
     retain: float
@@ -73,7 +75,7 @@ class Parts:
 class Combination:
     """The update direction ``c_retain·g_retain + c_forget·g_forget`` and the value of the loss.
 
-    ``loss = retain_term + forget_term``; the last two are derivatives in λ, as in ``processes.base.Update``.
+    The last two are derivatives in λ, as in ``processes.base.Update``.
     """
 
     c_retain: float
@@ -83,6 +85,11 @@ class Combination:
     dloss_dlambda: float = 0.0
     dvariance_dlambda: float = 0.0
 
+    @property
+    def loss(self) -> float:
+        """The loss that the update descends."""
+        return self.retain_term + self.forget_term
+
 
 class Objective(ABC):
     """Base of all objectives.
@@ -90,26 +97,31 @@ class Objective(ABC):
     Attributes:
         needs_norms: whether ``combine`` uses the gradient norms.
         needs_dot: whether ``combine`` uses the inner product of the two gradients.
-        forget_target: "noise" for the true noise, "uniform" for fresh uniform numbers (EraseDiff).
     """
 
     needs_norms: bool = False
     needs_dot: bool = False
-    forget_target: str = "noise"
 
     def weights(self, lam: float, draw: Draw) -> Weights:
         """Return the row weights at λ; by default each latent counts once, towards its own target."""
         one, zero = torch.ones_like(draw.uniform), torch.zeros_like(draw.uniform)
-        return Weights(retain=torch.cat([one, zero]), forget=torch.cat([zero, one]))
+        return Weights(retain=torch.cat([one, zero]), forget=torch.cat([zero, one]), score=zero)
 
     @property
     def reweighs(self) -> bool:
         """Whether the row weights depend on λ and the draw."""
         return type(self).weights is not Objective.weights
 
-    def score(self, lam: float, draw: Draw) -> Tensor:
-        """Return ∂log q_λ(m)/∂λ of the drawn latents, shape (B,)."""
-        return torch.zeros_like(draw.uniform)
+    def draw_target(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        """Draw what the forget error of each pair is measured towards; empty, as here, for the true noise.
+
+        Only diffusion processes ask, once for a minibatch and after its other random numbers.
+
+        Args:
+            shape: (B, channels, height, width).
+            generator: source of random numbers, on the CPU.
+        """
+        return torch.empty(0)
 
     def forget_error(self, error: Tensor) -> Tensor:
         """Return what is to grow for each squared error of a forget example, (n,); by default the error.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import torch
+from torch import Generator, Tensor
+
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Objective, Parts, safe_ratio
 
@@ -25,7 +28,6 @@ class EraseDiff(Objective):
 
     needs_norms = True
     needs_dot = True
-    forget_target = "uniform"
 
     def __init__(self, eta: float) -> None:
         if not 0.0 <= eta < math.inf:
@@ -33,6 +35,10 @@ class EraseDiff(Objective):
                 f"erasediff_eta={eta} is no rate; give a finite number of at least 0, such as 1e-3."
             )
         self.eta = eta
+
+    def draw_target(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        """Draw υ ~ U[0, 1)."""
+        return torch.rand(shape, generator=generator)
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 and c = max(η − ⟨g_x, g_a⟩/‖g_a‖², 0), and L_retain + c·L_forget with c held fixed."""

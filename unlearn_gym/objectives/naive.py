@@ -16,7 +16,7 @@ class NaiveDeletion(Objective):
     def weights(self, lam: float, draw: Draw) -> Weights:
         """Return 1 for each retain latent's own error and 0 for all else."""
         own = super().weights(lam, draw)
-        return Weights(own.retain, zeros_like(own.forget))
+        return Weights(own.retain, zeros_like(own.forget), own.score)
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 and 0, and the loss."""

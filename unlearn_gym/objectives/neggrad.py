@@ -18,7 +18,7 @@ class NegGrad(Objective):
     def weights(self, lam: float, draw: Draw) -> Weights:
         """Return 1 for each forget latent's own error and 0 for all else."""
         own = super().weights(lam, draw)
-        return Weights(zeros_like(own.retain), own.forget)
+        return Weights(zeros_like(own.retain), own.forget, own.score)
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 0 and −1, and the loss."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import (
@@ -75,7 +74,10 @@ class SISS(Objective):
         self.factors = DATASET_FACTORS[dataset_factors](x_from, n, k, superfactor)
 
     def weights(self, lam: float, draw: Draw) -> Weights:
-        """Return the importance weights of the latents that λ chooses, 0 for the others and below 1e-9."""
+        """Return the importance weights of the latents that λ chooses, 0 for the others and below 1e-9.
+
+        The score is S = w_a − w_x of the chosen ones.
+        """
         forget = draw.uniform < lam
         x_on_retain, a_on_retain = importance_weights(lam, draw.delta_retain)
         x_on_forget, a_on_forget = importance_weights(lam, draw.delta_forget)
@@ -84,13 +86,8 @@ class SISS(Objective):
         return Weights(
             retain=torch.where(chosen & (retain > SMALLEST_WEIGHT), retain, 0.0),
             forget=torch.where(chosen & (forget_side > SMALLEST_WEIGHT), forget_side, 0.0),
+            score=torch.where(forget, a_on_forget - x_on_forget, a_on_retain - x_on_retain),
         )
-
-    def score(self, lam: float, draw: Draw) -> Tensor:
-        """Return S = w_a − w_x of the chosen latents."""
-        delta = torch.where(draw.uniform < lam, draw.delta_forget, draw.delta_retain)
-        w_x, w_a = importance_weights(lam, delta)
-        return w_a - w_x
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return the coefficients of g_retain and g_forget and the loss they descend."""

@@ -50,7 +50,7 @@ class RawDraw:
 
 @dataclass(frozen=True)
 class Latents:
-    """The bank of 2B latents of one minibatch: first B retain latents, then B forget latents."""
+    """The 2B latents of one minibatch: first B retain latents, then B forget latents."""
 
     noisy: Tensor
     labels: Tensor | None
@@ -121,17 +121,14 @@ class DiffusionProcess(GradientProcess):
         shape = (pairs, *self._forget.inputs.shape[1:])
         steps = len(self._gamma)
         random_steps = torch.randint(steps, (pairs,), generator=generator)
-        raw = RawDraw(
+        return RawDraw(
             retain=keep.take(pairs),
             forget=forget.take(pairs),
             timesteps=random_steps if timesteps is None else timesteps,
             noise=torch.randn(shape, generator=generator),
             uniform=torch.rand(pairs, generator=generator),
-            target=torch.empty(0),
+            target=self.objective.draw_target(shape, generator),
         )
-        if self.objective.forget_target == "uniform":
-            raw = replace(raw, target=torch.rand(shape, generator=generator))
-        return raw
 
     def _draw_probe(self) -> Latents:
         """Draw a fixed batch with timesteps spread evenly over the schedule.

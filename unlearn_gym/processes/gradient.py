@@ -15,13 +15,14 @@ from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Combination, Draw, Objective, Parts, Weights
+from unlearn_gym.objectives.base import Draw, Objective, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.common.flat import are_views, flatten_, trained
 from unlearn_gym.processes.common.optimizers import make_optimizer
-from unlearn_gym.processes.gradients.base import Bank, Sides
-from unlearn_gym.processes.gradients.choice import choose
-from unlearn_gym.processes.gradients.tape import trained_layers
+from unlearn_gym.processes.common.results import lagged_signals, update_of
+from unlearn_gym.processes.gradients.base import OnePass, SideGradients, Sides
+from unlearn_gym.processes.gradients.choice import GRADIENTS, choose
+from unlearn_gym.processes.gradients.record import trained_layers
 
 STATES = ("fresh", "lagged")
 UNKNOWN = Signals(0.0, 0.0, 0.0, 0.0)
@@ -45,6 +46,8 @@ class GradientProcess(Process):
         grad_norms: False leaves the two norms out of the computation and reports 0.
         device: where to compute.
         dtype: floating-point type of weights and data.
+        gradients: "auto" computes the two gradients in the fastest way that is right for the network, "direct" by
+            plain autograd, the reference; see ``unlearn_gym.processes.gradients``.
     """
 
     def __init__(
@@ -60,9 +63,12 @@ class GradientProcess(Process):
         grad_norms: bool,
         device: torch.device,
         dtype: torch.dtype,
+        gradients: str = "auto",
     ) -> None:
         if state not in STATES:
             raise UserError(f"state={state!r} is not known; choose fresh or lagged.")
+        if gradients not in GRADIENTS:
+            raise UserError(f"gradients={gradients!r} is not known; choose {' or '.join(GRADIENTS)}.")
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
         if not max_grad_norm > 0:
@@ -71,7 +77,7 @@ class GradientProcess(Process):
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
         self.objective, self.pairs = objective, batch_size // 2
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm, self.gradients = max_grad_norm, gradients
         self.fresh, self.grad_norms = state == "fresh", grad_norms
         self._parameters = trained(self.model)
         self._weights = flatten_(self._parameters)
@@ -84,8 +90,8 @@ class GradientProcess(Process):
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
         self._coupled = False
-        self._bank: Bank | None = None
-        self._new_bank: Callable[[], Bank] | None = None
+        self._side_gradients: SideGradients | None = None
+        self._new_gradients: Callable[[], SideGradients] | None = None
 
     @abstractmethod
     def draw_batch(self) -> None:
@@ -118,30 +124,39 @@ class GradientProcess(Process):
 
     def _next_batch(self) -> None:
         self.draw_batch()
-        self._bank = None
+        self._side_gradients = None
 
-    def _open_bank(self) -> Bank:
-        if self._new_bank is None:
-            bank = (self.errors, self._parameters, self.pairs)
-            kind = choose(self.model, *bank, reweighed=self.objective.reweighs, together=self._coupled)
-            self._new_bank = functools.partial(kind, *bank, trained_layers(self.model))
-        return self._new_bank()
+    def _open_gradients(self) -> SideGradients:
+        if self._new_gradients is None:
+            minibatch = (self.errors, self._parameters, self.pairs)
+            kind = choose(
+                self.model,
+                *minibatch,
+                reweighed=self.objective.reweighs,
+                together=self._coupled,
+                named=self.gradients,
+            )
+            self._new_gradients = functools.partial(kind, *minibatch, trained_layers(self.model))
+        return self._new_gradients()
 
     def observe(self) -> Signals:
         """See ``Process.observe``."""
-        if self.fresh and self._bank is None:
-            self._bank = self._open_bank()
-            self._signals = self._measure(self._bank)
+        if self.fresh and self._side_gradients is None:
+            self._side_gradients = self._open_gradients()
+            self._signals = self._measure(self._side_gradients)
         return self._signals
 
-    def _measure(self, bank: Bank) -> Signals:
+    def _measure(self, gradients: SideGradients) -> Signals:
         norms = [torch.zeros((), device=self.device, dtype=self.dtype)] * 2
         if self.grad_norms:
-            sides = bank.observe(functools.partial(self.objective.weights, draw=self.draw), self._lambda)
+            sides = gradients.observe(functools.partial(self.objective.weights, draw=self.draw), self._lambda)
             norms = [sides.retain.norm() / self.pairs, sides.forget.norm() / self.pairs]
         else:
-            bank.look()
-        retain, forget = bank.retain_errors[: self.pairs].mean(), bank.forget_errors[self.pairs :].mean()
+            gradients.look()
+        retain, forget = (
+            gradients.retain_errors[: self.pairs].mean(),
+            gradients.forget_errors[self.pairs :].mean(),
+        )
         return Signals(*_numbers(retain, forget, *norms))
 
     def update(self, lam: float) -> Update:
@@ -151,6 +166,31 @@ class GradientProcess(Process):
             UserError: if the network's parameters were replaced or frozen, so that an update would no longer move
                 it, or if it cannot be passed.
         """
+        self._check_network()
+        # The state: losses and norms of this minibatch under the current weights, unless the state lags.
+        self.observe()
+        gradients = self._side_gradients or self._open_gradients()
+        # λ weighs the errors of the 2B latents; under SISS by the importance weights w_x and w_a.
+        weights = self.objective.weights(lam, self.draw)
+        # The gradients of the two weighted sums; one pass for both where nothing needs them apart.
+        apart = self.grad_norms or self.objective.needs_norms or self.objective.needs_dot
+        sides = gradients.weigh(weights) if apart else gradients.join(weights)
+        # The objective says with which coefficients they combine, and what the loss was.
+        parts = self._parts(gradients, weights, sides)
+        found = self.objective.combine(lam, parts)
+        # Clip, step, and go back to the last weights if something is not finite.
+        moved = math.isfinite(found.loss) and self._descend(
+            sides.combined(found.c_retain / self.pairs, found.c_forget / self.pairs)
+        )
+        # A lagged state shows what was just computed; then comes the next minibatch.
+        if not self.fresh:
+            self._signals = lagged_signals(parts, self.grad_norms)
+        self._lambda = lam
+        self._next_batch()
+        return update_of(found, moved=moved)
+
+    def _check_network(self) -> None:
+        """Refuse to go on with a network that updates would no longer move."""
         if not all(p.requires_grad for p in self._parameters):
             raise UserError(
                 "Weights of the network were frozen after its environment was made; set requires_grad before."
@@ -160,57 +200,17 @@ class GradientProcess(Process):
                 "The network's parameters were replaced since its environment was made (by module.to or "
                 "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
             )
-        self.observe()
-        bank = self._bank or self._open_bank()
-        weights = self.objective.weights(lam, self.draw)
-        if self.grad_norms or self.objective.needs_norms or self.objective.needs_dot:
-            sides = bank.weigh(weights)
-            parts = self._parts(lam, bank, weights, sides)
-            found = self.objective.combine(lam, parts)
-            direction = sides.retain * (found.c_retain / self.pairs)
-            direction.add_(sides.forget, alpha=found.c_forget / self.pairs)
-        else:
-            direction, parts, found = self._descent(lam, bank, weights)
-        loss = found.retain_term + found.forget_term
-        finite = self._descend(direction) if math.isfinite(loss) else False
-        if not self.fresh:
-            norms = (parts.retain_norm, parts.forget_norm) if self.grad_norms else (0.0, 0.0)
-            self._signals = Signals(parts.retain, parts.forget, *norms)
-        self._lambda = lam
-        self._next_batch()
-        return Update(
-            loss,
-            found.retain_term,
-            found.forget_term,
-            found.dloss_dlambda,
-            found.dvariance_dlambda,
-            diverged=not finite,
-        )
 
-    def _descent(self, lam: float, bank: Bank, weights: Weights) -> tuple[Tensor, Parts, Combination]:
-        """Make the update's direction in one pass: nothing depends on the two gradients apart."""
-        known: list[tuple[Parts, Combination]] = []
-
-        def coefficients() -> tuple[float, float]:
-            parts = self._parts(lam, bank, weights, None)
-            found = self.objective.combine(lam, parts)
-            known.append((parts, found))
-            return found.c_retain / self.pairs, found.c_forget / self.pairs
-
-        direction = bank.descend(weights, coefficients)
-        return direction, *known[0]
-
-    def _parts(self, lam: float, bank: Bank, weights: Weights, sides: Sides | None) -> Parts:
-        rows_retain = self._pairwise(weights.retain * bank.retain_errors)
-        rows_forget = self._pairwise(weights.forget * bank.forget_errors)
+    def _parts(self, gradients: SideGradients, weights: Weights, sides: Sides | OnePass) -> Parts:
+        rows_retain = self._pairwise(weights.retain * gradients.retain_errors)
+        rows_forget = self._pairwise(weights.forget * gradients.forget_errors)
         norms = [torch.zeros_like(rows_retain[0])] * 3
-        if sides:
+        if isinstance(sides, Sides):
             dot = sides.retain.dot(sides.forget) if self.objective.needs_dot else norms[2]
             norms = [sides.retain.norm(), sides.forget.norm(), dot / self.pairs]
         means = rows_retain.mean(), rows_forget.mean()
         retain, forget, *sizes = _numbers(*means, *(number / self.pairs for number in norms))
-        score = self.objective.score(lam, self.draw)
-        return Parts(retain, forget, sizes[0], sizes[1], sizes[2], rows_retain, rows_forget, score)
+        return Parts(retain, forget, sizes[0], sizes[1], sizes[2], rows_retain, rows_forget, weights.score)
 
     def _pairwise(self, rows: Tensor) -> Tensor:
         return rows[: self.pairs] + rows[self.pairs :]
@@ -233,7 +233,7 @@ class GradientProcess(Process):
     def undo(self) -> None:
         """See ``Process.undo``."""
         self._weights.copy_(self._last)
-        self._bank = None
+        self._side_gradients = None
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Process.state_dict``."""
@@ -255,7 +255,7 @@ class GradientProcess(Process):
         self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.generator.set_state(state["generator"])
         self._lambda, self._signals = state["lambda"], Signals(**state["signals"])
-        self._bank = None
+        self._side_gradients = None
 
 
 def _check_weights(model: nn.Module) -> None:

@@ -17,7 +17,7 @@ from unlearn_gym.processes.common.passes import forward
 from unlearn_gym.processes.common.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
 from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
-from unlearn_gym.processes.gradients.base import Bank
+from unlearn_gym.processes.gradients.base import SideGradients
 
 PROBE_SIZE = 128
 PROBE_SEED = 0
@@ -143,9 +143,9 @@ class SupervisedProcess(GradientProcess):
             inputs = augment(inputs, self.generator, pad=self._pad, mirror=self._mirror)
         return LabelledSet(inputs, part.labels[rows])
 
-    def _open_bank(self) -> Bank:
+    def _open_gradients(self) -> SideGradients:
         self._set_modes()
-        return super()._open_bank()
+        return super()._open_gradients()
 
     def _set_modes(self) -> None:
         """Undo what others did to the modes of the layers since the last pass."""

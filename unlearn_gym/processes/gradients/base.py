@@ -1,10 +1,4 @@
-"""Row-weighted gradients of a minibatch, each computed with as few passes as its weights allow.
-
-A minibatch is a bank of 2B latents (B retain, B forget), each with an error towards the retain target and
-one towards the forget target. ``observe`` needs the plain gradients of both sides; ``weigh`` those with the
-objective's row weights. Three banks do it, all exact: ``TapedBank`` and ``TapedBlocks`` where the network's
-layers are known, ``PassedBank`` for any network. ``banks.choose`` says which.
-"""
+"""What every way to the row-weighted gradients of a minibatch is asked for; the package's page says which there are."""
 
 from __future__ import annotations
 
@@ -18,10 +12,10 @@ from torch import Tensor, nn
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.common.flat import joined
 from unlearn_gym.processes.common.passes import gradient
-from unlearn_gym.processes.gradients.tape import Tape
+from unlearn_gym.processes.gradients.record import PerExampleRecord
 
 Errors = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From r row numbers of the bank to their errors towards the retain and the forget target, each (r,)."""
+"""From r row numbers of the minibatch to their errors towards the retain and the forget target, each (r,)."""
 
 
 @dataclass
@@ -31,15 +25,35 @@ class Sides:
     retain: Tensor
     forget: Tensor
 
+    def combined(self, c_retain: float, c_forget: float) -> Tensor:
+        """Return c_retain·retain + c_forget·forget, (P,)."""
+        return (self.retain * c_retain).add_(self.forget, alpha=c_forget)
 
-class Bank(ABC):
-    """One minibatch under fixed weights.
+
+@dataclass(frozen=True)
+class OnePass:
+    """The errors of some rows with their graph and weights, each (r,): the two gradients before they are taken."""
+
+    w_retain: Tensor
+    w_forget: Tensor
+    to_retain: Tensor
+    to_forget: Tensor
+    parameters: Sequence[Tensor]
+
+    def combined(self, c_retain: float, c_forget: float) -> Tensor:
+        """Return c_retain·(retain sum) + c_forget·(forget sum) by one backward pass, (P,)."""
+        loss = c_retain * self.w_retain * self.to_retain + c_forget * self.w_forget * self.to_forget
+        return gradient(loss, self.parameters)
+
+
+class SideGradients(ABC):
+    """The gradients of the two sides of one minibatch under fixed weights.
 
     Args:
         errors: forward pass of the rows asked for.
         parameters: what the gradients are taken of.
-        pairs: B; the bank has 2B rows.
-        layers: the network's trained layers, if tapes of them may be made (``tape.trained_layers``).
+        pairs: B; the minibatch has 2B rows.
+        layers: the network's trained layers, if records of them may be made (``record.trained_layers``).
 
     Attributes:
         retain_errors: each row's error towards the retain target, shape (2B,), 0 where never computed, and
@@ -51,7 +65,7 @@ class Bank(ABC):
     ) -> None:
         self._errors, self._parameters, self.pairs = errors, parameters, pairs
         self._layers = layers
-        self._tapes: list[tuple[Tensor, Tape]] = []
+        self._records: list[tuple[Tensor, PerExampleRecord]] = []
         self._table = torch.zeros(2, 2 * pairs, device=parameters[0].device, dtype=parameters[0].dtype)
         self.retain_errors, self.forget_errors = self._table
 
@@ -68,26 +82,19 @@ class Bank(ABC):
     def weigh(self, weights: Weights) -> Sides:
         """Return the sums with row weights; what ``observe`` left is used as far as it goes."""
 
-    def _tape(self, losses: Callable[[], Tensor]) -> Tape:
-        return Tape(self._layers, self._parameters, losses)
+    def _new_record(self, losses: Callable[[], Tensor]) -> PerExampleRecord:
+        return PerExampleRecord(self._layers, self._parameters, losses)
 
     def look(self) -> None:
         """Measure the errors of all rows, without gradients."""
         with torch.no_grad():
             self._forward(torch.arange(2 * self.pairs, device=self._table.device))
 
-    def descend(self, weights: Weights, coefficients: Callable[[], tuple[float, float]]) -> Tensor:
-        """Return c_retain·(retain sum) + c_forget·(forget sum) by one pass over the rows that take part.
-
-        Args:
-            weights: the row weights.
-            coefficients: called once the errors are known, returns c_retain and c_forget.
-        """
+    def join(self, weights: Weights) -> Sides | OnePass:
+        """Return the sums with row weights for a combination alone: one pass over the rows that take part."""
         rows = ((weights.retain != 0) | (weights.forget != 0)).nonzero().squeeze(1)
-        to_retain, to_forget = self._forward(rows)
-        c_retain, c_forget = coefficients()
-        loss = c_retain * weights.retain[rows] * to_retain + c_forget * weights.forget[rows] * to_forget
-        return gradient(loss, self._parameters)
+        own = weights.retain[rows], weights.forget[rows]
+        return OnePass(*own, *self._forward(rows), self._parameters)
 
     def _forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         retain, forget = self._errors(rows)

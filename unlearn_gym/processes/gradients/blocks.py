@@ -1,4 +1,4 @@
-"""The bank of a large network whose layers are known: blocks, and a tape of each side for what deviates."""
+"""For a large network whose layers are known: sums of blocks, and a record of each side for what deviates."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.gradients.base import Sides, needed_at
-from unlearn_gym.processes.gradients.plain_passes import Block, PassedBank
-from unlearn_gym.processes.gradients.tape import rounded_up
+from unlearn_gym.processes.gradients.passes import Block, PassedGradients
+from unlearn_gym.processes.gradients.record import rounded_up
 
 FEW = 0.25
 """Crossing rows, as a share of the pairs, up to which a side's pass takes them along."""
 
 
-class TapedBlocks(PassedBank):
+class BlockGradients(PassedGradients):
     """As few rows as possible: a pass for each side, whose rows are never passed again for their own error.
 
-    Arguments as in ``Bank``.
+    Arguments as in ``SideGradients``.
     """
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
-        """Return the plain sums; see ``Bank``."""
+        """Return the plain sums; see ``SideGradients``."""
         self._possible = needed_at(weights, [0.0, lam, 1.0])
         return super().observe(weights, lam)
 
@@ -34,13 +34,13 @@ class TapedBlocks(PassedBank):
         along = taken | (crossing & (crossing.sum() <= FEW * self.pairs))
         extra = rounded_up(along, ~taken) & ~taken
         rows = torch.cat([*parts, extra.nonzero().squeeze(1)])
-        tape = self._tape(lambda: self._errors(rows)[is_forget])
-        self._table[int(is_forget), rows] = tape.losses
-        self._tapes.append((rows, tape))
+        record = self._new_record(lambda: self._errors(rows)[is_forget])
+        self._table[int(is_forget), rows] = record.losses
+        self._records.append((rows, record))
         blocks, start = [], 0
         for part in parts:
             end = start + len(part)
-            blocks.append(Block(part, is_forget, tape.gradient(slice(start, end))))
+            blocks.append(Block(part, is_forget, record.gradient(slice(start, end))))
             start = end
         return blocks
 
@@ -52,13 +52,13 @@ class TapedBlocks(PassedBank):
             self._add_at_once(retain, forget, sides)
 
     def _add_recorded(self, retain: Tensor, forget: Tensor, sides: Sides) -> None:
-        """Add the rows that are on the tapes of their side, and strike them off."""
-        every = zip(self._tapes, (retain, forget), (sides.retain, sides.forget), strict=False)
-        for (rows, tape), own, sum_ in every:
+        """Add the rows that are on the records of their side, and strike them off."""
+        every = zip(self._records, (retain, forget), (sides.retain, sides.forget), strict=False)
+        for (rows, record), own, sum_ in every:
             weights = own[rows]
             if weights.any():
                 needed = rounded_up(weights != 0, weights == 0).nonzero().squeeze(1)
-                sum_ += tape.gradient(needed, weights[needed])
+                sum_ += record.gradient(needed, weights[needed])
                 own[rows] = 0.0
 
     def _add_at_once(self, retain: Tensor, forget: Tensor, sides: Sides) -> None:
@@ -70,7 +70,9 @@ class TapedBlocks(PassedBank):
             to_retain, to_forget = self._errors(rows)
             return torch.cat([to_retain[:split], to_forget[split:]])
 
-        tape = self._tape(losses)
-        self.retain_errors[parts[0]], self.forget_errors[parts[1]] = tape.losses.split([split, len(parts[1])])
-        sides.retain += tape.gradient(slice(split), retain[parts[0]])
-        sides.forget += tape.gradient(slice(split, None), forget[parts[1]])
+        record = self._new_record(losses)
+        self.retain_errors[parts[0]], self.forget_errors[parts[1]] = record.losses.split(
+            [split, len(parts[1])]
+        )
+        sides.retain += record.gradient(slice(split), retain[parts[0]])
+        sides.forget += record.gradient(slice(split, None), forget[parts[1]])

@@ -1,4 +1,4 @@
-"""Which bank a network gets: a rule of its layers and their shapes, never of a clock, so that runs repeat."""
+"""Which way a network gets: a rule of its layers and their shapes, never of a clock, so that runs repeat."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from unlearn_gym.processes.gradients import tape, trial
-from unlearn_gym.processes.gradients.base import Bank, Errors
-from unlearn_gym.processes.gradients.blocks import TapedBlocks
-from unlearn_gym.processes.gradients.per_example import TapedBank
-from unlearn_gym.processes.gradients.plain_passes import PassedBank
+from unlearn_gym.processes.gradients import record, trial
+from unlearn_gym.processes.gradients.base import Errors, SideGradients
+from unlearn_gym.processes.gradients.blocks import BlockGradients
+from unlearn_gym.processes.gradients.direct import DirectGradients
+from unlearn_gym.processes.gradients.passes import PassedGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
+
+GRADIENTS = ("auto", "direct")
+"""What a user may ask for: the fastest way that is right for the network, or the reference."""
 
 SMALL_ROW = 2**17
 """A row is cheap beside the launches of a pass if the layers put out at most so many numbers for it."""
 
-LARGEST_TAPE = 2**27
-"""Numbers that the layers may put out for a whole minibatch before tapes would take too much memory."""
+LARGEST_RECORD = 2**27
+"""Numbers that the layers may put out for a whole minibatch before records would take too much memory."""
 
 
 def choose(
@@ -27,17 +31,19 @@ def choose(
     *,
     reweighed: bool,
     together: bool = False,
-) -> type[Bank]:
-    """Return the kind of bank for the minibatches of a network.
+    named: str = "auto",
+) -> type[SideGradients]:
+    """Return the kind of gradients for the minibatches of a network.
 
     Args:
         model: the network.
-        errors: see ``Bank``.
-        parameters: see ``Bank``.
-        pairs: see ``Bank``.
-        reweighed: whether a bank that was observed is then weighed with weights that depend on λ. If not, the sums
-            over each side are all that is asked for, and a large network needs no tape.
+        errors: see ``SideGradients``.
+        parameters: see ``SideGradients``.
+        pairs: see ``SideGradients``.
+        reweighed: whether gradients that were observed are then weighed with weights that depend on λ. If not, the sums
+            over each side are all that is asked for, and a large network needs no record.
         together: whether the rows of a side depend on each other, and ``errors`` knows it.
+        named: one of ``GRADIENTS``.
 
     Raises:
         UserError: if the network cannot be passed, or rows depend on each other that may not.
@@ -45,9 +51,11 @@ def choose(
     rows = trial.rows_to_try(pairs, parameters[0].device)
     if not together:
         trial.check_rows(errors, rows)
-    size = tape.row_size(model, errors, rows)
-    if size is None or size * 2 * pairs > LARGEST_TAPE or (size > SMALL_ROW and not reweighed):
-        return PassedBank
-    if not trial.tape_holds(tape.trained_layers(model), parameters, errors, rows):
-        return PassedBank
-    return TapedBank if size <= SMALL_ROW else TapedBlocks
+    if named == "direct":
+        return DirectGradients
+    size = record.row_size(model, errors, rows)
+    if size is None or size * 2 * pairs > LARGEST_RECORD or (size > SMALL_ROW and not reweighed):
+        return PassedGradients
+    if not trial.record_holds(record.trained_layers(model), parameters, errors, rows):
+        return PassedGradients
+    return PerExampleGradients if size <= SMALL_ROW else BlockGradients

@@ -1,4 +1,4 @@
-"""The bank of a small network whose layers are known: as few passes as possible, read from tapes."""
+"""For a small network whose layers are known: as few passes as possible, and records of each example."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import torch
 from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes.gradients.base import Bank, Sides, needed_at
-from unlearn_gym.processes.gradients.tape import ROUND, Tape, rounded_up
+from unlearn_gym.processes.gradients.base import SideGradients, Sides, needed_at
+from unlearn_gym.processes.gradients.record import ROUND, PerExampleRecord, rounded_up
 
 
-class TapedBank(Bank):
+class PerExampleGradients(SideGradients):
     """One pass for the state, which also covers what the update will probably need, and rarely a second.
 
     An *entry* is a row together with one of its two errors: row j's error towards the retain target is
-    entry j, the one towards the forget target entry 2B + j. A tape holds a sorted selection of entries, so
+    entry j, the one towards the forget target entry 2B + j. A record holds a sorted selection of entries, so
     its retain side lies before its forget side. Pairs come sorted by the u that chooses their side of the
     mixture, so that the entries which a λ chooses lie together.
 
-    Arguments as in ``Bank``.
+    Arguments as in ``SideGradients``.
     """
 
     _plain: Sides | None = None
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
-        """Return the plain sums; see ``Bank``."""
+        """Return the plain sums; see ``SideGradients``."""
         wanted = needed_at(weights, [0.0, lam, 1.0]).flatten()
         wanted[: self.pairs] = wanted[3 * self.pairs :] = True
-        tape = self._record(wanted)
-        last = slice(len(tape.losses) - self.pairs, None)  # entries of the other side lie between
-        self._plain = Sides(tape.gradient(slice(self.pairs)), tape.gradient(last))
+        record = self._record(wanted)
+        last = slice(len(record.losses) - self.pairs, None)  # entries of the other side lie between
+        self._plain = Sides(record.gradient(slice(self.pairs)), record.gradient(last))
         return self._plain
 
     def weigh(self, weights: Weights) -> Sides:
-        """Return the weighted sums; see ``Bank``."""
+        """Return the weighted sums; see ``SideGradients``."""
         flat = _flat(weights)
         missing = (flat != 0) & ~self._known()
         if missing.any():
@@ -48,11 +48,11 @@ class TapedBank(Bank):
 
     def _known(self) -> Tensor:
         known = torch.zeros(4 * self.pairs, dtype=torch.bool, device=self._table.device)
-        for entries, _ in self._tapes:
+        for entries, _ in self._records:
             known[entries] = True
         return known
 
-    def _record(self, selection: Tensor) -> Tape:
+    def _record(self, selection: Tensor) -> PerExampleRecord:
         selection = rounded_up(selection, ~self._known())
         entries = selection.nonzero().squeeze(1)
         rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
@@ -61,20 +61,20 @@ class TapedBank(Bank):
             to_retain, to_forget = self._errors(rows)
             return torch.where(is_forget, to_forget, to_retain)
 
-        tape = self._tape(losses)
-        self._table.view(-1)[entries] = tape.losses
-        self._tapes.append((entries, tape))
-        return tape
+        record = self._new_record(losses)
+        self._table.view(-1)[entries] = record.losses
+        self._records.append((entries, record))
+        return record
 
     def _sum(self, flat: Tensor, *, is_forget: bool) -> Tensor:
         own = torch.arange(len(flat), device=flat.device) >= 2 * self.pairs
         flat = torch.where(own == is_forget, flat, 0.0)
         found = []
-        for entries, tape in self._tapes:
+        for entries, record in self._records:
             weights = flat[entries]
             part = _span(weights.nonzero().squeeze(1).tolist(), len(entries))
             if part is not None:
-                found.append(tape.gradient(part, weights[part]))
+                found.append(record.gradient(part, weights[part]))
         return torch.stack(found).sum(0) if found else self._empty()
 
 

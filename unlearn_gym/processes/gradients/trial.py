@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.common.passes import gradient
 from unlearn_gym.processes.gradients.base import Errors
-from unlearn_gym.processes.gradients.tape import Tape, recorded
+from unlearn_gym.processes.gradients.record import PerExampleRecord, recorded
 
 
 def rows_to_try(pairs: int, device: torch.device) -> Tensor:
@@ -49,12 +49,12 @@ def check_rows(errors: Errors, rows: Tensor) -> None:
         )
 
 
-def tape_holds(
+def record_holds(
     layers: Sequence[nn.Module], parameters: Sequence[Tensor], errors: Errors, rows: Tensor
 ) -> bool:
-    """Return whether a tape gives the gradient that autograd gives, for rows of different weights."""
+    """Return whether a record gives the gradient that autograd gives, for rows of different weights."""
     if any(p._backward_hooks for p in parameters):
-        return False  # they change the gradients of sums, which tapes do not make
+        return False  # they change the gradients of sums, which records do not make
     calls: Counter[Tensor] = Counter()
 
     def count(layer: nn.Module, x: Tensor, output: Tensor) -> None:
@@ -68,7 +68,7 @@ def tape_holds(
         return False
     expected = gradient(losses * weights, parameters)
     try:
-        found = Tape(layers, parameters, lambda: errors(rows)[0]).gradient(slice(None), weights)
+        found = PerExampleRecord(layers, parameters, lambda: errors(rows)[0]).gradient(slice(None), weights)
     except Exception:  # whatever a forward pass does that hooks do not bear: plain passes can do it
         return False
     return agree(found, expected, parameters)

@@ -42,6 +42,11 @@ def make_stack(process: Process, copies: int) -> Stack:
         raise NotStackable(
             f"vectorization='stacked' cannot stack {type(process).__name__}; choose processes or loop."
         )
+    if getattr(process, "gradients", "auto") != "auto":
+        raise NotStackable(
+            "vectorization='stacked' has one way to its gradients and gradients='direct' another; leave gradients= "
+            "out, or choose processes or loop."
+        )
     try:
         stack = STACKS[type(process)](process, copies)
         same = stack.rehearse()

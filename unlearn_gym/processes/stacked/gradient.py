@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from unlearn_gym.objectives.base import Combination, Draw, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Quality, Signals, Update
 from unlearn_gym.processes.common.passes import gradient
+from unlearn_gym.processes.common.results import lagged_signals, update_of
 from unlearn_gym.processes.gradient import UNKNOWN, GradientProcess
 from unlearn_gym.processes.gradients import trial
 from unlearn_gym.processes.stacked.measures import Measured, Start
@@ -55,7 +56,7 @@ class Stack(ABC):
         self.updates: list[Update] = [Update(0.0, 0.0, 0.0)] * copies
         self._draws: list[Draw] = []
         one = self.weights.new_ones(copies, self.pairs)
-        self._own = Weights(torch.cat([one, 0 * one], 1), torch.cat([0 * one, one], 1))
+        self._own = Weights(torch.cat([one, 0 * one], 1), torch.cat([0 * one, one], 1), 0 * one.cpu())
         self._measured: Measured | None = None
         self._plain: dict[str, Tensor] = {}
         self._qualities: list[Quality] | None = None
@@ -196,24 +197,17 @@ class Stack(ABC):
     @torch.no_grad()
     def update(self, lams: Sequence[float]) -> None:
         """Move every copy at its own λ, draw the next minibatches and measure them."""
+        # λ weighs the errors of each copy's latents, which gives its two gradients.
         measured, weights = self._measure(), self._weigh(lams)
         g_retain, g_forget = (self._gradient(side, weights) for side in SIDES)
-        parts = self._parts(lams, weights, measured, g_retain, g_forget)
+        # The objective combines them; then all copies are clipped and moved at once.
+        parts = self._parts(weights, measured, g_retain, g_forget)
         found = [self.objective.combine(lam, part) for lam, part in zip(lams, parts, strict=True)]
         finite = self._descend(found, g_retain, g_forget, measured)
-        self.updates = [
-            Update(
-                c.retain_term + c.forget_term,
-                c.retain_term,
-                c.forget_term,
-                c.dloss_dlambda,
-                c.dvariance_dlambda,
-                diverged=not good,
-            )
-            for c, good in zip(found, finite, strict=True)
-        ]
+        self.updates = [update_of(each, moved=good) for each, good in zip(found, finite, strict=True)]
+        # A lagged state shows what was just computed, a fresh one measures the next minibatches.
         if not self.fresh:
-            self.signals = [self._lagged(part) for part in parts]
+            self.signals = [lagged_signals(part, self.grad_norms) for part in parts]
         self._lambdas = list(lams)
         for i in range(self.copies):
             self._draw(i)
@@ -224,15 +218,10 @@ class Stack(ABC):
         if not self.objective.reweighs:
             return self._own
         each = [self.objective.weights(lam, draw) for lam, draw in zip(lams, self._draws, strict=True)]
-        return Weights(*(torch.stack([getattr(w, side) for w in each]).to(self.weights) for side in SIDES))
+        retain, forget = (torch.stack([getattr(w, side) for w in each]).to(self.weights) for side in SIDES)
+        return Weights(retain, forget, score=torch.stack([w.score for w in each]))
 
-    def _lagged(self, part: Parts) -> Signals:
-        norms = (part.retain_norm, part.forget_norm) if self.grad_norms else (0.0, 0.0)
-        return Signals(part.retain, part.forget, *norms)
-
-    def _parts(
-        self, lams: Sequence[float], weights: Weights, measured: Measured, retain: Tensor, forget: Tensor
-    ) -> list[Parts]:
+    def _parts(self, weights: Weights, measured: Measured, retain: Tensor, forget: Tensor) -> list[Parts]:
         pairs = []
         for side in SIDES:
             w = getattr(weights, side)
@@ -243,15 +232,15 @@ class Stack(ABC):
         numbers = torch.stack([*(rows.mean(1) for rows in pairs), *norms], 1).tolist()
         on_cpu = torch.stack(pairs, 1).cpu()
         return [
-            Parts(row[0], row[1], row[2], row[3], row[4], two[0], two[1], self.objective.score(lam, draw))
-            for row, two, lam, draw in zip(numbers, on_cpu, lams, self._draws, strict=True)
+            Parts(row[0], row[1], row[2], row[3], row[4], two[0], two[1], score)
+            for row, two, score in zip(numbers, on_cpu, weights.score, strict=True)
         ]
 
     def _descend(
         self, found: list[Combination], retain: Tensor, forget: Tensor, measured: Measured
     ) -> list[bool]:
         """Clip and step; a copy that is not finite stays where it was. Say which copies moved."""
-        numbers = [[f.c_retain, f.c_forget, f.retain_term + f.forget_term] for f in found]
+        numbers = [[f.c_retain, f.c_forget, f.loss] for f in found]
         c = torch.tensor(numbers, dtype=torch.float64).to(retain)
         direction = c[:, :1] * retain + c[:, 1:2] * forget
         size = direction.norm(dim=1, keepdim=True)

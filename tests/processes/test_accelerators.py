@@ -1,4 +1,4 @@
-"""The fast ways to an update return the numbers of the naive one."""
+"""Every way to the two gradients returns the numbers of the reference."""
 
 from dataclasses import astuple
 
@@ -7,20 +7,24 @@ import pytest
 import torch
 from torch import nn
 
-from tests.processes.reference import NaiveProcess, small_process
-from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
+from tests.processes.small import small_process
+from tests.processes.test_foreign_networks import build
+from tests.processes.test_foreign_networks import process as supervised
+from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.common.flat import joined
-from unlearn_gym.processes.gradients import tape
-from unlearn_gym.processes.gradients.blocks import TapedBlocks
-from unlearn_gym.processes.gradients.per_example import TapedBank
-from unlearn_gym.processes.gradients.plain_passes import PassedBank
+from unlearn_gym.processes.gradients import record
+from unlearn_gym.processes.gradients.blocks import BlockGradients
+from unlearn_gym.processes.gradients.passes import PassedGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 
 LAMBDAS = (0.5, 0.1, 0.0, 0.9, 1.0)
-BANKS = {
-    "taped": lambda p: TapedBank(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model)),
-    "blocks": lambda p: TapedBlocks(p.errors, p._parameters, p.pairs, tape.trained_layers(p.model)),
-    "passed": lambda p: PassedBank(p.errors, p._parameters, p.pairs),
+ACCELERATORS = {
+    "per example": lambda p: PerExampleGradients(
+        p.errors, p._parameters, p.pairs, record.trained_layers(p.model)
+    ),
+    "blocks": lambda p: BlockGradients(p.errors, p._parameters, p.pairs, record.trained_layers(p.model)),
+    "passed": lambda p: PassedGradients(p.errors, p._parameters, p.pairs),
 }
 CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
 
@@ -37,8 +41,8 @@ CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
     ],
 )
 @pytest.mark.parametrize("objective, scaling", CASES)
-@pytest.mark.parametrize("bank", BANKS)
-def test_equal_to_naive(objective, scaling, state, grad_norms, labels, bank):
+@pytest.mark.parametrize("way", ACCELERATORS)
+def test_equal_to_direct(objective, scaling, state, grad_norms, labels, way):
     settings = {
         "objective": objective,
         "forget_scaling": scaling,
@@ -46,8 +50,21 @@ def test_equal_to_naive(objective, scaling, state, grad_norms, labels, bank):
         "grad_norms": grad_norms,
         "labels": labels,
     }
-    fast, slow = small_process(**settings), small_process(NaiveProcess, **settings)
-    fast._new_bank = lambda: BANKS[bank](fast)
+    equal_to_direct(small_process, settings, way)
+
+
+@pytest.mark.parametrize("state", ["fresh", "lagged"])
+@pytest.mark.parametrize("objective", SUPERVISED_OBJECTIVES)
+@pytest.mark.parametrize("way", ACCELERATORS)
+def test_supervised_equal_to_direct(objective, state, way):
+    equal_to_direct(
+        lambda **kw: supervised(build("plain"), **kw), {"objective": objective, "state": state}, way
+    )
+
+
+def equal_to_direct(make, settings, way):
+    fast, slow = make(**settings), make(**settings, gradients="direct")
+    fast._new_gradients = lambda: ACCELERATORS[way](fast)
     first = [process.reset(np.random.default_rng(3)) for process in (fast, slow)]
     assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
     for lam in LAMBDAS:
@@ -59,36 +76,39 @@ def test_equal_to_naive(objective, scaling, state, grad_norms, labels, bank):
             torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("bank", BANKS)
-def test_any_row_weights(bank):
+@pytest.mark.parametrize("way", [*ACCELERATORS, "direct"])
+def test_any_row_weights(way):
     """Weights that no objective has: negative, dense, and with nothing saturated."""
-    process = small_process()
+    process = small_process(gradients="direct" if way == "direct" else "auto")
     process.reset(np.random.default_rng(0))
     parameters, rows = process._parameters, torch.arange(10)
     generator = torch.Generator().manual_seed(0)
-    weights = [Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64)) for _ in range(3)]
-    weights.append(Weights(torch.zeros(10, dtype=torch.float64), torch.ones(10, dtype=torch.float64)))
-    bank = BANKS[bank](process)
-    bank.observe(lambda lam: process.objective.weights(lam, process.draw), 0.5)
+    none = torch.zeros(10, dtype=torch.float64)
+    weights = [
+        Weights(*torch.randn(2, 10, generator=generator, dtype=torch.float64), none[:5]) for _ in range(3)
+    ]
+    weights.append(Weights(none, none + 1, none[:5]))
+    found = process._open_gradients() if way == "direct" else ACCELERATORS[way](process)
+    found.observe(lambda lam: process.objective.weights(lam, process.draw), 0.5)
     for w in weights:
-        sides = bank.weigh(w)
-        for found, side, weight in zip(vars(sides).values(), (0, 1), (w.retain, w.forget), strict=True):
+        sides = found.weigh(w)
+        for sum_, side, weight in zip(vars(sides).values(), (0, 1), (w.retain, w.forget), strict=True):
             naive = torch.autograd.grad((weight * process.errors(rows)[side]).sum(), parameters)
-            torch.testing.assert_close(found, joined(naive), rtol=1e-8, atol=1e-10)
+            torch.testing.assert_close(sum_, joined(naive), rtol=1e-8, atol=1e-10)
 
 
-def test_descend_is_the_combination_of_the_sides():
+def test_one_pass_is_the_combination_of_the_sides():
     process = small_process(labels="none")
     process.reset(np.random.default_rng(0))
     weights = process.objective.weights(0.4, process.draw)
-    bank = PassedBank(process.errors, process._parameters, 5)
-    sides = bank.weigh(weights)
-    both = bank.descend(weights, lambda: (2.0, -0.5))
+    found = PassedGradients(process.errors, process._parameters, 5)
+    sides = found.weigh(weights)
+    both = found.join(weights).combined(2.0, -0.5)
     torch.testing.assert_close(both, 2 * sides.retain - 0.5 * sides.forget, rtol=1e-8, atol=1e-12)
 
 
 class Shared(nn.Module):
-    """Every kind of layer that a tape knows, one of them used twice."""
+    """Every kind of layer that a record knows, one of them used twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +122,7 @@ class Shared(nn.Module):
         return self.out(self.norm(self.twice(self.twice(tokens).tanh()))).flatten(1).square().mean(1)
 
 
-def test_tape_of_every_layer():
+def test_record_of_every_layer():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = Shared().double().eval()
@@ -110,8 +130,8 @@ def test_tape_of_every_layer():
         images, weights = torch.randn(5, 2, 6, 6, dtype=torch.float64), torch.randn(3, dtype=torch.float64)
     labels = torch.tensor([0, 1, 1, 3, 2])
     parameters = list(model.parameters())
-    layers = tape.trained_layers(model)
-    recorded = tape.Tape(layers, parameters, lambda: model(images, labels))
+    layers = record.trained_layers(model)
+    recorded = record.PerExampleRecord(layers, parameters, lambda: model(images, labels))
     found = recorded.gradient(slice(1, 4), weights)
     expected = torch.autograd.grad((weights * model(images, labels)[1:4]).sum(), parameters)
     torch.testing.assert_close(found, joined(expected))
@@ -121,19 +141,19 @@ def test_tape_of_every_layer():
     def forward(rows):
         return model(images[rows], labels[rows])
 
-    assert tape.row_size(model, forward, torch.arange(2)) == 339  # six of 54, 6 and 9
+    assert record.row_size(model, forward, torch.arange(2)) == 339  # six of 54, 6 and 9
     model.train()  # batch statistics mix the rows
-    assert tape.row_size(model, forward, torch.arange(2)) is None
+    assert record.row_size(model, forward, torch.arange(2)) is None
 
 
-def test_no_tape_for_operations_in_place_or_mixed_rows():
+def test_no_record_for_operations_in_place_or_mixed_rows():
     in_place = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True))
     nn.init.constant_(in_place[0].weight, -2.0)
     images = torch.ones(2, 1, 3, 3)
-    assert None is tape.row_size(in_place, lambda rows: in_place(images[rows]), torch.arange(2))
+    assert None is record.row_size(in_place, lambda rows: in_place(images[rows]), torch.arange(2))
     mixing = nn.Linear(18, 1)
-    assert None is tape.row_size(
+    assert None is record.row_size(
         mixing, lambda rows: mixing(images[rows].expand(2, 2, 3, 3).reshape(1, 36)[:, :18]), torch.arange(2)
     )
     unused = nn.ModuleList([nn.Linear(9, 1), nn.Linear(9, 1)])
-    assert None is tape.row_size(unused, lambda rows: unused[0](images[rows].flatten(1)), torch.arange(2))
+    assert None is record.row_size(unused, lambda rows: unused[0](images[rows].flatten(1)), torch.arange(2))

@@ -1,4 +1,4 @@
-"""A bank for any network: every gradient by a pass over the rows that need it.
+"""For any network: every gradient by a pass over the rows that need it.
 
 * Rows that need one gradient are never part of a backward pass for the other.
 * The state keeps the sums over the rows that the last λ chooses apart from the sums over the rest: within
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.common.passes import gradient
-from unlearn_gym.processes.gradients.base import Bank, Sides, needed_at
+from unlearn_gym.processes.gradients.base import SideGradients, Sides, needed_at
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Block:
     gradient: Tensor
 
 
-class PassedBank(Bank):
-    """See the module; arguments as in ``Bank``."""
+class PassedGradients(SideGradients):
+    """See the module; arguments as in ``SideGradients``."""
 
     _blocks: Sequence[Block] = ()
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
-        """Return the plain sums; see ``Bank``."""
+        """Return the plain sums; see ``SideGradients``."""
         sides, found = [], []
         for is_forget, chosen in enumerate(needed_at(weights, [lam])):
             mine = torch.arange(2 * self.pairs, device=self._table.device) // self.pairs == is_forget
@@ -53,7 +53,7 @@ class PassedBank(Bank):
         return found
 
     def weigh(self, weights: Weights) -> Sides:
-        """Return the weighted sums; see ``Bank``."""
+        """Return the weighted sums; see ``SideGradients``."""
         sides = Sides(self._empty(), self._empty())
         retain, forget = weights.retain.clone(), weights.forget.clone()
         rounding = 8 * torch.finfo(retain.dtype).eps

@@ -61,7 +61,7 @@ def recorded(
 
 @torch.no_grad()
 def row_size(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor) -> int | None:
-    """Return how many numbers the trained layers put out for one row, or None where a tape would be wrong.
+    """Return how many numbers the trained layers put out for one row, or None where a record would be wrong.
 
     Args:
         model: the network.
@@ -82,12 +82,12 @@ def row_size(model: nn.Module, forward: Callable[[Tensor], object], rows: Tensor
     return sum(out.numel() for _, _, out in calls) // len(rows)
 
 
-class Tape:
+class PerExampleRecord:
     """Inputs and output gradients of the trained layers for n rows, each row with a loss of its own.
 
-    What a norm needs is summed over positions while the backward pass runs, so that a tape holds no more than
+    What a norm needs is summed over positions while the backward pass runs, so that a record holds no more than
     autograd held before. If a layer meets other rows than the n (a network that sends some of them elsewhere),
-    the tape keeps autograd's graph instead, and each gradient is a backward pass.
+    the record keeps autograd's graph instead, and each gradient is a backward pass.
 
     Args:
         layers: see ``trained_layers``.

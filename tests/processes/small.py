@@ -1,0 +1,67 @@
+"""A small diffusion problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers import UNet2DModel
+
+from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.models.diffusion.model import build_unet, default_scheduler
+from unlearn_gym.models.threads import seeded_weights
+from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
+from unlearn_gym.processes.diffusion import DiffusionProcess
+
+
+def small_data(labels: str, channels: int = 1) -> UnlearningData:
+    """Random 8x8 images; ``labels`` of the two sets are "none", "equal", "different" or "mixed"."""
+    generator = torch.Generator().manual_seed(1)
+    retain = {"mixed": torch.arange(12) % 3}.get(labels, torch.zeros(12, dtype=torch.int64))
+    forget = torch.full((7,), 1 if labels == "different" else 0)
+    parts = [
+        LabelledSet(torch.rand(len(y), channels, 8, 8, generator=generator) * 2 - 1, y)
+        for y in (retain, forget, retain[:2], forget[:2])
+    ]
+    return UnlearningData("random", *parts, num_classes=0 if labels == "none" else 3)
+
+
+def small_process(
+    *,
+    objective: str = "siss",
+    labels: str = "mixed",
+    forget_scaling: str = "norm",
+    unet: UNet2DModel | None = None,
+    **settings: Any,
+) -> DiffusionProcess:
+    """Build a process in float64 with batches of 5 pairs, and a tiny network if none is given."""
+    data = small_data(labels, unet.config["in_channels"] if unet else 1)
+    if unet is None:
+        with seeded_weights(0):
+            unet = build_unet(8, 1, data.num_classes, widths=(4, 8), norm_groups=2)
+    choices = DiffusionSettings(
+        n=100,
+        k=30,
+        superfactor=0.5,
+        dataset_factors="exact",
+        x_from="retain",
+        forget_scaling=forget_scaling,
+        forget_norm=0.1,
+        forget_cap=0.3,
+        erasediff_eta=0.5,
+    )
+    defaults = {
+        "batch_size": 10,
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "max_grad_norm": 1.0,
+        "state": "fresh",
+    }
+    defaults |= {"grad_norms": True, "device": torch.device("cpu"), "dtype": torch.float64}
+    return DiffusionProcess(
+        unet,
+        default_scheduler(),
+        data,
+        objective=make_diffusion_objective(objective, choices),
+        **(defaults | settings),
+    )

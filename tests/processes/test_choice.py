@@ -1,0 +1,69 @@
+"""How a network's gradients are computed."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.processes.small import small_process
+from unlearn_gym.errors import UserError
+from unlearn_gym.processes.gradients import choice, record
+from unlearn_gym.processes.gradients.blocks import BlockGradients
+from unlearn_gym.processes.gradients.direct import DirectGradients
+from unlearn_gym.processes.gradients.passes import PassedGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
+from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
+
+
+def chosen(process):
+    process._new_gradients = None
+    process.reset(np.random.default_rng(0))
+    return process._side_gradients
+
+
+def test_rule_of_sizes(monkeypatch):
+    process = small_process()
+    assert type(chosen(process)) is PerExampleGradients
+    monkeypatch.setattr(choice, "SMALL_ROW", 10)
+    assert type(chosen(process)) is BlockGradients
+    assert type(chosen(small_process(objective="weighted"))) is PassedGradients  # its sums serve every λ
+    monkeypatch.setattr(choice, "LARGEST_RECORD", 10)
+    assert type(chosen(process)) is PassedGradients
+
+
+def test_unknown_layers_are_passed():
+    process = small_process()
+    process.model.conv_in.padding_mode = "circular"
+    assert isinstance(chosen(process), PassedGradients)
+
+
+def test_saturated_rows_need_no_second_pass():
+    process = small_process(labels="different")
+    gradients = chosen(process)
+    gradients.weigh(process.objective.weights(0.7, process.draw))
+    assert len(gradients._records) == 1
+
+
+def test_batch_norm_without_parameters_mixes_rows():
+    """Tried on a single row of each side, such a network would only raise an error."""
+    norm = nn.BatchNorm1d(3, affine=False, track_running_stats=False)
+    model = nn.Sequential(nn.Linear(2, 3), norm).eval()
+    assert record.row_size(model, lambda rows: model(torch.ones(1, 2)), torch.arange(2)) is None
+
+
+def test_replaced_parameters_are_refused():
+    """A silent update of weights that nobody looks at would be worse than an error."""
+    process = small_process()
+    process.reset(np.random.default_rng(0))
+    process.model.conv_in.weight.data = process.model.conv_in.weight.data.clone()
+    with pytest.raises(UserError, match="parameters were replaced"):
+        process.update(0.5)
+
+
+def test_named_gradients():
+    process = small_process(gradients="direct")
+    assert type(chosen(process)) is DirectGradients
+    with pytest.raises(NotStackable, match="leave gradients= out"):
+        make_stack(process, 2)
+    with pytest.raises(UserError, match="gradients='naive' is not known; choose auto or direct"):
+        small_process(gradients="naive")
