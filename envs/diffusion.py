@@ -143,7 +143,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     """  # noqa: D212 (the docstring is the page)
 
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
-    judge = "diffusion"
+    evaluator = "diffusion"
 
     def __init__(
         self,

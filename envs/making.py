@@ -48,6 +48,15 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> gym.En
         raise UserError(f"{env_id} cannot be made with {keywords}: {one_line(error)}.") from error
 
 
+def registered_kwargs(env_id: str) -> dict[str, Any]:
+    """Return the keywords that an id was registered with.
+
+    Raises:
+        UserError: on an unknown id.
+    """
+    return dict(_find_spec(env_id).kwargs)
+
+
 def _find_spec(env_id: str) -> EnvSpec:
     module, _, name = env_id.rpartition(":")
     if module:

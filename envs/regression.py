@@ -104,7 +104,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
 
-    judge = "regression"
+    evaluator = "regression"
 
     def __init__(
         self,

@@ -208,7 +208,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             render_mode=render_mode,
         )
         self.process: SupervisedProcess = process
-        self.judge = "supervised" if data.num_classes else "regression"
+        self.evaluator = "supervised" if data.num_classes else "regression"
 
     @property
     def class_names(self) -> dict[int, str]:

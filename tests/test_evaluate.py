@@ -194,7 +194,9 @@ def test_bad_rows_are_one_sentence(call, tmp_path, old, new, sentence):
 def test_another_configuration_file_is_another_agent(call, tmp_path, monkeypatch):
     def run(step_size):
         (tmp_path / "agents").mkdir(exist_ok=True)
-        (tmp_path / "agents" / "primal_dual.yaml").write_text(f"default: {{step_size: {step_size}, warmup: 1}}\n")
+        (tmp_path / "agents" / "primal_dual.yaml").write_text(
+            f"default: {{step_size: {step_size}, warmup: 1}}\n"
+        )
         words = ("--env", "Quadratic-v0", "--agents", "primal_dual", "--seeds", "1", "--output", "reports")
         assert call(*words, "--metrics", "return")[0] == 0
         return json.loads((tmp_path / "reports" / "results.json").read_text())["agents"]

@@ -83,7 +83,7 @@ def _classifier_names(classifiers: Iterable[str], taken: Container[str]) -> dict
 
 
 def check(name: str, samples: int, picture: str | None) -> None:
-    """Print how good a task's judge and models are; see ``evaluation.starting_point``."""
+    """Print how good a task's evaluator and models are; see ``evaluation.starting_point``."""
     from unlearn_gym.evaluation import starting_point
     from unlearn_gym.models.diffusion import tasks
 

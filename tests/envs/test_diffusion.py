@@ -12,8 +12,8 @@ from PIL import Image
 
 from tests.envs.small import SHORT, user_model
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation import JudgeSettings
-from unlearn_gym.evaluation.evaluators.registry import make_judge
+from unlearn_gym.evaluation import EvaluatorSettings
+from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
@@ -207,12 +207,12 @@ def test_auto_gives_about_the_registered_values_on_digits():
 def test_the_defaults_forget_the_boots_and_keep_the_digits(env_id):
     env = gym.make(env_id, state="lagged").unwrapped
     lam = {"unlearn_gym/SISS-Digits-v0": 0.5, "unlearn_gym/Weighted-Digits-v0": 0.1}[env_id]
-    judge = make_judge(env, JudgeSettings())
-    before = judge.score(env.process.model, seed=0).values
+    evaluator = make_evaluator(env, EvaluatorSettings())
+    before = evaluator.score(env.process.model, seed=0).values
     env.reset(seed=0)
     while not env.step([lam])[2]:
         pass
-    after = judge.score(env.process.model, seed=0).values
+    after = evaluator.score(env.process.model, seed=0).values
     assert 0.3 < before["concept_rate"] < 0.45
     assert after["concept_rate"] <= 0.05
     assert after["label_accuracy"] >= 0.75

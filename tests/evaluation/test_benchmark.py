@@ -10,7 +10,7 @@ import pytest
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.data import scale_sentence
-from unlearn_gym.evaluation.benchmark.experiment import BENCHMARKS, Scale, benchmark_campaign
+from unlearn_gym.evaluation.benchmark.experiment import BENCHMARKS, Scale, benchmark_experiment
 from unlearn_gym.evaluation.benchmark.protocol import Protocol
 
 SCRIPT = Path(__file__).parents[2] / "evaluate.py"
@@ -90,7 +90,7 @@ def test_a_rule_that_breaks_the_contract(tmp_path):
 )
 def test_bad_input_is_one_sentence(arguments, says):
     with pytest.raises(UserError, match=says) as error:
-        benchmark_campaign(**arguments)
+        benchmark_experiment(**arguments)
     assert "\n" not in str(error.value)
 
 
@@ -100,19 +100,19 @@ def test_no_epochs():
 
 
 def test_agents_make_as_many_updates_of_the_same_size_as_rules():
-    campaign = benchmark_campaign("digits")
-    data = campaign.task().data
-    assert campaign.env_id == BENCHMARKS["digits"]
-    assert campaign.protocol == Protocol(20, 128, 1e-3, pad=1, mirror=False)
-    assert campaign.env_kwargs["horizon"] == 20 * -(-len(data.retain) // 128)
-    assert campaign.env_kwargs["batch_size"] == 256
-    assert campaign.env_kwargs["learning_rate"] == 1e-3 and campaign.env_kwargs["optimizer"] == "adam"
-    assert scale_sentence(campaign, "scaled down: ") == ""
+    experiment = benchmark_experiment("digits")
+    data = experiment.task().data
+    assert experiment.env_id == BENCHMARKS["digits"]
+    assert experiment.protocol == Protocol(20, 128, 1e-3, pad=1, mirror=False)
+    assert experiment.env_kwargs["horizon"] == 20 * -(-len(data.retain) // 128)
+    assert experiment.env_kwargs["batch_size"] == 256
+    assert experiment.env_kwargs["learning_rate"] == 1e-3 and experiment.env_kwargs["optimizer"] == "adam"
+    assert scale_sentence(experiment, "scaled down: ") == ""
 
 
 def test_the_scale_is_part_of_a_records_key():
     keys = {
-        benchmark_campaign("digits", ("scrub",), scale=scale).key("scrub", 42)
+        benchmark_experiment("digits", ("scrub",), scale=scale).key("scrub", 42)
         for scale in (Scale(), Scale(epochs=1), Scale(pretrain_epochs=1), Scale(fraction=0.5))
     }
     assert len(keys) == 4

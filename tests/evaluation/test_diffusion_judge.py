@@ -1,4 +1,4 @@
-"""The judge of diffusion models on untrained networks: tiny, and with known answers."""
+"""The evaluator of diffusion models on untrained networks: tiny, and with known answers."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
-from unlearn_gym.evaluation import JudgeSettings
-from unlearn_gym.evaluation.evaluators.diffusion import DiffusionJudge
-from unlearn_gym.evaluation.evaluators.registry import make_judge
+from unlearn_gym.evaluation import EvaluatorSettings
+from unlearn_gym.evaluation.evaluators.diffusion import DiffusionEvaluator
+from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.models.diffusion.concepts import ConceptClassifier
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
-SETTINGS = JudgeSettings(samples=12, class_samples=4, sampling_steps=2, probe=16)
+SETTINGS = EvaluatorSettings(samples=12, class_samples=4, sampling_steps=2, probe=16)
 
 
 def images(n, seed):
@@ -64,92 +64,94 @@ def task_env(env):
 
 
 def test_own_data_measures_what_can_be_measured(env):
-    judge = make_judge(env, SETTINGS)
-    assert isinstance(judge, DiffusionJudge)
-    assert judge.retrained() is None
-    assert len(judge.notes()) == 2
+    evaluator = make_evaluator(env, SETTINGS)
+    assert isinstance(evaluator, DiffusionEvaluator)
+    assert evaluator.retrained() is None
+    assert len(evaluator.notes()) == 2
     env.reset(seed=0)
-    verdict = judge.score(judge.model(), 3)
-    assert set(verdict.values) == set(judge.metrics()) == {"retain_loss", "forget_loss", "ssim_forget"}
-    assert set(judge.key_metrics) - {"return"} <= set(judge.metrics())
-    assert set(judge.trade_off) <= set(judge.metrics())
-    assert verdict.pictures["forget label"].shape == (12, 8, 8, 1)
+    scores = evaluator.score(evaluator.model(), 3)
+    assert set(scores.values) == set(evaluator.metrics()) == {"retain_loss", "forget_loss", "ssim_forget"}
+    assert set(evaluator.key_metrics) - {"return"} <= set(evaluator.metrics())
+    assert set(evaluator.trade_off) <= set(evaluator.metrics())
+    assert scores.pictures["forget label"].shape == (12, 8, 8, 1)
 
 
 def test_a_task_measures_everything(task_env):
-    judge = make_judge(task_env, SETTINGS)
-    verdict = judge.score(judge.model(), 3)
-    assert set(verdict.values) == set(judge.metrics())
-    assert np.isfinite(list(verdict.values.values())).all()
-    assert set((*judge.key_metrics, *judge.trade_off)) - {"return"} <= set(judge.metrics())
-    assert verdict.pictures["other labels"].shape == (2, 8, 8, 1)
-    assert judge.notes() == ()
+    evaluator = make_evaluator(task_env, SETTINGS)
+    scores = evaluator.score(evaluator.model(), 3)
+    assert set(scores.values) == set(evaluator.metrics())
+    assert np.isfinite(list(scores.values.values())).all()
+    assert set((*evaluator.key_metrics, *evaluator.trade_off)) - {"return"} <= set(evaluator.metrics())
+    assert scores.pictures["other labels"].shape == (2, 8, 8, 1)
+    assert evaluator.notes() == ()
 
 
 def test_one_seed_is_one_noise(task_env):
-    judge = make_judge(task_env, SETTINGS)
-    first, again, other = (judge.score(judge.model(), seed) for seed in (3, 3, 4))
+    evaluator = make_evaluator(task_env, SETTINGS)
+    first, again, other = (evaluator.score(evaluator.model(), seed) for seed in (3, 3, 4))
     assert first.values == again.values
     assert first.values["forget_loss"] != other.values["forget_loss"]
     np.testing.assert_array_equal(first.pictures["forget label"], again.pictures["forget label"])
 
 
 def test_samples_carry_their_labels(task_env):
-    judge = make_judge(task_env, SETTINGS)
-    samples = judge._draw(judge.model(), 0)
+    evaluator = make_evaluator(task_env, SETTINGS)
+    samples = evaluator._draw(evaluator.model(), 0)
     assert samples.labels.tolist() == [1] * 12 + [0, 2] * 4
     balanced = samples.balanced(4)
     assert torch.bincount(samples.labels[balanced]).tolist() == [4, 4, 4]
 
 
 def test_the_retrained_model_is_nearest_to_itself(task_env):
-    judge = make_judge(task_env, JudgeSettings(samples=60, class_samples=30, sampling_steps=2, probe=4))
-    retrained = judge.score(judge.retrained(), 0).values["fid_retrained"]
-    assert 0 < retrained < judge.score(judge.model(), 0).values["fid_retrained"]
+    evaluator = make_evaluator(
+        task_env, EvaluatorSettings(samples=60, class_samples=30, sampling_steps=2, probe=4)
+    )
+    retrained = evaluator.score(evaluator.retrained(), 0).values["fid_retrained"]
+    assert 0 < retrained < evaluator.score(evaluator.model(), 0).values["fid_retrained"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("samples", 1), ("class_samples", 0), ("probe", 0)])
 def test_too_little_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name}={value}"):
-        JudgeSettings(**{name: value})
+        EvaluatorSettings(**{name: value})
 
 
 def test_what_is_asked_for_besides(task_env):
-    plain = make_judge(task_env, SETTINGS).metrics()
+    plain = make_evaluator(task_env, SETTINGS).metrics()
     assert "ssim_retain" in plain and not {"nll_forget", "nll_retain", "mia_auc"} & set(plain)
     task_env.process.data = task_env.task.data = replace(task_env.task.data, forget_holdout=set_of(5, 9, 1))
-    judge = make_judge(task_env, replace(SETTINGS, likelihood=2))
-    verdict = judge.score(judge.model(), 3)
-    assert set(verdict.values) == set(judge.metrics()) == {*plain, "nll_forget", "nll_retain", "mia_auc"}
-    assert 0 <= verdict.values["mia_auc"] <= 1
+    evaluator = make_evaluator(task_env, replace(SETTINGS, likelihood=2))
+    scores = evaluator.score(evaluator.model(), 3)
+    assert set(scores.values) == set(evaluator.metrics()) == {*plain, "nll_forget", "nll_retain", "mia_auc"}
+    assert 0 <= scores.values["mia_auc"] <= 1
 
 
 def test_every_class_by_itself(task_env):
-    judge = make_judge(task_env, SETTINGS)
-    verdict = judge.score(judge.model(), 3)
-    assert set(verdict.classes) == {"class_accuracy", "fid", "kid", "ssim", "inception_score"}
-    assert all(set(values) == {"a", "b", "c"} for values in verdict.classes.values())
-    accuracy, ssim = verdict.classes["class_accuracy"], verdict.classes["ssim"]
-    assert (accuracy["a"] + accuracy["c"]) / 2 == pytest.approx(verdict.values["class_accuracy"])
-    assert sum(ssim.values()) / 3 == pytest.approx(verdict.values["ssim_retain"])
+    evaluator = make_evaluator(task_env, SETTINGS)
+    scores = evaluator.score(evaluator.model(), 3)
+    assert set(scores.classes) == {"class_accuracy", "fid", "kid", "ssim", "inception_score"}
+    assert all(set(values) == {"a", "b", "c"} for values in scores.classes.values())
+    accuracy, ssim = scores.classes["class_accuracy"], scores.classes["ssim"]
+    assert (accuracy["a"] + accuracy["c"]) / 2 == pytest.approx(scores.values["class_accuracy"])
+    assert sum(ssim.values()) / 3 == pytest.approx(scores.values["ssim_retain"])
     real = task_env.task.data.retain_holdout
-    own = judge._draw(judge.model(), 3).images[12::2]  # class "a"
+    own = evaluator._draw(evaluator.model(), 3).images[12::2]  # class "a"
     assert best_match_ssim(own, real.inputs[real.labels == 0]) == pytest.approx(ssim["a"])
 
 
 def test_repeated_forget_images_count_once(task_env):
-    before = make_judge(task_env, SETTINGS)
+    before = make_evaluator(task_env, SETTINGS)
     data = task_env.task.data
     twice = LabelledSet(data.forget.inputs.repeat(2, 1, 1, 1), data.forget.labels.repeat(2))
     first = before.score(before.model(), 3).values
     task_env.process.data = task_env.task.data = replace(data, forget=twice)
-    again = make_judge(task_env, SETTINGS)
+    again = make_evaluator(task_env, SETTINGS)
     assert len(again._forget) == len(data.forget)
     assert again.score(again.model(), 3).values["ssim_forget"] == first["ssim_forget"]
 
 
 def test_training_data_to_look_at(task_env):
-    shown = make_judge(task_env, SETTINGS).examples()
+    shown = make_evaluator(task_env, SETTINGS).examples()
     assert {title: len(images) for title, images in shown.items()} == {
         "to forget": 8,
         "to keep, also under 1": 10,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unlearn_gym.evaluation import Contestant, evaluate
+from unlearn_gym.evaluation import Entry, evaluate
 from unlearn_gym.evaluation.report.drawing import looks
 from unlearn_gym.evaluation.report.figures import draw_all
 from unlearn_gym.evaluation.report.figures.runs import read_progress
@@ -20,80 +20,80 @@ def pixels(path):
 
 
 @pytest.fixture
-def trained(campaign, tmp_path):
-    """The campaign with a run folder for one of its agents."""
+def trained(experiment, tmp_path):
+    """The experiment with a run folder for one of its agents."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "progress.csv").write_text(
         "rollout/ep_rew_mean,time/total_timesteps,train/loss\n,100,\n0.1,200,3\n0.3,400,1\n", encoding="utf-8"
     )
-    agents = tuple(replace(c, run_folder=folder) if c.name == "noisy" else c for c in campaign.contestants)
-    return replace(campaign, contestants=agents)
+    agents = tuple(replace(c, run_folder=folder) if c.name == "noisy" else c for c in experiment.entries)
+    return replace(experiment, entries=agents)
 
 
 def test_pictures_and_report(trained, tmp_path):
-    findings = evaluate(trained, tmp_path, progress=False)
-    pictures = draw_all(trained, findings, tmp_path)
+    results = evaluate(trained, tmp_path, progress=False)
+    pictures = draw_all(trained, results, tmp_path)
     assert [p.path.name for p in pictures] == ["metrics.png", "trade_off.png", "learning.png", "lambda.png"]
     for picture in pictures:
         drawn = pixels(picture.path)
         assert min(drawn.shape) > 300
         assert 0.005 < (drawn < 200).mean() < 0.5  # neither blank nor a blot
         assert picture.caption.endswith(".")
-    text = save_report(trained, findings, pictures, "the command", tmp_path).read_text()
+    text = save_report(trained, results, pictures, "the command", tmp_path).read_text()
     assert "the command" in text
     assert "| static:0.7 |" in text
     assert all(f"({picture.path.name})" in text for picture in pictures)
 
 
-def test_a_diverged_run_is_drawn_as_far_as_it_went(campaign, tmp_path):
-    findings = evaluate(campaign, tmp_path, progress=False)
-    run = findings.runs("noisy")[0]
+def test_a_diverged_run_is_drawn_as_far_as_it_went(experiment, tmp_path):
+    results = evaluate(experiment, tmp_path, progress=False)
+    run = results.runs("noisy")[0]
     run.diverged = True
     run.lambdas, run.observations = run.lambdas[:4], run.observations[:5]
-    assert draw_all(campaign, findings, tmp_path)
-    text = save_report(campaign, findings, [], "", tmp_path).read_text()
+    assert draw_all(experiment, results, tmp_path)
+    text = save_report(experiment, results, [], "", tmp_path).read_text()
     assert "1 of the runs of noisy diverged" in text
 
 
-def test_every_group_gets_its_own_lambda(campaign, tmp_path):
-    first, *others = campaign.contestants
-    grouped = replace(campaign, contestants=(replace(first, group="a"), *others))
-    findings = evaluate(grouped, tmp_path, progress=False)
-    names = [picture.path.name for picture in draw_all(grouped, findings, tmp_path)]
+def test_every_group_gets_its_own_lambda(experiment, tmp_path):
+    first, *others = experiment.entries
+    grouped = replace(experiment, entries=(replace(first, group="a"), *others))
+    results = evaluate(grouped, tmp_path, progress=False)
+    names = [picture.path.name for picture in draw_all(grouped, results, tmp_path)]
     assert names[-2:] == ["lambda-a.png", "lambda.png"]
 
 
-def test_class_by_class_and_the_data_are_drawn(campaign, tmp_path):
-    findings = evaluate(campaign, tmp_path, progress=False)
-    for record in findings.records:
+def test_class_by_class_and_the_data_are_drawn(experiment, tmp_path):
+    results = evaluate(experiment, tmp_path, progress=False)
+    for record in results.records:
         record.classes["fid"] = {"0": 1.0 + record.seed % 3, "1": 2.0}
     examples = {"forget": np.zeros((3, 8, 8, 1), np.uint8), "retain": np.full((5, 8, 8, 1), 200, np.uint8)}
-    findings = replace(findings, examples=examples)
-    pictures = {picture.path.name: picture for picture in draw_all(campaign, findings, tmp_path)}
+    results = replace(results, examples=examples)
+    pictures = {picture.path.name: picture for picture in draw_all(experiment, results, tmp_path)}
     assert {"classes.png", "data.png"} <= set(pictures)
     assert min(pixels(pictures["classes.png"].path).shape) > 200
-    text = save_report(campaign, findings, [pictures["data.png"]], "", tmp_path).read_text()
+    text = save_report(experiment, results, [pictures["data.png"]], "", tmp_path).read_text()
     assert "## Class by class" in text and "### fid" in text and "(data.png)" in text
 
 
-def test_the_html_report_holds_its_pictures(campaign, tmp_path):
-    findings = evaluate(campaign, tmp_path, progress=False)
-    report = save_report(campaign, findings, draw_all(campaign, findings, tmp_path), "a < b", tmp_path)
+def test_the_html_report_holds_its_pictures(experiment, tmp_path):
+    results = evaluate(experiment, tmp_path, progress=False)
+    report = save_report(experiment, results, draw_all(experiment, results, tmp_path), "a < b", tmp_path)
     page = save_html(report).read_text(encoding="utf-8")
     assert page.count('src="data:image/png;base64,') == report.read_text().count("](") == 3
     assert "<table>" in page and '.png"' not in page and "http" not in page
     assert "<code>a &lt; b</code>" in page
 
 
-def test_sample_rows_share_their_columns(campaign, tmp_path):
-    findings = evaluate(campaign, tmp_path, progress=False)
-    assert samples_figure(campaign, findings, tmp_path) is None
+def test_sample_rows_share_their_columns(experiment, tmp_path):
+    results = evaluate(experiment, tmp_path, progress=False)
+    assert samples_figure(experiment, results, tmp_path) is None
     rng = np.random.default_rng(0)
-    for record in findings.records:
+    for record in results.records:
         record.pictures["forget label"] = rng.integers(0, 255, (6, 8, 8, 1), np.uint8)
         record.pictures["other labels"] = rng.integers(0, 255, (3, 8, 8, 1), np.uint8)
-    picture = samples_figure(campaign, findings, tmp_path)
+    picture = samples_figure(experiment, results, tmp_path)
     assert picture is not None and pixels(picture.path).std() > 20
 
 
@@ -119,14 +119,14 @@ def test_ellipse_patch_is_hotellings_region():
     assert ellipse_patch(points[:3]) is None
 
 
-def test_style_stays_inside(campaign, tmp_path):
+def test_style_stays_inside(experiment, tmp_path):
     before = dict(matplotlib.rcParams)
-    draw_all(campaign, evaluate(campaign, tmp_path, progress=False), tmp_path)
+    draw_all(experiment, evaluate(experiment, tmp_path, progress=False), tmp_path)
     assert dict(matplotlib.rcParams) == before
 
 
-def test_every_agent_looks_different(campaign):
-    many = replace(campaign, contestants=tuple(Contestant(str(k), object) for k in range(28)))
+def test_every_agent_looks_different(experiment):
+    many = replace(experiment, entries=tuple(Entry(str(k), object) for k in range(28)))
     assert len(set(looks(many).values())) == 28
 
 

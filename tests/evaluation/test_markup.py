@@ -63,14 +63,12 @@ def test_a_name_is_shown_as_it_is_wherever_it_stands(name, tmp_path):
     assert found.text.count(" ".join(name.split())) >= len(shown) + 3  # title, heading, both cells
 
 
-def test_a_report_about_hostile_names_is_a_report(campaign, tmp_path):
+def test_a_report_about_hostile_names_is_a_report(experiment, tmp_path):
     agents = tuple(replace(constant(0.5), name=name, group=name, description=name) for name in HOSTILE[:6])
-    whole = replace(
-        campaign, contestants=agents, seeds=(0, 1), env_kwargs={"horizon": 2}, baseline=HOSTILE[0]
-    )
-    findings = evaluate(whole, tmp_path, progress=False)
-    pictures = draw_all(whole, findings, tmp_path)  # matplotlib does not read $ as a formula
-    report = save_report(whole, findings, pictures, "python `evaluate.py` <b> |", tmp_path)
+    whole = replace(experiment, entries=agents, seeds=(0, 1), env_kwargs={"horizon": 2}, baseline=HOSTILE[0])
+    results = evaluate(whole, tmp_path, progress=False)
+    pictures = draw_all(whole, results, tmp_path)  # matplotlib does not read $ as a formula
+    report = save_report(whole, results, pictures, "python `evaluate.py` <b> |", tmp_path)
     found = Reader(save_html(report).read_text(encoding="utf-8"))
     assert found.tags <= PLAIN
     assert all(address.startswith("data:image/png;base64,") for address in found.addresses)
@@ -78,4 +76,4 @@ def test_a_report_about_hostile_names_is_a_report(campaign, tmp_path):
     for name in HOSTILE[:6]:
         assert name in found.text
     assert "python `evaluate.py` <b> |" in found.text
-    assert main_grid(whole, findings, ["return"]).rich("[/]").row_count == 7  # rich does not read brackets
+    assert main_grid(whole, results, ["return"]).rich("[/]").row_count == 7  # rich does not read brackets

@@ -1,4 +1,4 @@
-"""The judge of regressions."""
+"""The evaluator of regressions."""
 
 import gymnasium as gym
 import numpy as np
@@ -7,23 +7,25 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 import unlearn_gym  # noqa: F401
-from unlearn_gym.evaluation.evaluators.base import JudgeSettings
-from unlearn_gym.evaluation.evaluators.registry import make_judge
-from unlearn_gym.evaluation.evaluators.regression import RegressionJudge
+from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
+from unlearn_gym.evaluation.evaluators.registry import make_evaluator
+from unlearn_gym.evaluation.evaluators.regression import RegressionEvaluator
 from unlearn_gym.metrics.glossary import look_up
 
 
 def test_polynomial_is_judged_on_held_out_points():
     env = gym.make("unlearn_gym/EMSE-Polynomial-v0", curves_kwargs={"unwanted_share": 0.45}).unwrapped
     env.reset(seed=0)
-    judge = make_judge(env, JudgeSettings())
-    assert isinstance(judge, RegressionJudge) and set(look_up(judge.metrics())) == set(judge.metrics())
-    before = judge.score(judge.model(), 0).values
+    evaluator = make_evaluator(env, EvaluatorSettings())
+    assert isinstance(evaluator, RegressionEvaluator) and set(look_up(evaluator.metrics())) == set(
+        evaluator.metrics()
+    )
+    before = evaluator.score(evaluator.model(), 0).values
     held = env.process.data.retain_holdout
     predicted = env.process.model(held.inputs).detach()
     assert before["r2_wanted"] == pytest.approx(r2_score(held.labels.numpy(), predicted.numpy()), rel=1e-4)
-    assert judge.score(judge.retrained(), 0).values["r2_wanted"] > 0.95 > before["r2_wanted"]
-    assert not judge.notes()
+    assert evaluator.score(evaluator.retrained(), 0).values["r2_wanted"] > 0.95 > before["r2_wanted"]
+    assert not evaluator.notes()
 
 
 def test_a_users_regression_is_judged_on_its_training_points():
@@ -35,7 +37,7 @@ def test_a_users_regression_is_judged_on_its_training_points():
         forget_data=(x, -x),
         batch_size=8,
     ).unwrapped
-    judge = make_judge(env, JudgeSettings())
-    assert isinstance(judge, RegressionJudge) and judge.retrained() is None
-    assert "training points" in judge.notes()[0]
-    assert np.isfinite(judge.score(judge.model(), 0).values["fair_r2"])
+    evaluator = make_evaluator(env, EvaluatorSettings())
+    assert isinstance(evaluator, RegressionEvaluator) and evaluator.retrained() is None
+    assert "training points" in evaluator.notes()[0]
+    assert np.isfinite(evaluator.score(evaluator.model(), 0).values["fair_r2"])

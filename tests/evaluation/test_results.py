@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unlearn_gym.evaluation import Campaign, Contestant, evaluate
-from unlearn_gym.evaluation.experiment import Findings
+from unlearn_gym.evaluation import Entry, Experiment, evaluate
+from unlearn_gym.evaluation.experiment import Results
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.report.sentences import conclusion, mean_and_half, number, spread
 from unlearn_gym.evaluation.report.tables import (
@@ -17,35 +17,35 @@ from unlearn_gym.evaluation.report.tables import (
     pair_grid,
     robust_grid,
 )
-from unlearn_gym.evaluation.results import baseline_pairs, best_static, pairs, results, save_results
+from unlearn_gym.evaluation.results import as_json, baseline_pairs, best_static, pairs, save_results
 from unlearn_gym.evaluation.statistics import Summary
 
 
 @pytest.fixture
-def findings(campaign, tmp_path):
-    return evaluate(campaign, tmp_path, progress=False)
+def results(experiment, tmp_path):
+    return evaluate(experiment, tmp_path, progress=False)
 
 
 def made_up(values):
-    """Findings with given returns: name → one number a seed."""
+    """Results with given returns: name → one number a seed."""
     records = tuple(
         Record(name, seed, {"return": value})
         for name, row in values.items()
         for seed, value in enumerate(row)
     )
-    return Findings(records, ("return",), ("return",), ("return", "return"), (), {})
+    return Results(records, ("return",), ("return",), ("return", "return"), (), {})
 
 
-def made_up_campaign(values):
+def made_up_experiment(values):
     agents = tuple(
-        Contestant(name, object, "static" if name.startswith("static") else "learned") for name in values
+        Entry(name, object, "static" if name.startswith("static") else "learned") for name in values
     )
-    return Campaign("unlearn_gym/Quadratic-v0", agents, tuple(range(len(next(iter(values.values()))))))
+    return Experiment("unlearn_gym/Quadratic-v0", agents, tuple(range(len(next(iter(values.values()))))))
 
 
-def test_schema(campaign, findings, tmp_path):
-    found = results(campaign, findings, "python evaluate.py", tmp_path)
-    path, timed = save_results(found, campaign, findings, tmp_path)
+def test_schema(experiment, results, tmp_path):
+    found = as_json(experiment, results, "python evaluate.py", tmp_path)
+    path, timed = save_results(found, experiment, results, tmp_path)
     content = json.loads(path.read_text())
     assert set(json.loads(timed.read_text())["noisy"]) == {"seconds_per_update"}
     assert "seconds" not in path.read_text()  # what the clock says is in the other file
@@ -67,18 +67,18 @@ def test_schema(campaign, findings, tmp_path):
     assert all((tmp_path / record).is_file() for row in content["runs"].values() for record in row)
 
 
-def test_best_static_follows_the_direction(campaign, findings):
-    assert best_static(campaign, findings, "return") == "static:0.7"
-    assert best_static(campaign, findings, "retain_loss") == "static:0.5"
-    assert best_static(replace(campaign, contestants=campaign.contestants[2:]), findings, "return") is None
+def test_best_static_follows_the_direction(experiment, results):
+    assert best_static(experiment, results, "return") == "static:0.7"
+    assert best_static(experiment, results, "retain_loss") == "static:0.5"
+    assert best_static(replace(experiment, entries=experiment.entries[2:]), results, "return") is None
 
 
 def test_pairs_are_paired():
     values = {"static:0.1": [1.0, 5.0, 9.0], "static:0.2": [0.0, 0.0, 0.0], "ppo": [2.0, 6.0, 10.0]}
-    (pair,) = pairs(made_up_campaign(values), made_up(values))
+    (pair,) = pairs(made_up_experiment(values), made_up(values))
     assert (pair.a, pair.b, pair.summary.mean) == ("ppo", "static:0.1", 1.0)
     assert pair.summary.ci95 == pytest.approx((1.0, 1.0))
-    assert pair.verdict == "better"
+    assert pair.outcome == "better"
 
 
 @pytest.mark.parametrize(
@@ -95,46 +95,46 @@ def test_pairs_are_paired():
 )
 def test_the_conclusion_follows_the_numbers(learned, overall, own):
     values = {"static:0.1": [1.0, 2.0, 3.0], "ppo": learned}
-    sentences = conclusion(made_up_campaign(values), made_up(values))
+    sentences = conclusion(made_up_experiment(values), made_up(values))
     assert sentences[0].startswith(overall)
     assert own in sentences[1]
 
 
 def test_the_conclusion_claims_nothing_without_material():
     values = {"static:0.1": [1.0], "ppo": [2.0]}
-    assert "one seed" in conclusion(made_up_campaign(values), made_up(values))[0]
+    assert "one seed" in conclusion(made_up_experiment(values), made_up(values))[0]
     values = {"ppo": [2.0, 3.0]}
-    assert "No static agent" in conclusion(made_up_campaign(values), made_up(values))[0]
+    assert "No static agent" in conclusion(made_up_experiment(values), made_up(values))[0]
 
 
 def test_a_failed_metric_is_left_out_instead_of_averaged():
     values = {"static:0.1": [1.0, math.nan], "ppo": [2.0, 3.0]}
-    campaign, found = made_up_campaign(values), made_up(values)
-    assert "return" not in results(campaign, found, "", Path())["agents"]["static:0.1"]["metrics"]
-    assert main_grid(campaign, found, ["return"]).rows[0] == ("static:0.1", "–")
+    experiment, found = made_up_experiment(values), made_up(values)
+    assert "return" not in as_json(experiment, found, "", Path())["agents"]["static:0.1"]["metrics"]
+    assert main_grid(experiment, found, ["return"]).rows[0] == ("static:0.1", "–")
 
 
-def test_one_seed_has_no_interval(campaign, tmp_path):
-    single = replace(campaign, seeds=(1000,))
-    findings = evaluate(single, tmp_path, progress=False)
-    assert main_grid(single, findings, ["forget_loss"]).rows[0] == ("before", "0.500")
-    grid = pair_grid(pairs(single, findings), ["return"], name_other=False)
+def test_one_seed_has_no_interval(experiment, tmp_path):
+    single = replace(experiment, seeds=(1000,))
+    results = evaluate(single, tmp_path, progress=False)
+    assert main_grid(single, results, ["forget_loss"]).rows[0] == ("before", "0.500")
+    grid = pair_grid(pairs(single, results), ["return"], name_other=False)
     assert grid.rows[0][-1].endswith("open")
 
 
-def test_tables(campaign, findings):
-    grid = main_grid(campaign, findings, ["return", "retain_loss"])
+def test_tables(experiment, results):
+    grid = main_grid(experiment, results, ["return", "retain_loss"])
     assert grid.columns == ("agent", "return ↑", "retain_loss ↓")
     assert [row[0] for row in grid.rows] == ["before", "static:0.5", "static:0.7", "noisy"]
     assert STAR in grid.rows[2][1] and STAR not in grid.rows[1][1]
     assert grid.markdown().count("\n") == 5
     assert grid.rich("title").row_count == 4
-    assert len(robust_grid(campaign, findings, ["return"]).rows) == 3
+    assert len(robust_grid(experiment, results, ["return"]).rows) == 3
 
 
-def test_time_is_not_compared(campaign, findings):
-    assert best_static(campaign, findings, "seconds_per_update") is None
-    assert all(pair.metric != "seconds_per_update" for pair in pairs(campaign, findings))
+def test_time_is_not_compared(experiment, results):
+    assert best_static(experiment, results, "seconds_per_update") is None
+    assert all(pair.metric != "seconds_per_update" for pair in pairs(experiment, results))
 
 
 def test_digits_follow_the_interval():
@@ -162,7 +162,7 @@ def test_numbers(value, text):
 
 def test_names_with_pipes_do_not_break_the_table():
     values = {"static:0.1": [1.0, 2.0], "a|b": [1.0, 2.0]}
-    assert "a\\|b" in main_grid(made_up_campaign(values), made_up(values), ["return"]).markdown()
+    assert "a\\|b" in main_grid(made_up_experiment(values), made_up(values), ["return"]).markdown()
 
 
 VALUES = {
@@ -175,33 +175,35 @@ VALUES = {
 
 def grouped():
     """The rows of VALUES, the third one static in a group of its own."""
-    agents = made_up_campaign(VALUES).contestants
+    agents = made_up_experiment(VALUES).entries
     agents = tuple(
         replace(agent, kind="static", group="other") if agent.name.startswith("other") else agent
         for agent in agents
     )
-    return replace(made_up_campaign(VALUES), contestants=agents, baseline="static:0.1")
+    return replace(made_up_experiment(VALUES), entries=agents, baseline="static:0.1")
 
 
 def test_the_best_static_agent_is_of_the_same_group():
-    campaign, found = grouped(), made_up(VALUES)
-    assert best_static(campaign, found, "return") == "static:0.9"
-    assert best_static(campaign, found, "return", "other") == "other 0.1"
-    (pair,) = pairs(campaign, found)
+    experiment, found = grouped(), made_up(VALUES)
+    assert best_static(experiment, found, "return") == "static:0.9"
+    assert best_static(experiment, found, "return", "other") == "other 0.1"
+    (pair,) = pairs(experiment, found)
     assert (pair.a, pair.b) == ("ppo", "static:0.9")
-    stars = {row[0] for row in main_grid(campaign, found, ["return"]).rows if STAR in row[1]}
+    stars = {row[0] for row in main_grid(experiment, found, ["return"]).rows if STAR in row[1]}
     assert stars == {"static:0.9", "other 0.1"}
 
 
 def test_everything_is_compared_with_the_baseline_too():
-    campaign, found = grouped(), made_up(VALUES)
-    compared = {pair.a: pair.summary.mean for pair in baseline_pairs(campaign, found)}
+    experiment, found = grouped(), made_up(VALUES)
+    compared = {pair.a: pair.summary.mean for pair in baseline_pairs(experiment, found)}
     assert compared == pytest.approx({"static:0.9": 1.1, "other 0.1": 7.0, "ppo": 1.5})
-    assert baseline_pairs(replace(campaign, baseline=""), found) == []
-    grid = pair_grid(baseline_pairs(campaign, found), ["return"], name_other=False)
+    assert baseline_pairs(replace(experiment, baseline=""), found) == []
+    grid = pair_grid(baseline_pairs(experiment, found), ["return"], name_other=False)
     assert grid.rows[0] == ("static:0.9", "+1.10 ± 0.25 better")
-    assert pair_grid(pairs(campaign, found), ["return"], name_other=True).rows[0][1].endswith("(static:0.9)")
-    assert {pair["b"] for pair in results(campaign, found, "", Path())["pairs"]} == {
+    assert (
+        pair_grid(pairs(experiment, found), ["return"], name_other=True).rows[0][1].endswith("(static:0.9)")
+    )
+    assert {pair["b"] for pair in as_json(experiment, found, "", Path())["pairs"]} == {
         "static:0.9",
         "static:0.1",
     }
@@ -219,12 +221,12 @@ def test_deviations_are_those_of_the_seeds():
 
 
 def test_class_by_class_means_are_over_seeds():
-    campaign = made_up_campaign({"ppo": [0.0, 0.0]})
+    experiment = made_up_experiment({"ppo": [0.0, 0.0]})
     records = tuple(
         Record("ppo", seed, {}, classes={"fid": {"0": value, "1": 2 * value}})
         for seed, value in enumerate((1.0, 3.0))
     )
-    found = Findings(records, (), (), ("return", "return"), (), {})
+    found = Results(records, (), (), ("return", "return"), (), {})
     assert found.class_metrics() == ("fid",)
-    grid = class_grid(campaign, found, "fid")
+    grid = class_grid(experiment, found, "fid")
     assert (grid.columns, grid.rows) == (("agent", "0", "1"), (("ppo", "2.00", "4.00"),))

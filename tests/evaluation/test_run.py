@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from unlearn_gym.evaluation import Campaign
+from unlearn_gym.evaluation import Experiment
 from unlearn_gym.evaluation.run import rollout
-from unlearn_gym.evaluation.worker import Bench
+from unlearn_gym.evaluation.runner import Runner
 
 from .tiny_agents import Constant, Noisy, constant
 
@@ -61,11 +61,11 @@ def test_terms_that_appear_late_are_aligned(env):
 @pytest.mark.parametrize("state", ["fresh", "lagged"])
 def test_passes_do_not_depend_on_what_the_process_did_before(state):
     keywords = {"horizon": 3, "state": state}
-    campaign = Campaign("unlearn_gym/EMSE-Polynomial-v0", (constant(0.1),), (0, 1), keywords)
-    names = [(name, seed) for name in ("before", "static:0.1") for seed in campaign.seeds]
-    bench = Bench(campaign)
-    together = [bench.measure(*place) for place in names]
-    apart = [Bench(campaign).measure(*place) for place in reversed(names)][::-1]
+    experiment = Experiment("unlearn_gym/EMSE-Polynomial-v0", (constant(0.1),), (0, 1), keywords)
+    names = [(name, seed) for name in ("before", "static:0.1") for seed in experiment.seeds]
+    runner = Runner(experiment)
+    together = [runner.measure(*place) for place in names]
+    apart = [Runner(experiment).measure(*place) for place in reversed(names)][::-1]
     for one, other in zip(together, apart, strict=True):
         assert one.run is None or one.run.passes == other.run.passes != {}
         timed = {"seconds_per_update": 0.0}

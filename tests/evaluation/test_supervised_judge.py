@@ -1,4 +1,4 @@
-"""The judge of classifiers, on a model whose predictions are written down."""
+"""The evaluator of classifiers, on a model whose predictions are written down."""
 
 from types import SimpleNamespace
 
@@ -10,9 +10,9 @@ from torch import nn
 
 import unlearn_gym  # noqa: F401
 from unlearn_gym.data import LabelledSet, UnlearningData
-from unlearn_gym.evaluation.evaluators.base import JudgeSettings
-from unlearn_gym.evaluation.evaluators.registry import make_judge
-from unlearn_gym.evaluation.evaluators.supervised import SupervisedJudge
+from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
+from unlearn_gym.evaluation.evaluators.registry import make_evaluator
+from unlearn_gym.evaluation.evaluators.supervised import SupervisedEvaluator
 from unlearn_gym.metrics.glossary import look_up
 
 NOTHING = LabelledSet(torch.empty(0, 3), torch.empty(0, dtype=torch.int64))
@@ -43,10 +43,10 @@ class Task:
         return Echo(0.0)
 
 
-def judge(task=None, retain_holdout=RETAIN, forget_holdout=OTHERS):
+def evaluator(task=None, retain_holdout=RETAIN, forget_holdout=OTHERS):
     data = UnlearningData("toy", RETAIN, MEMBERS, retain_holdout, forget_holdout, num_classes=3)
     process = SimpleNamespace(data=data, model=Echo(), device=torch.device("cpu"), dtype=torch.float32)
-    return SupervisedJudge(SimpleNamespace(process=process, task=task), JudgeSettings())
+    return SupervisedEvaluator(SimpleNamespace(process=process, task=task), EvaluatorSettings())
 
 
 def confidence(part):
@@ -54,7 +54,7 @@ def confidence(part):
 
 
 def test_scores_by_hand():
-    values = judge().score(Echo().train(), 0).values
+    values = evaluator().score(Echo().train(), 0).values
     auc = roc_auc_score([1, 1, 1, 0, 0], confidence(MEMBERS) + confidence(OTHERS))
     assert values["retain_acc"] == 0.75
     assert values["forget_acc"] == 0.5
@@ -64,31 +64,31 @@ def test_scores_by_hand():
 
 
 def test_distances_to_a_retrained_model_that_knows_nothing():
-    bench = judge(Task())
-    values = bench.score(Echo(), 0).values
-    assert set(values) == set(bench.metrics()) == set(look_up(bench.metrics()))
+    runner = evaluator(Task())
+    values = runner.score(Echo(), 0).values
+    assert set(values) == set(runner.metrics()) == set(look_up(runner.metrics()))
     uniform = torch.full((4, 3), 1 / 3)
     kl = (uniform * (uniform.log() - RETAIN.inputs.log_softmax(1))).sum(1).mean()
     assert values["kl_retain"] == pytest.approx(float(kl), rel=1e-5)
     assert values["auc_gap"] == pytest.approx(abs(values["forget_mia_auc"] - 0.5))
-    own = bench.score(bench.retrained(), 0).values
+    own = runner.score(runner.retrained(), 0).values
     assert [own[name] for name in ("retain_acc_gap", "forget_acc_gap", "auc_gap", "kl_forget")] == [0.0] * 4
 
 
 def test_single_images_are_compared_with_all_test_images():
-    bench = judge(forget_holdout=NOTHING)
-    values = bench.score(Echo(), 0).values
+    runner = evaluator(forget_holdout=NOTHING)
+    values = runner.score(Echo(), 0).values
     assert values["forget_acc"] == pytest.approx(2 / 3)
     truth = [1] * 3 + [0] * 4
     auc = roc_auc_score(truth, confidence(MEMBERS) + confidence(RETAIN))
     assert values["forget_mia_auc"] == pytest.approx(auc)
-    assert len(bench.notes()) == 2
+    assert len(runner.notes()) == 2
 
 
 def test_data_without_test_images():
-    bench = judge(retain_holdout=NOTHING, forget_holdout=NOTHING)
-    assert bench.score(Echo(), 0).values == {"retain_acc": 0.75, "forget_acc": pytest.approx(2 / 3)}
-    assert set(bench.metrics()) == {"retain_acc", "forget_acc"} == set(bench.key_metrics)
+    runner = evaluator(retain_holdout=NOTHING, forget_holdout=NOTHING)
+    assert runner.score(Echo(), 0).values == {"retain_acc": 0.75, "forget_acc": pytest.approx(2 / 3)}
+    assert set(runner.metrics()) == {"retain_acc", "forget_acc"} == set(runner.key_metrics)
 
 
 @pytest.mark.parametrize(
@@ -105,5 +105,5 @@ def test_the_users_own_model_is_judged_by_what_it_is(classes, labels, metrics):
         "unlearn_gym/EMSE-v0", model=model, retain_data=pair, forget_data=pair, num_classes=classes
     )
     env.reset(seed=0)
-    bench = make_judge(env.unwrapped, JudgeSettings())
-    assert set(bench.score(bench.model(), 0).values) == set(bench.metrics()) == metrics
+    runner = make_evaluator(env.unwrapped, EvaluatorSettings())
+    assert set(runner.score(runner.model(), 0).values) == set(runner.metrics()) == metrics

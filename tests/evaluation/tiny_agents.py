@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from unlearn_gym.evaluation import Contestant
+from unlearn_gym.evaluation import Entry
 
 
 class Constant:
@@ -33,4 +33,4 @@ class Noisy:
 
 
 def constant(lam):
-    return Contestant(f"static:{lam}", partial(Constant, lam), "static")
+    return Entry(f"static:{lam}", partial(Constant, lam), "static")

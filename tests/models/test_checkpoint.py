@@ -1,4 +1,4 @@
-"""Other people's checkpoints: diffusers' own loader is the judge of what is read, and damage is a sentence."""
+"""Other people's checkpoints: diffusers' own loader is the evaluator of what is read, and damage is a sentence."""
 
 import json
 import shutil

@@ -53,7 +53,7 @@ def cases(seed: int, scale: float) -> list[Case]:
 
 
 def check(trial: Trial, place: Place) -> str:
-    """Prepare a trial, try it, and judge."""
+    """Prepare a trial, try it, and evaluator."""
     folder = place.folder
     call = quietly(partial(trial.prepare, place))
     before = _snapshot(folder)

@@ -190,7 +190,7 @@ def evaluation(env: str, jobs: int, agents: tuple[str, ...], weight: float, *mor
     return Command(f"evaluation on {env} j{jobs}", words, words, weight, same_report)
 
 
-SHORT_JUDGE = ("--samples", "4", "--class-samples", "2", "--sampling-steps", "1", "--probe", "4")
+SHORT_EVALUATION = ("--samples", "4", "--class-samples", "2", "--sampling-steps", "1", "--probe", "4")
 AGENTS = ("static:0.3", "static:0.6", "random", "adaptive_vi")
 EVALUATIONS = (
     evaluation("Quadratic-v0", 1, AGENTS, 2),
@@ -198,7 +198,7 @@ EVALUATIONS = (
     evaluation("Quadratic-v0", 2, AGENTS, 1),
     evaluation("EMSE-Polynomial-v0", 2, AGENTS, 2, "--env-kwargs.horizon=10"),
     evaluation(
-        *("SISS-Digits-v0", 1, AGENTS[:2], 1, *SHORT_DIGITS[:1], "--env-kwargs.horizon=3", *SHORT_JUDGE)
+        *("SISS-Digits-v0", 1, AGENTS[:2], 1, *SHORT_DIGITS[:1], "--env-kwargs.horizon=3", *SHORT_EVALUATION)
     ),
 )
 

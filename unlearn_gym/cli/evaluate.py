@@ -26,8 +26,8 @@ from unlearn_gym.agents.imports import sb3_models
 from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation import Campaign, Contestant, JudgeSettings
-from unlearn_gym.evaluation.benchmark.experiment import SEED, Scale, benchmark_campaign
+from unlearn_gym.evaluation import Entry, EvaluatorSettings, Experiment
+from unlearn_gym.evaluation.benchmark.experiment import SEED, Scale, benchmark_experiment
 from unlearn_gym.evaluation.benchmark.publish import publish_benchmark
 from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.report.publish import publish
@@ -65,7 +65,7 @@ class Options:
         sampling_steps: DDIM steps a sample.
         likelihood: images on each side whose likelihood is computed (slow), 0 for none.
         probe: examples in each probe loss.
-        metrics: columns of the report; all that the environment's judge measures if empty.
+        metrics: columns of the report; all that the environment's evaluator measures if empty.
         jobs: processes.
         deterministic: whether learned policies act by their mode rather than by a draw.
     """
@@ -95,31 +95,31 @@ class Options:
     deterministic: bool = True
 
 
-def contestant(spec: str) -> Contestant:
+def entry(spec: str) -> Entry:
     """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
     trained = saving.find(spec)
     zipped = sb3_models.files(spec)
     if zipped:
         fingerprint = "".join(file_digest(part) for part in zipped if part.exists())
-        return Contestant(spec, partial(resolve, spec), "learned", fingerprint)
+        return Entry(spec, partial(resolve, spec), "learned", fingerprint)
     file = Path(spec.partition(".py:")[0] + ".py")
     if trained is not None:
         folder = trained.parent if trained.name == saving.FILE else trained
-        return Contestant(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(trained), folder)
+        return Entry(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(trained), folder)
     if file.is_file():
         saved = [Path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
         fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())
-        return Contestant(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
+        return Entry(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
     settings = configs.table(spec.split(":")[0])
     fingerprint = json.dumps(settings, sort_keys=True) if settings else ""
     kind: Literal["static", "other"] = "static" if spec.startswith("static") else "other"
-    return Contestant(spec, partial(resolve, spec), kind, fingerprint)
+    return Entry(spec, partial(resolve, spec), kind, fingerprint)
 
 
-def lineup(options: Options) -> tuple[Contestant, ...]:
+def lineup(options: Options) -> tuple[Entry, ...]:
     """Return the agents, or the rows, whose agents are trained first where they are not yet."""
     if not options.rows:
-        return tuple(contestant(spec) for spec in options.agents)
+        return tuple(entry(spec) for spec in options.agents)
     rows = read_rows(options.rows)
     folders = {name: Path(options.output) / "agents" / slug(name) for name in rows}
     check_before_training(options, folders)
@@ -129,7 +129,7 @@ def lineup(options: Options) -> tuple[Contestant, ...]:
     }
     train_all([config for config in trainings.values() if config], options.jobs)
     return tuple(
-        as_contestant(name, row, str(folders[name]) if trainings[name] else row.agent)
+        as_entry(name, row, str(folders[name]) if trainings[name] else row.agent)
         for name, row in rows.items()
     )
 
@@ -145,9 +145,9 @@ def check_before_training(options: Options, folders: Mapping[str, Path]) -> None
         )
 
 
-def as_contestant(name: str, row: Row, spec: str) -> Contestant:
-    """Return the contestant of a row whose agent is ``spec``."""
-    agent = contestant(spec)
+def as_entry(name: str, row: Row, spec: str) -> Entry:
+    """Return the entry of a row whose agent is ``spec``."""
+    agent = entry(spec)
     return replace(
         agent,
         name=name,
@@ -197,7 +197,7 @@ def without_jobs(words: Sequence[str]) -> list[str]:
 
 
 def run(options: Options, command: str) -> None:
-    """Run the study, the benchmark or the campaign that was asked for; ``command`` goes into its report."""
+    """Run the study, the benchmark or the experiment that was asked for; ``command`` goes into its report."""
     if options.study is not None:
         for path in run_study(options.study, options.study_settings, Path(options.output), trained, command):
             print(path)
@@ -205,29 +205,29 @@ def run(options: Options, command: str) -> None:
     if options.benchmark is not None:
         run_benchmark(options, options.benchmark, command)
         return
-    campaign = Campaign(
+    experiment = Experiment(
         full_id(options.env),
         lineup(options),
         seeds(options, 1000),
         options.env_kwargs,
-        JudgeSettings(
+        EvaluatorSettings(
             options.samples, options.class_samples, options.sampling_steps, options.probe, options.likelihood
         ),
         options.deterministic,
         tuple(options.metrics),
         options.baseline,
     )
-    publish(campaign, Path(options.output), options.jobs, command)
+    publish(experiment, Path(options.output), options.jobs, command)
 
 
 def run_benchmark(options: Options, name: str, command: str) -> None:
-    """Run a class-unlearning benchmark in the place of an environment's campaign."""
-    campaign = benchmark_campaign(
+    """Run a class-unlearning benchmark in the place of an environment's experiment."""
+    experiment = benchmark_experiment(
         name,
         tuple(options.methods),
-        tuple(contestant(spec) for spec in options.agents),
+        tuple(entry(spec) for spec in options.agents),
         seeds(options, SEED),
         Scale(options.epochs, options.pretrain_epochs, options.fraction),
         options.env_kwargs,
     )
-    publish_benchmark(campaign, Path(options.output), options.jobs, command)
+    publish_benchmark(experiment, Path(options.output), options.jobs, command)

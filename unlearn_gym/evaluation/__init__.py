@@ -1,22 +1,22 @@
 """Final runs of agents, what their models are worth, and the report about them."""
 
-from unlearn_gym.evaluation.evaluators.base import Judge, JudgeSettings, Verdict
-from unlearn_gym.evaluation.evaluators.registry import JUDGES
+from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
+from unlearn_gym.evaluation.evaluators.registry import EVALUATORS
 from unlearn_gym.evaluation.execution import evaluate
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Contestant, Findings
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry, Experiment, Results
 from unlearn_gym.evaluation.run import Run, rollout
 
 __all__ = [
     "BEFORE",
-    "JUDGES",
+    "EVALUATORS",
     "RETRAINED",
-    "Campaign",
-    "Contestant",
-    "Findings",
-    "Judge",
-    "JudgeSettings",
+    "Entry",
+    "Evaluator",
+    "EvaluatorSettings",
+    "Experiment",
+    "Results",
     "Run",
-    "Verdict",
+    "Scores",
     "evaluate",
     "rollout",
 ]

@@ -13,31 +13,35 @@ import torch
 from tqdm import tqdm
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.experiment import Campaign, Findings
+from unlearn_gym.evaluation.experiment import Experiment, Results
 from unlearn_gym.evaluation.records import Record, load_record, record_path, save_record
-from unlearn_gym.evaluation.worker import Bench
+from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime import workers
 from unlearn_gym.runtime.user_code import blamed
 
-MakeBench = Callable[[Any], Bench]
-"""From a campaign to the bench of its kind; module-level, as it is sent to other processes."""
+MakeRunner = Callable[[Any], Runner]
+"""From an experiment to the runner of its kind; module-level, as it is sent to other processes."""
 
 
 def evaluate(
-    campaign: Campaign, output: Path, jobs: int = 1, progress: bool = True, make_bench: MakeBench = Bench
-) -> Findings:
+    experiment: Experiment,
+    output: Path,
+    jobs: int = 1,
+    progress: bool = True,
+    make_runner: MakeRunner = Runner,
+) -> Results:
     """Measure what is not yet measured, and return everything.
 
     Every finished run is written to ``output/runs`` at once; a run found there, with the same settings and
     code, is not made again. Every process computes on one thread: the numbers do not depend on ``jobs``.
 
     Args:
-        campaign: what to measure.
+        experiment: what to measure.
         output: the report's folder.
         jobs: processes; more than one are spawned, so the calling script needs a ``__main__`` guard.
         progress: whether to show a progress bar.
-        make_bench: what the campaign is measured on.
+        make_runner: what the experiment is measured on.
 
     Raises:
         UserError: for bad input, before anything is run; naming the row, when all other rows were run, for a run that
@@ -46,23 +50,23 @@ def evaluate(
     if jobs < 1:
         raise UserError(f"jobs={jobs} was given; give at least 1.")
     with one_thread():
-        bench = make_bench(campaign)
-        metrics, rows, runs = bench.metrics(), bench.rows(), output / "runs"
+        runner = make_runner(experiment)
+        metrics, rows, runs = runner.metrics(), runner.rows(), output / "runs"
         paths = {
-            (row, seed): record_path(runs, row, seed, campaign.key(row, seed))
-            for seed in campaign.seeds
+            (row, seed): record_path(runs, row, seed, experiment.key(row, seed))
+            for seed in experiment.seeds
             for row in rows
         }
         todo = [place for place, path in paths.items() if not path.exists()]
-        bench.check()
+        runner.check()
         runs.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is noticed before any run
         failed: dict[str, UserError] = {}
         tasks = (place for place in todo if place[0] not in failed)  # looked at as late as a worker is free
-        prepare = partial(_measuring, make_bench, campaign)
+        prepare = partial(_measuring, make_runner, experiment)
         finished = (
             workers.run(prepare, tasks, min(jobs, len(todo)))
             if jobs > 1
-            else (_attempt(bench, *place) for place in tasks)
+            else (_attempt(runner, *place) for place in tasks)
         )
         bar = tqdm(total=len(paths), initial=len(paths) - len(todo), desc="runs", disable=not progress)
         with bar, contextlib.closing(finished):
@@ -76,15 +80,15 @@ def evaluate(
     if failed:
         others = f" {len(failed) - 1} more rows failed." if len(failed) > 1 else ""
         raise UserError(f"{next(iter(failed.values()))}{others} All other runs are kept: run again to go on.")
-    bench.close()
-    return Findings(
+    runner.close()
+    return Results(
         records=tuple(load_record(path) for path in paths.values()),
         metrics=metrics,
-        key_metrics=tuple(name for name in bench.judge.key_metrics if name in metrics),
-        trade_off=bench.judge.trade_off,
-        notes=bench.judge.notes(),
+        key_metrics=tuple(name for name in runner.evaluator.key_metrics if name in metrics),
+        trade_off=runner.evaluator.trade_off,
+        notes=runner.evaluator.notes(),
         paths=paths,
-        examples=bench.judge.examples(),
+        examples=runner.evaluator.examples(),
     )
 
 
@@ -96,12 +100,12 @@ class FailedRun:
     error: UserError
 
 
-def _attempt(bench: Bench, name: str, seed: int) -> Record | FailedRun:
+def _attempt(runner: Runner, name: str, seed: int) -> Record | FailedRun:
     """Make a run; what the user's code raises, or what it made the environment refuse, fails its row only."""
     what = f"The run of {name!r} with seed {seed}"
     try:
         with blamed(what):
-            return bench.measure(name, seed)
+            return runner.measure(name, seed)
     except UserError as error:
         sentence = str(error)
         return FailedRun(
@@ -109,7 +113,7 @@ def _attempt(bench: Bench, name: str, seed: int) -> Record | FailedRun:
         )
 
 
-def _measuring(make_bench: MakeBench, campaign: Campaign) -> Callable[[str, int], Record | FailedRun]:
+def _measuring(make_runner: MakeRunner, experiment: Experiment) -> Callable[[str, int], Record | FailedRun]:
     """Return what a worker process does with a row and a seed."""
     torch.set_num_threads(1)
-    return partial(_attempt, make_bench(campaign))
+    return partial(_attempt, make_runner(experiment))

@@ -11,8 +11,9 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.evaluators.base import JudgeSettings
+from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.records import Record, digest, stamps
 from unlearn_gym.evaluation.run import Run
 
@@ -22,7 +23,7 @@ MOST_SEEDS = 2**32
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Entry:
     """One agent of a report.
 
     Attributes:
@@ -31,9 +32,9 @@ class Contestant:
         kind: "static" agents are what "learned" ones are compared with.
         fingerprint: changes when the agent does, such as a digest of its files.
         run_folder: where its training was logged, for the learning curves.
-        env_id: the environment it runs in; the campaign's if empty. It has the same task: the same judge
+        env_id: the environment it runs in; the experiment's if empty. It has the same task: the same evaluator
             measures what is left.
-        env_kwargs: keywords of ``gym.make``, on top of the campaign's.
+        env_kwargs: keywords of ``gym.make``, on top of the experiment's.
         description: what it is, for the report's list of rows, where its name does not say it.
         group: static agents are chosen as the best, and compared with, within their group.
     """
@@ -50,31 +51,31 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Campaign:
+class Experiment:
     """What is to be measured.
 
     Attributes:
         env_id: a registered environment.
-        contestants: the agents.
+        entries: the agents.
         seeds: one run of every agent on each.
         env_kwargs: keywords of ``gym.make``.
-        judge: how much is measured after each run.
+        evaluator: how much is measured after each run.
         deterministic: whether learned policies act by their mean.
         metrics: names of what reports show; everything that is measured if empty.
         baseline: name of an agent that all others are compared with, beside the best static one; none if empty.
     """
 
     env_id: str
-    contestants: tuple[Contestant, ...]
+    entries: tuple[Entry, ...]
     seeds: tuple[int, ...]
     env_kwargs: dict[str, Any] = field(default_factory=dict)
-    judge: JudgeSettings = field(default_factory=JudgeSettings)
+    evaluator: EvaluatorSettings = field(default_factory=EvaluatorSettings)
     deterministic: bool = True
     metrics: tuple[str, ...] = ()
     baseline: str = ""
 
     def __post_init__(self) -> None:
-        names = [contestant.name for contestant in self.contestants]
+        names = [entry.name for entry in self.entries]
         if not names:
             raise UserError("No agents were given; name at least one, such as static:0.5.")
         if not self.seeds:
@@ -88,31 +89,31 @@ class Campaign:
         if self.baseline and self.baseline not in names:
             raise UserError(f"The baseline {self.baseline!r} is not among the agents {', '.join(names)}.")
 
-    def contestant(self, name: str) -> Contestant | None:
-        """Return the contestant of that name, or None for a reference."""
-        return next((one for one in self.contestants if one.name == name), None)
+    def entry(self, name: str) -> Entry | None:
+        """Return the entry of that name, or None for a reference."""
+        return next((one for one in self.entries if one.name == name), None)
 
     def groups(self) -> tuple[str, ...]:
-        """Return the groups of the contestants, in their order."""
-        return tuple(dict.fromkeys(contestant.group for contestant in self.contestants))
+        """Return the groups of the entries, in their order."""
+        return tuple(dict.fromkeys(entry.group for entry in self.entries))
 
-    def setting(self, contestant: Contestant | None) -> tuple[str, dict[str, Any]]:
-        """Return id and keywords of the environment that a contestant, or a reference, runs in."""
-        if contestant is None:
+    def setting(self, entry: Entry | None) -> tuple[str, dict[str, Any]]:
+        """Return id and keywords of the environment that an entry, or a reference, runs in."""
+        if entry is None:
             return self.env_id, self.env_kwargs
-        return contestant.env_id or self.env_id, self.env_kwargs | contestant.env_kwargs
+        return entry.env_id or self.env_id, self.env_kwargs | entry.env_kwargs
 
     def key(self, name: str, seed: int) -> str:
         """Return the digest that the record of a row and a seed is found by."""
-        contestant = self.contestant(name)
-        env_id, env_kwargs = self.setting(contestant)
+        entry = self.entry(name)
+        env_id, env_kwargs = self.setting(entry)
         settings = {
             "env": env_id,
-            "env_kwargs": env_kwargs,
+            "env_kwargs": registered_kwargs(env_id) | env_kwargs,
             "name": name,
-            "fingerprint": contestant.fingerprint if contestant else "",
+            "fingerprint": entry.fingerprint if entry else "",
             "seed": seed,
-            "judge": asdict(self.judge),
+            "evaluator": asdict(self.evaluator),
             "deterministic": self.deterministic,
             "torch": torch.__version__,
         }
@@ -120,8 +121,8 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """All records of a campaign, and what its judge says about them.
+class Results:
+    """All records of an experiment, and what its evaluator says about them.
 
     Attributes:
         records: one per row and seed.

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import math
 import os
 import re
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unlearn_gym.evaluation.run import Run
+from unlearn_gym.evaluation.sources import code_digest
 from unlearn_gym.storage.files import atomic_write, write_json
 
-FORMAT = 2
-PACKAGES = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
-CODE = {**dict.fromkeys(PACKAGES, "*.py"), "evaluation": "*judge*.py"}
-"""Package → files whose source is part of the digest: a run is never taken for one of other code. Of the
-evaluation only the judges count; tables and figures may change."""
+FORMAT = 3
 
 
 @dataclass
@@ -35,7 +30,7 @@ class Record:
         values: metric → number; NaN where it could not be computed.
         run: the steps; None for the references.
         pictures: title → images, uint8 of shape (n, height, width, channels).
-        classes: metric → class → number, where the judge measures class by class.
+        classes: metric → class → number, where the evaluator measures class by class.
     """
 
     name: str
@@ -47,8 +42,8 @@ class Record:
 
 
 def digest(settings: dict[str, Any]) -> str:
-    """Return 16 hexadecimal digits for anything JSON can say, and for the package's code."""
-    text = json.dumps([FORMAT, _code(), settings], sort_keys=True, default=str)
+    """Return 16 hexadecimal digits for anything JSON can say, and for the code that runs are made with."""
+    text = json.dumps([FORMAT, code_digest(), settings], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -113,14 +108,3 @@ def _to_json(values: dict[str, float]) -> dict[str, float | None]:
 
 def _from_json(values: dict[str, float | None]) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in values.items()}
-
-
-@cache
-def _code() -> str:
-    result = hashlib.sha256()
-    for package, pattern in CODE.items():
-        spec = importlib.util.find_spec(f"unlearn_gym.{package}")
-        if spec is not None and spec.origin is not None:
-            for file in sorted(Path(spec.origin).parent.rglob(pattern)):
-                result.update(file.read_bytes())
-    return result.hexdigest()

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Contestant, Findings
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry, Experiment, Results
 from unlearn_gym.evaluation.statistics import Summary, paired_difference, summarize
 from unlearn_gym.metrics.glossary import GLOSSARY
 from unlearn_gym.storage.files import write_json
@@ -30,7 +30,7 @@ class Pair:
 
     Attributes:
         a: the agent compared.
-        b: the static agent of its group with the best mean, or the campaign's baseline.
+        b: the static agent of its group with the best mean, or the experiment's baseline.
         metric: name in the glossary.
         summary: of the differences, seed by seed.
     """
@@ -41,7 +41,7 @@ class Pair:
     summary: Summary
 
     @property
-    def verdict(self) -> str:
+    def outcome(self) -> str:
         """Return "better", "worse" or "no difference", by whether the 95 % interval leaves out 0."""
         low, high = self.summary.ci95 or (-math.inf, math.inf)
         if low <= 0.0 <= high:
@@ -49,11 +49,11 @@ class Pair:
         return "better" if (low > 0.0) == (GLOSSARY[self.metric].better == "higher") else "worse"
 
 
-def table(findings: Findings, name: str) -> dict[str, Summary]:
+def table(results: Results, name: str) -> dict[str, Summary]:
     """Summarise a row: metric → numbers over seeds; metrics that the row lacks or that failed are missing."""
-    records = findings.of(name)
+    records = results.of(name)
     columns = {
-        metric: [record.values.get(metric, math.nan) for record in records] for metric in findings.metrics
+        metric: [record.values.get(metric, math.nan) for record in records] for metric in results.metrics
     }
     return {
         metric: summarize(values)
@@ -62,43 +62,43 @@ def table(findings: Findings, name: str) -> dict[str, Summary]:
     }
 
 
-def best_static(campaign: Campaign, findings: Findings, metric: str, group: str = "") -> str | None:
+def best_static(experiment: Experiment, results: Results, metric: str, group: str = "") -> str | None:
     """Return a group's static agent with the best mean, the first of equals; None if there is none to compare."""
     if not GLOSSARY[metric].compared:
         return None
     sign = 1.0 if GLOSSARY[metric].better == "higher" else -1.0
     means = {
-        contestant.name: sign * summary[metric].mean
-        for contestant in campaign.contestants
-        if contestant.kind == "static"
-        and contestant.group == group
-        and metric in (summary := table(findings, contestant.name))
+        entry.name: sign * summary[metric].mean
+        for entry in experiment.entries
+        if entry.kind == "static"
+        and entry.group == group
+        and metric in (summary := table(results, entry.name))
     }
     return max(means, key=lambda name: means[name]) if means else None
 
 
-def pairs(campaign: Campaign, findings: Findings) -> list[Pair]:
+def pairs(experiment: Experiment, results: Results) -> list[Pair]:
     """Compare every other agent with the best static one of its group, metric by metric."""
     return _pairs(
-        campaign, findings, lambda one, metric: best_static(campaign, findings, metric, one.group), True
+        experiment, results, lambda one, metric: best_static(experiment, results, metric, one.group), True
     )
 
 
-def baseline_pairs(campaign: Campaign, findings: Findings) -> list[Pair]:
-    """Compare every agent with the campaign's baseline, metric by metric; empty where it has none."""
-    return _pairs(campaign, findings, lambda one, metric: campaign.baseline or None, False)
+def baseline_pairs(experiment: Experiment, results: Results) -> list[Pair]:
+    """Compare every agent with the experiment's baseline, metric by metric; empty where it has none."""
+    return _pairs(experiment, results, lambda one, metric: experiment.baseline or None, False)
 
 
 def _pairs(
-    campaign: Campaign,
-    findings: Findings,
-    reference: Callable[[Contestant, str], str | None],
+    experiment: Experiment,
+    results: Results,
+    reference: Callable[[Entry, str], str | None],
     skip_static: bool,
 ) -> list[Pair]:
     found = []
-    tables = {contestant.name: table(findings, contestant.name) for contestant in campaign.contestants}
-    for metric in findings.metrics:
-        for one in campaign.contestants:
+    tables = {entry.name: table(results, entry.name) for entry in experiment.entries}
+    for metric in results.metrics:
+        for one in experiment.entries:
             other = reference(one, metric) if GLOSSARY[metric].compared else None
             if other is None or other == one.name or (skip_static and one.kind == "static"):
                 continue
@@ -108,29 +108,32 @@ def _pairs(
     return found
 
 
-def results(campaign: Campaign, findings: Findings, command: str, output: Path) -> dict[str, Any]:
+def as_json(experiment: Experiment, results: Results, command: str, output: Path) -> dict[str, Any]:
     """Return what ``results.json`` holds.
 
     Args:
-        campaign: what was measured.
-        findings: what was found.
+        experiment: what was measured.
+        results: what was found.
         command: the command line that repeats it.
         output: the report's folder; run records are named relative to it.
     """
-    references = [name for name in (BEFORE, RETRAINED) if findings.of(name)]
+    references = [name for name in (BEFORE, RETRAINED) if results.of(name)]
     return {
-        "env": campaign.env_id,
-        "seeds": list(campaign.seeds),
+        "env": experiment.env_id,
+        "seeds": list(experiment.seeds),
         "settings": {
-            "env_kwargs": readable(campaign.env_kwargs),
-            "deterministic": campaign.deterministic,
-            **asdict(campaign.judge),
+            "env_kwargs": readable(experiment.env_kwargs),
+            "deterministic": experiment.deterministic,
+            **asdict(experiment.evaluator),
         },
-        "samples": {"forget_label": campaign.judge.samples, "each_other_label": campaign.judge.class_samples},
+        "samples": {
+            "forget_label": experiment.evaluator.samples,
+            "each_other_label": experiment.evaluator.class_samples,
+        },
         "command": command,
         "versions": versions(),
-        "agents": {c.name: _agent(campaign, findings, c) for c in campaign.contestants},
-        "references": {name: {"metrics": _row(findings, name)} for name in references},
+        "agents": {c.name: _agent(experiment, results, c) for c in experiment.entries},
+        "references": {name: {"metrics": _row(results, name)} for name in references},
         "pairs": [
             {
                 "a": pair.a,
@@ -139,31 +142,33 @@ def results(campaign: Campaign, findings: Findings, command: str, output: Path) 
                 "difference": pair.summary.mean,
                 "ci95": pair.summary.ci95,
             }
-            for pair in (*pairs(campaign, findings), *baseline_pairs(campaign, findings))
+            for pair in (*pairs(experiment, results), *baseline_pairs(experiment, results))
         ],
-        "notes": list(findings.notes),
+        "notes": list(results.notes),
         "runs": {
-            name: [os.path.relpath(path, output) for (row, _), path in findings.paths.items() if row == name]
-            for name in dict.fromkeys(row for row, _ in findings.paths)
+            name: [os.path.relpath(path, output) for (row, _), path in results.paths.items() if row == name]
+            for name in dict.fromkeys(row for row, _ in results.paths)
         },
     }
 
 
-def timings(campaign: Campaign, findings: Findings) -> dict[str, Any]:
+def timings(experiment: Experiment, results: Results) -> dict[str, Any]:
     """Return what ``timings.json`` holds: agent → metric → the numbers that differ from run to run."""
-    return {c.name: _row(findings, c.name, timed=True) for c in campaign.contestants}
+    return {c.name: _row(results, c.name, timed=True) for c in experiment.entries}
 
 
-def save_results(content: dict[str, Any], campaign: Campaign, findings: Findings, output: Path) -> list[Path]:
+def save_results(
+    content: dict[str, Any], experiment: Experiment, results: Results, output: Path
+) -> list[Path]:
     """Write ``results.json`` and ``timings.json`` into ``output`` and return their paths.
 
     Args:
         content: of ``results.json``.
-        campaign: what was measured.
-        findings: what was found.
+        experiment: what was measured.
+        results: what was found.
         output: the report's folder.
     """
-    files = {output / "results.json": content, output / "timings.json": timings(campaign, findings)}
+    files = {output / "results.json": content, output / "timings.json": timings(experiment, results)}
     for path, values in files.items():
         write_json(path, values)
     return list(files)
@@ -191,19 +196,15 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
-def _agent(campaign: Campaign, findings: Findings, contestant: Contestant) -> dict[str, Any]:
-    env_id, env_kwargs = campaign.setting(contestant)
-    own = (
-        {"group": contestant.group, "env": env_id, "env_kwargs": readable(env_kwargs)}
-        if contestant.group
-        else {}
-    )
-    return {"kind": contestant.kind, **own, "metrics": _row(findings, contestant.name)}
+def _agent(experiment: Experiment, results: Results, entry: Entry) -> dict[str, Any]:
+    env_id, env_kwargs = experiment.setting(entry)
+    own = {"group": entry.group, "env": env_id, "env_kwargs": readable(env_kwargs)} if entry.group else {}
+    return {"kind": entry.kind, **own, "metrics": _row(results, entry.name)}
 
 
-def _row(findings: Findings, name: str, *, timed: bool = False) -> dict[str, Any]:
+def _row(results: Results, name: str, *, timed: bool = False) -> dict[str, Any]:
     return {
         metric: {**asdict(summary), "better": GLOSSARY[metric].better}
-        for metric, summary in table(findings, name).items()
+        for metric, summary in table(results, name).items()
         if (metric in TIMED) == timed
     }

@@ -1,4 +1,4 @@
-"""Is a task's starting point good enough to unlearn from? Its judge on held-out images, its models on samples."""
+"""Is a task's starting point good enough to unlearn from? Its evaluator on held-out images, its models on samples."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unlearn_gym.data.readers.hub import DATA_VARIABLE, HUB, local_folder
-from unlearn_gym.evaluation.benchmark.experiment import BenchmarkCampaign, Scale
+from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, Scale
 
 PUBLISHED_EPOCHS = Scale().epochs
 
@@ -14,20 +14,20 @@ SPLITS = {
 """Folders whose split is not the published one."""
 
 
-def scale_sentence(campaign: BenchmarkCampaign, prefix: str = "") -> str:
+def scale_sentence(experiment: BenchmarkExperiment, prefix: str = "") -> str:
     """Say what was scaled down from the benchmark's protocol; nothing at all for the full protocol."""
     parts = []
-    if campaign.scale.epochs != PUBLISHED_EPOCHS:
-        parts.append(f"{campaign.scale.epochs} of {PUBLISHED_EPOCHS} unlearning epochs")
-    scaled = campaign.task().scaled
+    if experiment.scale.epochs != PUBLISHED_EPOCHS:
+        parts.append(f"{experiment.scale.epochs} of {PUBLISHED_EPOCHS} unlearning epochs")
+    scaled = experiment.task().scaled
     if scaled:
         parts.append(scaled)
     return prefix + ", ".join(parts) if parts else ""
 
 
-def data_sentence(campaign: BenchmarkCampaign) -> str:
+def data_sentence(experiment: BenchmarkExperiment) -> str:
     """Say where the data came from, and how many images there are on each side."""
-    data = campaign.task().data
+    data = experiment.task().data
     return (
         f"Data: {_source(data.name)}; {len(data.retain):,} retain and {len(data.forget):,} forget training "
         f"images (class {data.forget_label}), {len(data.retain_holdout):,} and {len(data.forget_holdout):,} "

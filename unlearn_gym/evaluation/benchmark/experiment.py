@@ -12,9 +12,9 @@ import torch
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.protocol import Protocol, unlearn
-from unlearn_gym.evaluation.experiment import Campaign, Contestant
+from unlearn_gym.evaluation.experiment import Entry, Experiment
 from unlearn_gym.evaluation.records import Record, digest, file_digest
-from unlearn_gym.evaluation.worker import Bench
+from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.methods import METHODS, make_method
 from unlearn_gym.methods.loading import is_file
 from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
@@ -54,13 +54,13 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Rule(Contestant):
-    """A contestant that is an update rule and not an agent; its ``make`` ignores the environment."""
+class Rule(Entry):
+    """An entry that is an update rule and not an agent; its ``make`` ignores the environment."""
 
 
 @dataclass(frozen=True)
-class BenchmarkCampaign(Campaign):
-    """A campaign whose contestants are update rules and λ agents.
+class BenchmarkExperiment(Experiment):
+    """An experiment whose entries are update rules and λ agents.
 
     Attributes:
         benchmark: a name in ``BENCHMARKS``.
@@ -79,7 +79,9 @@ class BenchmarkCampaign(Campaign):
     def key(self, name: str, seed: int) -> str:
         """Return the digest that the record of a row and a seed is found by."""
         data = data_fingerprints(self.benchmark, self.scale)
-        return digest({"campaign": super().key(name, seed), "protocol": asdict(self.protocol), "data": data})
+        return digest(
+            {"experiment": super().key(name, seed), "protocol": asdict(self.protocol), "data": data}
+        )
 
 
 @lru_cache(maxsize=1)
@@ -117,14 +119,14 @@ def _make_rule(spec: str, env: Any) -> Any:
     return make_method(spec)
 
 
-def benchmark_campaign(
+def benchmark_experiment(
     benchmark: str,
     methods: tuple[str, ...] = tuple(METHODS),
-    agents: tuple[Contestant, ...] = (),
+    agents: tuple[Entry, ...] = (),
     seeds: tuple[int, ...] = (SEED,),
     scale: Scale | None = None,
     env_kwargs: dict[str, Any] | None = None,
-) -> BenchmarkCampaign:
+) -> BenchmarkExperiment:
     """Say what is to be measured; the λ agents get as many updates, of the same size, as the rules.
 
     Args:
@@ -157,7 +159,7 @@ def benchmark_campaign(
         "learning_rate": protocol.learning_rate,
         "max_grad_norm": NO_CLIPPING,
     }
-    return BenchmarkCampaign(
+    return BenchmarkExperiment(
         BENCHMARKS[benchmark],
         (*rules, *agents),
         seeds,
@@ -168,36 +170,36 @@ def benchmark_campaign(
     )
 
 
-class BenchmarkBench(Bench):
-    """A bench that runs update rules too."""
+class BenchmarkRunner(Runner):
+    """A runner that runs update rules too."""
 
-    campaign: BenchmarkCampaign
+    experiment: BenchmarkExperiment
 
-    def __init__(self, campaign: BenchmarkCampaign) -> None:
-        super().__init__(campaign)
+    def __init__(self, experiment: BenchmarkExperiment) -> None:
+        super().__init__(experiment)
         self._process: Any = self.env.unwrapped.process  # type: ignore[attr-defined]
         self._original = self.env.unwrapped.task.original()  # type: ignore[attr-defined]
 
-    def check_contestant(self, contestant: Contestant) -> None:
+    def check_entry(self, entry: Entry) -> None:
         """Refuse a bad agent; rules were checked when they were read."""
-        if not isinstance(contestant, Rule):
-            super().check_contestant(contestant)
+        if not isinstance(entry, Rule):
+            super().check_entry(entry)
 
     def measure(self, name: str, seed: int) -> Record:
-        """Make one run of a rule or an agent and judge what it left, or judge a reference."""
-        contestant = self.campaign.contestant(name)
-        if not isinstance(contestant, Rule):
+        """Make one run of a rule or an agent and evaluator what it left, or evaluator a reference."""
+        entry = self.experiment.entry(name)
+        if not isinstance(entry, Rule):
             return super().measure(name, seed)
         device: torch.device = self._process.device
         run = unlearn(
-            contestant.make(self.env),
+            entry.make(self.env),
             name,
             self._original,
             self._process.data,
-            self.campaign.protocol,
+            self.experiment.protocol,
             seed,
             device,
         )
-        verdict = self.judge.score(run.model.to(self._process.dtype), seed)
+        scores = self.evaluator.score(run.model.to(self._process.dtype), seed)
         seconds = sorted(run.seconds)[len(run.seconds) // 2]
-        return Record(name, seed, verdict.values | {"seconds_per_update": seconds}, None, verdict.pictures)
+        return Record(name, seed, scores.values | {"seconds_per_update": seconds}, None, scores.pictures)

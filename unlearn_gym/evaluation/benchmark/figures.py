@@ -7,9 +7,9 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.benchmark.experiment import BenchmarkCampaign
+from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment
 from unlearn_gym.evaluation.benchmark.published import baseline, published
-from unlearn_gym.evaluation.experiment import Findings
+from unlearn_gym.evaluation.experiment import Results
 from unlearn_gym.evaluation.report.drawing import REFERENCE, STYLE, Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.report.figures.scores import REFERENCE_LINES, REFERENCE_MARKERS
 from unlearn_gym.evaluation.results import table
@@ -18,22 +18,22 @@ from unlearn_gym.metrics.glossary import GLOSSARY
 PUBLISHED_MARKER = "d"
 
 
-def benchmark_figure(campaign: BenchmarkCampaign, findings: Findings, output: Path) -> Picture:
+def benchmark_figure(experiment: BenchmarkExperiment, results: Results, output: Path) -> Picture:
     """Draw ``benchmark.png``: two scatters and the bars of ``unlearn_score``."""
     with matplotlib.rc_context({**STYLE, "savefig.dpi": 120}):
-        look = looks(campaign)
+        look = looks(experiment)
         figure = new_figure(13.5, 2.6 + 0.28 * (len(look) + 2))
         forgetting, privacy, score = figure.subplots(1, 3)
-        _scatter(forgetting, campaign, findings, "forget_acc")
-        _scatter(privacy, campaign, findings, "forget_mia_auc")
+        _scatter(forgetting, experiment, results, "forget_acc")
+        _scatter(privacy, experiment, results, "forget_mia_auc")
         privacy.axvline(0.5, color=REFERENCE, linewidth=1, linestyle="-")
-        _bars(score, campaign, findings, look)
+        _bars(score, experiment, results, look)
         handles, labels = forgetting.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
-        seeds = len(campaign.seeds)
-        diamonds = "; hollow diamonds are published rows" if published(campaign.benchmark) else ""
+        seeds = len(experiment.seeds)
+        diamonds = "; hollow diamonds are published rows" if published(experiment.benchmark) else ""
         caption = (
-            f"{campaign.benchmark}: means over {seeds} seed{'s' if seeds > 1 else ''}, lines are 95 % "
+            f"{experiment.benchmark}: means over {seeds} seed{'s' if seeds > 1 else ''}, lines are 95 % "
             "intervals; in grey the model before unlearning (cross, dotted) and the one retrained without "
             f"the class (star, dashed){diamonds}. Left: up and to the left is better. Middle: an AUC of 0.5 "
             "gives nothing away, one below it as much as one above it. Right: the benchmark's score, which "
@@ -42,9 +42,9 @@ def benchmark_figure(campaign: BenchmarkCampaign, findings: Findings, output: Pa
         return save(figure, output / "benchmark.png", caption)
 
 
-def _scatter(panel: Axes, campaign: BenchmarkCampaign, findings: Findings, metric: str) -> None:
-    for name, drawn in looks(campaign).items():
-        summary = table(findings, name)
+def _scatter(panel: Axes, experiment: BenchmarkExperiment, results: Results, metric: str) -> None:
+    for name, drawn in looks(experiment).items():
+        summary = table(results, name)
         if metric not in summary or "retain_acc" not in summary:
             continue
         x, y = summary[metric], summary["retain_acc"]
@@ -53,12 +53,12 @@ def _scatter(panel: Axes, campaign: BenchmarkCampaign, findings: Findings, metri
             if interval is not None:
                 across = (interval, (y.mean, y.mean)) if straight else ((x.mean, x.mean), interval)
                 panel.plot(*across, color=drawn.colour, alpha=0.5, linewidth=1)
-        known = baseline(campaign.benchmark, name)
+        known = baseline(experiment.benchmark, name)
         if known is not None:
             place = known.values[metric], known.values["retain_acc"]
             panel.plot(*place, PUBLISHED_MARKER, color=drawn.colour, mfc="none", markersize=8)
     for name, marker in REFERENCE_MARKERS.items():
-        summary = table(findings, name)
+        summary = table(results, name)
         if metric in summary:
             place = summary[metric].mean, summary["retain_acc"].mean
             panel.plot(*place, marker, color=REFERENCE, markersize=11, mew=2, linestyle="", label=name)
@@ -66,19 +66,19 @@ def _scatter(panel: Axes, campaign: BenchmarkCampaign, findings: Findings, metri
     panel.margins(0.08)
 
 
-def _bars(panel: Axes, campaign: BenchmarkCampaign, findings: Findings, look: dict[str, Look]) -> None:
+def _bars(panel: Axes, experiment: BenchmarkExperiment, results: Results, look: dict[str, Look]) -> None:
     for k, (name, drawn) in enumerate(look.items()):
-        score = table(findings, name).get("unlearn_score")
+        score = table(results, name).get("unlearn_score")
         if score is None:
             continue
         panel.barh(k, score.mean, color=drawn.colour, alpha=0.75, height=0.7)
         if score.ci95 is not None:
             panel.plot(score.ci95, (k, k), color="black", linewidth=1.5)
-        known = baseline(campaign.benchmark, name)
+        known = baseline(experiment.benchmark, name)
         if known is not None:
             panel.plot(known.values["unlearn_score"], k, PUBLISHED_MARKER, color="black", mfc="none")
     for name, line in REFERENCE_LINES.items():
-        score = table(findings, name).get("unlearn_score")
+        score = table(results, name).get("unlearn_score")
         if score is not None:
             panel.axvline(score.mean, color=REFERENCE, linestyle=line, linewidth=1.2)
     panel.set_yticks(range(len(look)), list(look))

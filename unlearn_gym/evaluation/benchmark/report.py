@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from unlearn_gym.evaluation.benchmark.data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.benchmark import published
-from unlearn_gym.evaluation.benchmark.experiment import BenchmarkCampaign, Rule
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Findings
+from unlearn_gym.evaluation.benchmark.data import data_sentence, scale_sentence
+from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, Rule
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Results
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markdown import differences
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
@@ -23,29 +23,29 @@ HIDDEN = ("return",)
 
 
 def report(
-    campaign: BenchmarkCampaign,
-    findings: Findings,
+    experiment: BenchmarkExperiment,
+    results: Results,
     pictures: Sequence[Picture],
     command: str,
     output: Path,
 ) -> str:
     """Return the text of ``report.md``."""
-    metrics = [metric for metric in findings.metrics if metric not in HIDDEN]
-    key = [metric for metric in findings.key_metrics if metric not in HIDDEN]
+    metrics = [metric for metric in results.metrics if metric not in HIDDEN]
+    key = [metric for metric in results.key_metrics if metric not in HIDDEN]
     sections = [
-        f"# Class unlearning: {campaign.benchmark}{scale_sentence(campaign, ' — scaled down: ')}",
+        f"# Class unlearning: {experiment.benchmark}{scale_sentence(experiment, ' — scaled down: ')}",
         code(command),
-        _setting(campaign),
+        _setting(experiment),
         "## What was found",
-        "\n".join(f"- {escape(sentence)}" for sentence in sentences(campaign, findings)),
+        "\n".join(f"- {escape(sentence)}" for sentence in sentences(experiment, results)),
         "## Results",
-        published_grid(campaign, findings, metrics).markdown(),
+        published_grid(experiment, results, metrics).markdown(),
         "Mean ± half of the 95 % interval (Student's t) over the seeds of unlearning; the original model is "
         f"one and the same. {STAR} marks the best constant λ, column by column, chosen on these very seeds. "
         "Rows marked *published* are from the table of MLS-Bench's `security-machine-unlearning`, on the "
         "whole published data.",
-        *(f"*{escape(note)}*" for note in findings.notes),
-        *_against_static(campaign, findings, key),
+        *(f"*{escape(note)}*" for note in results.notes),
+        *_against_static(experiment, results, key),
         *(
             f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
             for picture in pictures
@@ -58,70 +58,70 @@ def report(
     return "\n\n".join(sections) + "\n"
 
 
-def _setting(campaign: BenchmarkCampaign) -> str:
-    protocol, task = campaign.protocol, campaign.task()
-    keywords = ", ".join(code(f"{name}={value}") for name, value in campaign.env_kwargs.items())
+def _setting(experiment: BenchmarkExperiment) -> str:
+    protocol, task = experiment.protocol, experiment.task()
+    keywords = ", ".join(code(f"{name}={value}") for name, value in experiment.env_kwargs.items())
     return (
-        f"{data_sentence(campaign)} Original and retrained model: {task.recipe.network}, "
+        f"{data_sentence(experiment)} Original and retrained model: {task.recipe.network}, "
         f"{task.recipe.epochs} epochs of SGD. Unlearning: {protocol.epochs} epochs of "
         f"{protocol.steps_per_epoch(task.data)} steps, an epoch being one pass over the retain set while the "
         f"forget set is cycled; each step has {protocol.batch_size} retain and {protocol.batch_size} forget "
         f"images, augmented as in training, and one Adam(lr={protocol.learning_rate:g}) over all parameters. "
-        f"Seeds: {', '.join(map(str, campaign.seeds))}. λ agents make the same number of updates on "
-        f"`{campaign.env_id}` with {keywords}."
+        f"Seeds: {', '.join(map(str, experiment.seeds))}. λ agents make the same number of updates on "
+        f"`{experiment.env_id}` with {keywords}."
     )
 
 
-def sentences(campaign: BenchmarkCampaign, findings: Findings) -> list[str]:
+def sentences(experiment: BenchmarkExperiment, results: Results) -> list[str]:
     """Say which rows are best by the score and by closeness to the retrained model."""
     found = []
     for metric in ("unlearn_score", "mia_gap", "kl_forget"):
-        names = _ranked(campaign, findings, metric)
+        names = _ranked(experiment, results, metric)
         if names:
-            best = table(findings, names[0])[metric]
+            best = table(results, names[0])[metric]
             references = [
-                f"{name} has {number(table(findings, name)[metric].mean)}"
+                f"{name} has {number(table(results, name)[metric].mean)}"
                 for name in (BEFORE, RETRAINED)
-                if metric in table(findings, name)
+                if metric in table(results, name)
             ]
             found.append(
                 f"Best by {metric} {GLOSSARY[metric].arrow}: {names[0]} with {number(best.mean)} "
-                f"({interval(best.ci95)}){_runners_up(findings, names, metric)}; {', '.join(references)}."
+                f"({interval(best.ci95)}){_runners_up(results, names, metric)}; {', '.join(references)}."
             )
-    top = published.best(campaign.benchmark)
+    top = published.best(experiment.benchmark)
     if top is not None:
         score = number(top.values["unlearn_score"])
         found.append(f"The best published score of this task is {score} ({top.rule}, {top.kind}).")
-    failed = [c.name for c in campaign.contestants if "unlearn_score" not in table(findings, c.name)]
+    failed = [c.name for c in experiment.entries if "unlearn_score" not in table(results, c.name)]
     found += [f"{name} left a model whose predictions are not numbers on some seed." for name in failed]
-    return [*found, *conclusion(campaign, findings)]
+    return [*found, *conclusion(experiment, results)]
 
 
-def _ranked(campaign: BenchmarkCampaign, findings: Findings, metric: str) -> list[str]:
+def _ranked(experiment: BenchmarkExperiment, results: Results, metric: str) -> list[str]:
     sign = -1.0 if GLOSSARY[metric].better == "higher" else 1.0
     means = {
-        contestant.name: sign * summary[metric].mean
-        for contestant in campaign.contestants
-        if metric in (summary := table(findings, contestant.name))
+        entry.name: sign * summary[metric].mean
+        for entry in experiment.entries
+        if metric in (summary := table(results, entry.name))
     }
     return sorted(means, key=lambda name: means[name])
 
 
-def _runners_up(findings: Findings, names: Sequence[str], metric: str) -> str:
-    others = [f"{name} {number(table(findings, name)[metric].mean)}" for name in names[1:3]]
+def _runners_up(results: Results, names: Sequence[str], metric: str) -> str:
+    others = [f"{name} {number(table(results, name)[metric].mean)}" for name in names[1:3]]
     return f", then {' and '.join(others)}" if others else ""
 
 
-def published_grid(campaign: BenchmarkCampaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+def published_grid(experiment: BenchmarkExperiment, results: Results, metrics: Sequence[str]) -> Grid:
     """The main table, with the published row under each rule that has one, and the best one last."""
-    grid = main_grid(campaign, findings, metrics)
+    grid = main_grid(experiment, results, metrics)
     rows = []
     for row in grid.rows:
         rows.append(row)
-        known = published.baseline(campaign.benchmark, row[0])
-        if known is not None and isinstance(campaign.contestant(row[0]), Rule):
+        known = published.baseline(experiment.benchmark, row[0])
+        if known is not None and isinstance(experiment.entry(row[0]), Rule):
             rows.append(_published_cells(Markup(f"{escape(row[0])}, *published*"), known, metrics))
-    top = published.best(campaign.benchmark)
+    top = published.best(experiment.benchmark)
     if top is not None:
         rows.append(
             _published_cells(
@@ -135,6 +135,6 @@ def _published_cells(name: str, row: published.PublishedRow, metrics: Sequence[s
     return (name, *(f"{row.values[metric]:.3f}" if metric in row.values else "–" for metric in metrics))
 
 
-def _against_static(campaign: BenchmarkCampaign, findings: Findings, key: Sequence[str]) -> list[str]:
-    found = differences(campaign, findings, key) if len(campaign.seeds) > 1 else []
+def _against_static(experiment: BenchmarkExperiment, results: Results, key: Sequence[str]) -> list[str]:
+    found = differences(experiment, results, key) if len(experiment.seeds) > 1 else []
     return [*found, "## Pictures"] if found else []

@@ -1,4 +1,4 @@
-"""A judge measures the model that an unlearning run left behind; one small file a kind of environment."""
+"""An evaluator measures the model that an unlearning run left behind; one small file a kind of environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEAST = {"samples": 2, "class_samples": 2, "sampling_steps": 1, "probe": 1, "lik
 
 
 @dataclass(frozen=True)
-class JudgeSettings:
+class EvaluatorSettings:
     """How much is measured.
 
     Attributes:
@@ -40,11 +40,11 @@ class JudgeSettings:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a judge found.
+class Scores:
+    """What an evaluator found.
 
     Attributes:
-        values: metric name → number, for every name in the judge's ``metrics``.
+        values: metric name → number, for every name in the evaluator's ``metrics``.
         pictures: title → images, uint8 of shape (n, height, width, channels), the same noise for every model;
             empty where there is nothing to show.
         classes: metric name → class name → number, of the samples of one class beside real images of that
@@ -56,7 +56,7 @@ class Verdict:
     classes: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-class Judge(ABC):
+class Evaluator(ABC):
     """Measures models of one environment; built once per process and asked many times.
 
     Class attributes name what reports put first: ``key_metrics`` (compared in words with the best static
@@ -70,7 +70,7 @@ class Judge(ABC):
     key_metrics: tuple[str, ...]
     trade_off: tuple[str, str]
 
-    def __init__(self, env: UnlearningEnv, settings: JudgeSettings) -> None:
+    def __init__(self, env: UnlearningEnv, settings: EvaluatorSettings) -> None:
         self.env, self.settings = env, settings
 
     @abstractmethod
@@ -78,7 +78,7 @@ class Judge(ABC):
         """Names, from the glossary, of what ``score`` measures here."""
 
     @abstractmethod
-    def score(self, model: Any, seed: int) -> Verdict:
+    def score(self, model: Any, seed: int) -> Scores:
         """Measure a model; every draw comes from ``seed``, so that models are compared on the same noise."""
 
     @abstractmethod

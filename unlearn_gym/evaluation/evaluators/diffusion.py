@@ -1,4 +1,4 @@
-"""The judge of diffusion models: samples, what a classifier sees in them, denoising losses, likelihoods."""
+"""The evaluator of diffusion models: samples, what a classifier sees in them, denoising losses, likelihoods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
-from unlearn_gym.evaluation.evaluators.base import Judge, JudgeSettings, Verdict
+from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.evaluation.evaluators.samples import (
     CONCEPTS,
     FEATURES,
@@ -36,7 +36,7 @@ REFERENCE_SEED = 2**31
 """Seed of the noise of the retrained model's reference samples: none that a run is measured on."""
 
 
-class DiffusionJudge(Judge):
+class DiffusionEvaluator(Evaluator):
     """Asks the model for the same samples from the same noise, and scores them.
 
     With a ready-made task everything is measured; with the user's own data there is neither a concept
@@ -53,7 +53,7 @@ class DiffusionJudge(Judge):
     )
     trade_off = ("concept_rate", "label_accuracy")
 
-    def __init__(self, env: UnlearningEnv, settings: JudgeSettings) -> None:
+    def __init__(self, env: UnlearningEnv, settings: EvaluatorSettings) -> None:
         super().__init__(env, settings)
         assert isinstance(env, DiffusionUnlearningEnv)
         self._task, self._process = env.task, env.process
@@ -114,7 +114,7 @@ class DiffusionJudge(Judge):
         unet = self._task.retrained().unet.to(self._process.device)
         return (unet if unet.dtype == self._process.dtype else unet.to(self._process.dtype)).eval()
 
-    def score(self, model: UNet2DModel, seed: int) -> Verdict:
+    def score(self, model: UNet2DModel, seed: int) -> Scores:
         """Draw the samples and the probes from ``seed`` and measure."""
         samples = self._draw(model, seed)
         of_label = samples.images[: samples.of_label]
@@ -126,7 +126,7 @@ class DiffusionJudge(Judge):
             values |= self._scores.pooled(seen, self._reference)
             values["ssim_retain"] = self._scores.ssim_retain(samples)
             classes = self._scores.by_class(seen) if self._classes else {}
-        return Verdict(values, self._pictures(samples), classes)
+        return Scores(values, self._pictures(samples), classes)
 
     def _losses(self, model: UNet2DModel, seed: int) -> dict[str, float]:
         scheduler = self._process.scheduler

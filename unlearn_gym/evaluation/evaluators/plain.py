@@ -1,12 +1,12 @@
-"""The judge of environments without a trained model: the losses on the process's own probe."""
+"""The evaluator of environments without a trained model: the losses on the process's own probe."""
 
 from __future__ import annotations
 
-from unlearn_gym.evaluation.evaluators.base import Judge, Verdict
+from unlearn_gym.evaluation.evaluators.base import Evaluator, Scores
 from unlearn_gym.processes.base import Process
 
 
-class PlainJudge(Judge):
+class PlainEvaluator(Evaluator):
     """Reads the probe losses; the process itself is the model."""
 
     key_metrics = ("return",)
@@ -16,10 +16,10 @@ class PlainJudge(Judge):
         """The two probe losses."""
         return ("retain_loss", "forget_loss")
 
-    def score(self, model: Process, seed: int) -> Verdict:
+    def score(self, model: Process, seed: int) -> Scores:
         """Evaluate the probe, which needs no draws."""
         quality = model.quality()
-        return Verdict({"retain_loss": quality.retain_loss, "forget_loss": quality.forget_loss})
+        return Scores({"retain_loss": quality.retain_loss, "forget_loss": quality.forget_loss})
 
     def model(self) -> Process:
         """Return the process."""

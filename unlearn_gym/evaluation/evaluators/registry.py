@@ -1,4 +1,4 @@
-"""Which judge measures which kind of environment."""
+"""Which evaluator measures which kind of environment."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import importlib
 
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.evaluators.base import Judge, JudgeSettings
+from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings
 
-JUDGES: dict[str, str] = {
-    "plain": "unlearn_gym.evaluation.evaluators.plain:PlainJudge",
-    "diffusion": "unlearn_gym.evaluation.evaluators.diffusion:DiffusionJudge",
-    "supervised": "unlearn_gym.evaluation.evaluators.supervised:SupervisedJudge",
-    "regression": "unlearn_gym.evaluation.evaluators.regression:RegressionJudge",
+EVALUATORS: dict[str, str] = {
+    "plain": "unlearn_gym.evaluation.evaluators.plain:PlainEvaluator",
+    "diffusion": "unlearn_gym.evaluation.evaluators.diffusion:DiffusionEvaluator",
+    "supervised": "unlearn_gym.evaluation.evaluators.supervised:SupervisedEvaluator",
+    "regression": "unlearn_gym.evaluation.evaluators.regression:RegressionEvaluator",
 }
-"""An environment's ``judge`` → class; a string, so that only the one in use is imported.
+"""An environment's ``evaluator`` → class; a string, so that only the one in use is imported.
 
-A new judge is one file and one line here.
+A new evaluator is one file and one line here.
 """
 
 
-def make_judge(env: UnlearningEnv, settings: JudgeSettings) -> Judge:
-    """Return the judge that the environment names; ``plain`` where it names none.
+def make_evaluator(env: UnlearningEnv, settings: EvaluatorSettings) -> Evaluator:
+    """Return the evaluator that the environment names; ``plain`` where it names none.
 
     Raises:
-        UserError: for a judge that is not in ``JUDGES``.
+        UserError: for an evaluator that is not in ``EVALUATORS``.
     """
-    name = getattr(env, "judge", "plain")
-    if name not in JUDGES:
+    name = getattr(env, "evaluator", "plain")
+    if name not in EVALUATORS:
         raise UserError(
-            f"{type(env).__name__} asks for the judge {name!r}; choose one of {', '.join(sorted(JUDGES))}."
+            f"{type(env).__name__} asks for the evaluator {name!r}; choose one of {', '.join(sorted(EVALUATORS))}."
         )
-    module, _, class_name = JUDGES[name].partition(":")
+    module, _, class_name = EVALUATORS[name].partition(":")
     return getattr(importlib.import_module(module), class_name)(env, settings)

@@ -1,4 +1,4 @@
-"""The judge of regressions: R² on wanted and unwanted points, and Fair R²."""
+"""The evaluator of regressions: R² on wanted and unwanted points, and Fair R²."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.evaluation.evaluators.base import Judge, JudgeSettings, Verdict
+from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.metrics.regression import regression_scores
 from unlearn_gym.models.modes import eval_mode
 from unlearn_gym.processes.regression import RegressionProcess, fit_wanted
 
 
-class RegressionJudge(Judge):
+class RegressionEvaluator(Evaluator):
     """Asks the model for its predictions on held-out points, or on the training points without such.
 
     Where the environment draws another problem at each reset, the model is judged on the one it was left
@@ -26,7 +26,7 @@ class RegressionJudge(Judge):
     key_metrics = ("fair_r2", "r2_wanted", "r2_unwanted")
     trade_off = ("r2_unwanted", "r2_wanted")
 
-    def __init__(self, env: UnlearningEnv, settings: JudgeSettings) -> None:
+    def __init__(self, env: UnlearningEnv, settings: EvaluatorSettings) -> None:
         super().__init__(env, settings)
         self._process: Any = env.process
 
@@ -50,7 +50,7 @@ class RegressionJudge(Judge):
             return None
         return fit_wanted(self._process.data, self._process.curves.degree)
 
-    def score(self, model: nn.Module, seed: int) -> Verdict:
+    def score(self, model: nn.Module, seed: int) -> Scores:
         """Predict and compare; there is nothing to draw."""
         data: UnlearningData = self._process.data
         wanted = data.retain_holdout if len(data.retain_holdout) else data.retain
@@ -59,7 +59,7 @@ class RegressionJudge(Judge):
             scores = regression_scores(
                 wanted.labels, _predict(model, wanted), unwanted.labels, _predict(model, unwanted)
             )
-        return Verdict(asdict(scores))
+        return Scores(asdict(scores))
 
 
 def _predict(model: nn.Module, points: LabelledSet) -> Tensor:

@@ -1,4 +1,4 @@
-"""The judge of classifiers: accuracy, membership inference, and the distance to the retrained model."""
+"""The evaluator of classifiers: accuracy, membership inference, and the distance to the retrained model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.evaluation.evaluators.base import Judge, JudgeSettings, Verdict
+from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.metrics.classification import accuracy, mean_kl, unlearn_score
 from unlearn_gym.metrics.privacy import mann_whitney_auc, max_confidence
 from unlearn_gym.models.modes import eval_mode
@@ -39,7 +39,7 @@ class Predictions:
     non_members: Tensor
 
 
-class SupervisedJudge(Judge):
+class SupervisedEvaluator(Evaluator):
     """Asks the classifier for its predictions on test data and on the forgotten training images.
 
     The images are judged as they are, without augmentation, the model in eval mode. Where single images and
@@ -51,7 +51,7 @@ class SupervisedJudge(Judge):
     key_metrics: tuple[str, ...] = ("unlearn_score", "retain_acc", "forget_acc", "forget_mia_auc", "mia_gap")
     trade_off = ("forget_acc", "retain_acc")
 
-    def __init__(self, env: UnlearningEnv, settings: JudgeSettings) -> None:
+    def __init__(self, env: UnlearningEnv, settings: EvaluatorSettings) -> None:
         super().__init__(env, settings)
         process: Any = env.process
         self._process = process
@@ -100,13 +100,13 @@ class SupervisedJudge(Judge):
     def _reference(self) -> Predictions | None:
         return None if self._retrained is None else self._predict(self._retrained)
 
-    def score(self, model: nn.Module, seed: int) -> Verdict:
+    def score(self, model: nn.Module, seed: int) -> Scores:
         """Predict and compare; nothing is drawn, so that ``seed`` is not used."""
         found = self._predict(model)
         values = self._scores(found)
         if self._reference is not None:
             values |= self._distances(found, values, self._reference)
-        return Verdict(values)
+        return Scores(values)
 
     def _predict(self, model: nn.Module) -> Predictions:
         retain, forget = (self._logits(model, part) for part in (self._retain, self._forget))

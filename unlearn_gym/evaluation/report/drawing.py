@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from unlearn_gym.evaluation.experiment import Campaign
+from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.storage.files import atomic_write
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -51,13 +51,13 @@ class Look:
     marker: str
 
 
-def looks(campaign: Campaign) -> dict[str, Look]:
+def looks(experiment: Experiment) -> dict[str, Look]:
     """Give every agent a colour, a line and a marker; no two share all three up to 56 agents."""
     return {
-        contestant.name: Look(
+        entry.name: Look(
             COLOURS[k % len(COLOURS)], LINES[(k // len(COLOURS)) % len(LINES)], MARKERS[k % len(MARKERS)]
         )
-        for k, contestant in enumerate(campaign.contestants)
+        for k, entry in enumerate(experiment.entries)
     }
 
 

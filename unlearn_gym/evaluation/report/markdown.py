@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from unlearn_gym.evaluation.experiment import Campaign, Findings
+from unlearn_gym.evaluation.experiment import Experiment, Results
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markup import code, escape
 from unlearn_gym.evaluation.report.sentences import conclusion, spread
@@ -25,8 +25,8 @@ from unlearn_gym.storage.files import write_text
 
 
 def save_report(
-    campaign: Campaign,
-    findings: Findings,
+    experiment: Experiment,
+    results: Results,
     pictures: Sequence[Picture],
     command: str,
     output: Path,
@@ -34,34 +34,34 @@ def save_report(
     """Write ``report.md`` into ``output`` and return its path.
 
     Args:
-        campaign: what was measured.
-        findings: what was found.
+        experiment: what was measured.
+        results: what was found.
         pictures: what was drawn, in ``output``.
         command: the command line that repeats it.
         output: the report's folder.
     """
-    metrics = findings.metrics
+    metrics = results.metrics
     sections = [
-        f"# Unlearning with {escape(campaign.env_id)}",
-        _setting(campaign, command),
-        *_rows(campaign),
+        f"# Unlearning with {escape(experiment.env_id)}",
+        _setting(experiment, command),
+        *_rows(experiment),
         "## What was found",
         "\n".join(
             f"- {escape(sentence)}"
             for sentence in (
-                *spread(campaign, findings),
-                *conclusion(campaign, findings),
-                *_diverged(campaign, findings),
+                *spread(experiment, results),
+                *conclusion(experiment, results),
+                *_diverged(experiment, results),
             )
         ),
         "## Results",
-        main_grid(campaign, findings, metrics).markdown(),
+        main_grid(experiment, results, metrics).markdown(),
         f"Mean ± half of the 95 % interval (Student's t) over seeds. {STAR} marks the best static agent, "
         "column by column. It is chosen on the very seeds it is compared on, which favours it.",
-        *(f"*{escape(note)}*" for note in findings.notes),
-        *_deviations(campaign, findings),
-        *_compared(campaign, findings),
-        *_class_by_class(campaign, findings),
+        *(f"*{escape(note)}*" for note in results.notes),
+        *_deviations(experiment, results),
+        *_compared(experiment, results),
+        *_class_by_class(experiment, results),
         "## Pictures",
         *(
             f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
@@ -77,10 +77,10 @@ def save_report(
     return path
 
 
-def _setting(campaign: Campaign, command: str) -> str:
-    seeds = ", ".join(map(str, campaign.seeds))
+def _setting(experiment: Experiment, command: str) -> str:
+    seeds = ", ".join(map(str, experiment.seeds))
     keywords = (
-        "".join(f" {code(f'{name}={value}')}" for name, value in campaign.env_kwargs.items())
+        "".join(f" {code(f'{name}={value}')}" for name, value in experiment.env_kwargs.items())
         or " the defaults"
     )
     return (
@@ -89,49 +89,49 @@ def _setting(campaign: Campaign, command: str) -> str:
     )
 
 
-def _rows(campaign: Campaign) -> list[str]:
+def _rows(experiment: Experiment) -> list[str]:
     """Say which agent runs where, if not all run in one environment."""
-    if campaign.groups() == ("",):
+    if experiment.groups() == ("",):
         return []
     rows = []
-    for contestant in campaign.contestants:
-        env_id, _ = campaign.setting(contestant)
-        own = ", ".join(f"{name}={value}" for name, value in contestant.env_kwargs.items()) or "–"
-        rows.append((contestant.name, contestant.group or "–", contestant.description, code(env_id), own))
+    for entry in experiment.entries:
+        env_id, _ = experiment.setting(entry)
+        own = ", ".join(f"{name}={value}" for name, value in entry.env_kwargs.items()) or "–"
+        rows.append((entry.name, entry.group or "–", entry.description, code(env_id), own))
     return [Grid(("row", "group", "agent", "environment", "own keywords"), tuple(rows)).markdown()]
 
 
-def _diverged(campaign: Campaign, findings: Findings) -> list[str]:
-    counts = {c.name: sum(run.diverged for run in findings.runs(c.name)) for c in campaign.contestants}
+def _diverged(experiment: Experiment, results: Results) -> list[str]:
+    counts = {c.name: sum(run.diverged for run in results.runs(c.name)) for c in experiment.entries}
     return [
         f"{count} of the runs of {name} diverged and ended early." for name, count in counts.items() if count
     ]
 
 
-def _deviations(campaign: Campaign, findings: Findings) -> list[str]:
-    if len(campaign.seeds) < 2:
+def _deviations(experiment: Experiment, results: Results) -> list[str]:
+    if len(experiment.seeds) < 2:
         return []
-    grid = deviation_grid(campaign, findings, findings.key_metrics or findings.metrics)
+    grid = deviation_grid(experiment, results, results.key_metrics or results.metrics)
     return ["### The same as mean ± standard deviation over seeds", grid.markdown()]
 
 
-def _compared(campaign: Campaign, findings: Findings) -> list[str]:
-    key = findings.key_metrics
-    if len(campaign.seeds) < 2 or not key:
+def _compared(experiment: Experiment, results: Results) -> list[str]:
+    key = results.key_metrics
+    if len(experiment.seeds) < 2 or not key:
         return []
     sections = [
         "## Interquartile means",
-        robust_grid(campaign, findings, key).markdown(),
+        robust_grid(experiment, results, key).markdown(),
         "Mean of the middle half of the seeds, with 95 % bootstrap intervals.",
     ]
-    return [*differences(campaign, findings, key), *sections]
+    return [*differences(experiment, results, key), *sections]
 
 
-def _class_by_class(campaign: Campaign, findings: Findings) -> list[str]:
+def _class_by_class(experiment: Experiment, results: Results) -> list[str]:
     """Return a table a metric that was measured class by class: mean over seeds, a column a class."""
     sections = [
-        f"### {escape(metric)}\n\n{class_grid(campaign, findings, metric).markdown()}"
-        for metric in findings.class_metrics()
+        f"### {escape(metric)}\n\n{class_grid(experiment, results, metric).markdown()}"
+        for metric in results.class_metrics()
     ]
     return (
         ["## Class by class", "Means over seeds; the classes are the labels asked for.", *sections]
@@ -140,10 +140,10 @@ def _class_by_class(campaign: Campaign, findings: Findings) -> list[str]:
     )
 
 
-def differences(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> list[str]:
+def differences(experiment: Experiment, results: Results, metrics: Sequence[str]) -> list[str]:
     """Return the sections of paired differences on some metrics: to the best static agent, to the baseline."""
     sections = []
-    best = pair_grid(pairs(campaign, findings), metrics, name_other=True)
+    best = pair_grid(pairs(experiment, results), metrics, name_other=True)
     if best.rows:
         sections += [
             "## Against the best static agent",
@@ -151,10 +151,10 @@ def differences(campaign: Campaign, findings: Findings, metrics: Sequence[str]) 
             "Paired differences, seed by seed, to the static agent (in brackets; of the same objective) with the "
             "best mean of that metric. ± is half of the 95 % interval; ≈ where it holds 0.",
         ]
-    if campaign.baseline:
+    if experiment.baseline:
         sections += [
-            f"## Against {escape(campaign.baseline)}",
-            pair_grid(baseline_pairs(campaign, findings), metrics, name_other=False).markdown(),
-            f"Paired differences, seed by seed, to {escape(campaign.baseline)}.",
+            f"## Against {escape(experiment.baseline)}",
+            pair_grid(baseline_pairs(experiment, results), metrics, name_other=False).markdown(),
+            f"Paired differences, seed by seed, to {escape(experiment.baseline)}.",
         ]
     return sections

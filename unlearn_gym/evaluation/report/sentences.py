@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from unlearn_gym.evaluation.experiment import Campaign, Findings
+from unlearn_gym.evaluation.experiment import Experiment, Results
 from unlearn_gym.evaluation.results import Pair, pairs, table
 from unlearn_gym.evaluation.statistics import Interval, Summary, paired_difference
 from unlearn_gym.metrics.glossary import GLOSSARY
@@ -51,22 +51,22 @@ def interval(ci95: Interval | None) -> str:
     )
 
 
-def conclusion(campaign: Campaign, findings: Findings) -> list[str]:
+def conclusion(experiment: Experiment, results: Results) -> list[str]:
     """Say whether any learned agent beats the best constant λ on the key metrics.
 
     Returns:
         An overall sentence, then one a learned agent; one sentence saying why where nothing can be compared.
     """
-    learned = [c.name for c in campaign.contestants if c.kind == "learned"]
-    compared = [p for p in pairs(campaign, findings) if p.metric in findings.key_metrics and p.a in learned]
+    learned = [c.name for c in experiment.entries if c.kind == "learned"]
+    compared = [p for p in pairs(experiment, results) if p.metric in results.key_metrics and p.a in learned]
     if not compared:
         missing = "learned agent" if not learned else "static agent"
         return [f"No {missing} is in this report, so nothing is said about learned against constant λ."]
-    if len(campaign.seeds) < 2:
+    if len(experiment.seeds) < 2:
         return [
             "With one seed there are no intervals: whether a learned agent beats a constant λ stays open."
         ]
-    wins = [pair for pair in compared if pair.verdict == "better"]
+    wins = [pair for pair in compared if pair.outcome == "better"]
     overall = (
         f"On {len({p.metric for p in wins})} of {len({p.metric for p in compared})} key metrics a learned "
         "agent is better than the best static agent of this report by more than chance (paired 95 % "
@@ -78,21 +78,21 @@ def conclusion(campaign: Campaign, findings: Findings) -> list[str]:
     return [overall, *(_of(name, [pair for pair in compared if pair.a == name]) for name in learned)]
 
 
-def spread(campaign: Campaign, findings: Findings) -> list[str]:
+def spread(experiment: Experiment, results: Results) -> list[str]:
     """Say, group by group, how much the constant λ matters: best against worst static agent, metric by metric."""
     sentences = []
-    for group in campaign.groups():
-        statics = [c.name for c in campaign.contestants if c.kind == "static" and c.group == group]
-        if len(statics) < 2 or len(campaign.seeds) < 2:
+    for group in experiment.groups():
+        statics = [c.name for c in experiment.entries if c.kind == "static" and c.group == group]
+        if len(statics) < 2 or len(experiment.seeds) < 2:
             continue
-        found = [text for metric in findings.key_metrics if (text := _range(findings, statics, metric))]
+        found = [text for metric in results.key_metrics if (text := _range(results, statics, metric))]
         label = f" of the group {group}" if group else ""
         sentences.append(f"Among the {len(statics)} constant λ{label}: {'; '.join(found)}.")
     return sentences
 
 
-def _range(findings: Findings, names: list[str], metric: str) -> str:
-    tables = {name: table(findings, name) for name in names}
+def _range(results: Results, names: list[str], metric: str) -> str:
+    tables = {name: table(results, name) for name in names}
     means = {name: found[metric].mean for name, found in tables.items() if metric in found}
     if len(means) < 2 or not GLOSSARY[metric].compared:
         return ""
@@ -110,14 +110,14 @@ def _of(name: str, compared: list[Pair]) -> str:
         "no difference": "no difference seen on {}",
     }
     clauses = {
-        verdict: [_clause(pair) for pair in compared if pair.verdict == verdict] for verdict in phrases
+        outcome: [_clause(pair) for pair in compared if pair.outcome == outcome] for outcome in phrases
     }
-    said = [phrases[verdict].format(", ".join(found)) for verdict, found in clauses.items() if found]
+    said = [phrases[outcome].format(", ".join(found)) for outcome, found in clauses.items() if found]
     return f"{name} against the best static agent by each metric: {'; '.join(said)}."
 
 
 def _clause(pair: Pair) -> str:
     metric = f"{pair.metric} {GLOSSARY[pair.metric].arrow}"
-    if pair.verdict == "no difference":
+    if pair.outcome == "no difference":
         return metric
     return f"{metric} (by {number(abs(pair.summary.mean))} against {pair.b}; {interval(pair.summary.ci95)})"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
 from unlearn_gym.evaluation.report.sentences import mean_and_deviation, mean_and_half, number
 from unlearn_gym.evaluation.results import Pair, best_static, table
@@ -43,28 +43,28 @@ class Grid:
         return drawn
 
 
-def main_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+def main_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± half of the 95 % interval.
 
     A star marks, column by column, the best static agent (of each group).
     """
     best = {
-        metric: {best_static(campaign, findings, metric, group) for group in campaign.groups()}
+        metric: {best_static(experiment, results, metric, group) for group in experiment.groups()}
         for metric in metrics
     }
     rows = []
-    for name in _names(campaign, findings):
-        summary = table(findings, name)
+    for name in _names(experiment, results):
+        summary = table(results, name)
         cells = [_cell(summary.get(metric), name in best[metric]) for metric in metrics]
         rows.append((name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
 
 
-def deviation_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+def deviation_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± standard deviation over seeds."""
     rows = []
-    for name in _names(campaign, findings):
-        summary = table(findings, name)
+    for name in _names(experiment, results):
+        summary = table(results, name)
         cells = [mean_and_deviation(summary[metric]) if metric in summary else "–" for metric in metrics]
         rows.append((name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
@@ -85,20 +85,20 @@ def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: b
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in shown)), rows)
 
 
-def robust_grid(campaign: Campaign, findings: Findings, metrics: Sequence[str]) -> Grid:
+def robust_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
     """Interquartile means over seeds with bootstrap intervals (Agarwal et al. 2021)."""
     rows = []
-    for contestant in campaign.contestants:
-        summary = table(findings, contestant.name)
+    for entry in experiment.entries:
+        summary = table(results, entry.name)
         cells = [_robust(summary.get(metric)) for metric in metrics]
-        rows.append((contestant.name, *cells))
+        rows.append((entry.name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
 
 
-def class_grid(campaign: Campaign, findings: Findings, metric: str) -> Grid:
+def class_grid(experiment: Experiment, results: Results, metric: str) -> Grid:
     """One metric class by class: a row an agent, a column a class, means over seeds."""
-    names = _names(campaign, findings)
-    found = {name: classes for name in names if (classes := findings.by_class(name, metric))}
+    names = _names(experiment, results)
+    found = {name: classes for name in names if (classes := results.by_class(name, metric))}
     labels = tuple(next(iter(found.values())))
     rows = tuple(
         (name, *(number(summarize(classes[label]).mean) for label in labels))
@@ -125,10 +125,10 @@ def _in_markdown(cell: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\\|", cell) if isinstance(cell, Markup) else escape(cell)
 
 
-def _names(campaign: Campaign, findings: Findings) -> list[str]:
+def _names(experiment: Experiment, results: Results) -> list[str]:
     """Return the rows that something was found for: before, the agents, retrained."""
-    agents = (contestant.name for contestant in campaign.contestants)
-    return [name for name in (BEFORE, *agents, RETRAINED) if findings.of(name)]
+    agents = (entry.name for entry in experiment.entries)
+    return [name for name in (BEFORE, *agents, RETRAINED) if results.of(name)]
 
 
 def _cell(summary: Summary | None, starred: bool) -> str:
@@ -139,8 +139,8 @@ def _cell(summary: Summary | None, starred: bool) -> str:
 
 def _difference(pair: Pair, name_other: bool) -> str:
     sign = "+" if pair.summary.mean > 0 else ""
-    verdict = {"better": "better", "worse": "worse", "no difference": "≈"}[pair.verdict]
-    words = [sign + mean_and_half(pair.summary), verdict if pair.summary.ci95 else "open"]
+    outcome = {"better": "better", "worse": "worse", "no difference": "≈"}[pair.outcome]
+    words = [sign + mean_and_half(pair.summary), outcome if pair.summary.ci95 else "open"]
     return " ".join([*words, f"({pair.b})"] if name_other else words)
 
 

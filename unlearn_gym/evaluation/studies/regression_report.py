@@ -46,7 +46,7 @@ def save_study(study: Study, pictures: Sequence[Picture], command: str, output: 
             else "."
         ),
         "## What was found",
-        "\n".join(f"- {escape(sentence)}" for sentence in findings(study)),
+        "\n".join(f"- {escape(sentence)}" for sentence in results(study)),
         *(
             f"## {NAMES[score]} by share of unwanted points, and on real data\n\n"
             + _grid(study, [*by_share(settings), REAL], score).markdown()
@@ -71,7 +71,7 @@ def save_study(study: Study, pictures: Sequence[Picture], command: str, output: 
     return path
 
 
-def findings(study: Study) -> list[str]:
+def results(study: Study) -> list[str]:
     """Say in sentences which lifts there were."""
     sentences = []
     problems = [problem.name for problem in (*by_share(study.settings), REAL)]

@@ -1,4 +1,4 @@
-"""Ready-made unlearning tasks: data, the model trained on it, its retrained reference, and a judge.
+"""Ready-made unlearning tasks: data, the model trained on it, its retrained reference, and an evaluator.
 
 A new task is one line in ``TASKS``.
 """
@@ -61,7 +61,7 @@ class Task:
         return self.diffusion_model("retrained")
 
     def concepts(self) -> ConceptClassifier:
-        """Return the judge: a classifier of the data's concepts, in eval mode."""
+        """Return the evaluator: a classifier of the data's concepts, in eval mode."""
         examples = concept_set(self.data)
 
         def make(folder: Path) -> None:

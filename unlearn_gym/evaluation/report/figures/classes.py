@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
 from unlearn_gym.evaluation.report.drawing import COLOURS, Picture, new_figure, save
 from unlearn_gym.evaluation.results import best_static
 from unlearn_gym.evaluation.statistics import summarize
@@ -20,23 +20,23 @@ LEARNED = 2
 REFERENCES = {BEFORE: "#BBBBBB", RETRAINED: "#333333"}
 
 
-def classes_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
+def classes_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
     """Draw ``classes.png``: every metric that was measured class by class; None where none was."""
-    metrics = findings.class_metrics()
+    metrics = results.class_metrics()
     if not metrics:
         return None
     colours = itertools.cycle(COLOURS)
-    look = {**REFERENCES, **{name: next(colours) for name in _chosen(campaign, findings)}}
+    look = {**REFERENCES, **{name: next(colours) for name in _chosen(experiment, results)}}
     figure = new_figure(12.5, 0.8 + 2.0 * len(metrics))
     panels = figure.subplots(len(metrics), 1, squeeze=False, sharex=True)[:, 0]
     for panel, metric in zip(panels, metrics, strict=True):
         for place, (name, colour) in zip(np.linspace(-0.36, 0.36, len(look)), look.items(), strict=True):
-            found = [summarize(values) for values in findings.by_class(name, metric).values()]
+            found = [summarize(values) for values in results.by_class(name, metric).values()]
             half = [(one.ci95[1] - one.ci95[0]) / 2 if one.ci95 else 0.0 for one in found]
             where, means = np.arange(len(found)) + place, [one.mean for one in found]
             panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=name)
             panel.errorbar(where, means, half, fmt="none", ecolor=colour, elinewidth=1.2)
-        labels = list(next(values for name in look if (values := findings.by_class(name, metric))))
+        labels = list(next(values for name in look if (values := results.by_class(name, metric))))
         _scale(panel)
         panel.set(ylabel=metric, xticks=range(len(labels)), xticklabels=labels)
         panel.tick_params(labelbottom=True)
@@ -44,7 +44,7 @@ def classes_figure(campaign: Campaign, findings: Findings, output: Path) -> Pict
         fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
     )
     caption = (
-        f"Class by class ({campaign.env_id}): mean over {len(campaign.seeds)} seeds with 95 % intervals; a class "
+        f"Class by class ({experiment.env_id}): mean over {len(experiment.seeds)} seeds with 95 % intervals; a class "
         "is the label asked for. Look for classes on which the unlearned models leave the original (first bar) "
         "and the retrained one (second bar): that is where the damage is."
     )
@@ -60,11 +60,11 @@ def _scale(panel: Axes) -> None:
     panel.set_ylim(bottom=min(0.0, float(heights.min())))
 
 
-def _chosen(campaign: Campaign, findings: Findings) -> list[str]:
+def _chosen(experiment: Experiment, results: Results) -> list[str]:
     """Return the agents that are drawn: the baseline, and each group's best static one and first learned ones."""
-    metric = "balance" if "balance" in findings.metrics else findings.key_metrics[-1]
-    names = [campaign.baseline]
-    for group in campaign.groups():
-        learned = [c.name for c in campaign.contestants if c.kind == "learned" and c.group == group]
-        names += [best_static(campaign, findings, metric, group) or "", *learned[:LEARNED]]
-    return list(dict.fromkeys(filter(None, names))) or [c.name for c in campaign.contestants][: len(COLOURS)]
+    metric = "balance" if "balance" in results.metrics else results.key_metrics[-1]
+    names = [experiment.baseline]
+    for group in experiment.groups():
+        learned = [c.name for c in experiment.entries if c.kind == "learned" and c.group == group]
+        names += [best_static(experiment, results, metric, group) or "", *learned[:LEARNED]]
+    return list(dict.fromkeys(filter(None, names))) or [c.name for c in experiment.entries][: len(COLOURS)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.experiment import Campaign, Findings
+from unlearn_gym.evaluation.experiment import Experiment, Results
 from unlearn_gym.evaluation.records import slug
 from unlearn_gym.evaluation.report.drawing import Look, Picture, looks, new_figure, save
 
@@ -27,15 +27,15 @@ LOG_FROM = 50.0
 """Ratio of largest to smallest value from which an axis is logarithmic."""
 
 
-def lambda_figure(campaign: Campaign, findings: Findings, output: Path, group: str = "") -> Picture:
+def lambda_figure(experiment: Experiment, results: Results, output: Path, group: str = "") -> Picture:
     """Draw ``lambda.png``: a group's λ_t, and beside it the six numbers that the agent sees."""
-    members = {contestant.name for contestant in campaign.contestants if contestant.group == group}
+    members = {entry.name for entry in experiment.entries if entry.group == group}
     figure = new_figure(12.5, 6.0)
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=(1.0, 1.7)))
     left, right = halves
     main, panels = left.subplots(), list(right.subplots(3, 2, sharex=True).flat)
-    for name, look in looks(campaign).items():
-        runs = findings.runs(name)
+    for name, look in looks(experiment).items():
+        runs = results.runs(name)
         if not runs or name not in members:  # what has no runs is no agent
             continue
         _band(main, _padded([run.lambdas for run in runs]), look, name)
@@ -50,15 +50,15 @@ def lambda_figure(campaign: Campaign, findings: Findings, output: Path, group: s
     left.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     which = f", group {group}" if group else ""
     caption = (
-        f"The final unlearning runs ({campaign.env_id}{which}): mean over {len(campaign.seeds)} seeds, the band is "
+        f"The final unlearning runs ({experiment.env_id}{which}): mean over {len(experiment.seeds)} seeds, the band is "
         "one standard deviation. A flat λ is a constant; a λ that moves with the state is a policy at work."
     )
     return save(figure, output / f"lambda-{slug(group)}.png" if group else output / "lambda.png", caption)
 
 
-def learning_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
+def learning_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
     """Draw ``learning.png`` from the run folders' ``progress.csv``; None where no agent has one."""
-    logs = {c.name: read_progress(c.run_folder) for c in campaign.contestants if c.run_folder is not None}
+    logs = {c.name: read_progress(c.run_folder) for c in experiment.entries if c.run_folder is not None}
     curves = [
         curve
         for curve in CURVES
@@ -71,7 +71,7 @@ def learning_figure(campaign: Campaign, findings: Findings, output: Path) -> Pic
     for panel, (column, label) in zip(panels, curves, strict=True):
         for name, columns in logs.items():
             if STEPS in columns and column in columns:
-                look = looks(campaign)[name]
+                look = looks(experiment)[name]
                 panel.plot(columns[STEPS], columns[column], look.line, color=look.colour, label=name)
         panel.set(xlabel="environment steps", title=label)
         panel.ticklabel_format(axis="y", useOffset=False)

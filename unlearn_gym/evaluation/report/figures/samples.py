@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.report.drawing import Picture, new_figure, save
 from unlearn_gym.evaluation.report.sentences import number
@@ -18,28 +18,28 @@ TILE, LABELS = 0.38, 2.0
 """Inches of a sample, and of the names on the left."""
 
 
-def examples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
-    """Draw ``data.png``: what the model was trained on; None where the judge has no examples."""
-    if not findings.examples:
+def examples_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
+    """Draw ``data.png``: what the model was trained on; None where the evaluator has no examples."""
+    if not results.examples:
         return None
-    longest = max(map(len, findings.examples.values()))
-    figure = new_figure(LABELS + TILE * longest, 0.8 + (TILE + 0.1) * len(findings.examples))
-    panels = figure.subplots(len(findings.examples), 1, squeeze=False)[:, 0]
-    for panel, (title, images) in zip(panels, findings.examples.items(), strict=True):
+    longest = max(map(len, results.examples.values()))
+    figure = new_figure(LABELS + TILE * longest, 0.8 + (TILE + 0.1) * len(results.examples))
+    panels = figure.subplots(len(results.examples), 1, squeeze=False)[:, 0]
+    for panel, (title, images) in zip(panels, results.examples.items(), strict=True):
         _show(panel, images)
         panel.set_ylabel(title, rotation=0, ha="right", va="center")
     caption = (
-        f"The training data ({campaign.env_id}): images to forget, and images to keep. Where both stand under one "
+        f"The training data ({experiment.env_id}): images to forget, and images to keep. Where both stand under one "
         "label, the model was taught to draw both when it is asked for that label."
     )
     return save(figure, output / "data.png", caption)
 
 
-def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture | None:
-    """Draw ``samples.png`` at the seed where the agents differ most; None where the judge made no pictures."""
-    names = (BEFORE, *(contestant.name for contestant in campaign.contestants), RETRAINED)
-    place = _telling_place(campaign, findings)
-    rows = [records[place] for name in names if (records := findings.of(name)) and records[place].pictures]
+def samples_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
+    """Draw ``samples.png`` at the seed where the agents differ most; None where the evaluator made no pictures."""
+    names = (BEFORE, *(entry.name for entry in experiment.entries), RETRAINED)
+    place = _telling_place(experiment, results)
+    rows = [records[place] for name in names if (records := results.of(name)) and records[place].pictures]
     if not rows:
         return None
     titles = list(rows[0].pictures)
@@ -49,33 +49,33 @@ def samples_figure(campaign: Campaign, findings: Findings, output: Path) -> Pict
     for axes, record in zip(grid, rows, strict=True):
         for panel, title in zip(axes, titles, strict=True):
             _show(panel, record.pictures[title])
-        axes[0].set_ylabel(_label(record, findings), rotation=0, ha="right", va="center")
+        axes[0].set_ylabel(_label(record, results), rotation=0, ha="right", va="center")
     for panel, title in zip(grid[0], titles, strict=True):
         panel.set_title(f"samples of the {title}")
     caption = (
-        f"Samples after unlearning ({campaign.env_id}, seed {rows[0].seed}, the one of {len(campaign.seeds)} on which "
-        f"the agents differ most in {findings.trade_off[0]}); every column starts from the "
-        f"same noise in every row. “{BEFORE}” is the original model"
+        f"Samples after unlearning ({experiment.env_id}, seed {rows[0].seed}, the one of "
+        f"{len(experiment.seeds)} on which the agents differ most in {results.trade_off[0]}); every column starts "
+        f"from the same noise in every row. “{BEFORE}” is the original model"
         + (f", “{RETRAINED}” one trained without the forget set" if rows[-1].name == RETRAINED else "")
         + ". Look for what was to be forgotten on the left, and for damage on the right."
     )
     return save(figure, output / "samples.png", caption)
 
 
-def _telling_place(campaign: Campaign, findings: Findings) -> int:
+def _telling_place(experiment: Experiment, results: Results) -> int:
     """Return the place among the seeds where the agents differ most on the forget side, the first of equals."""
-    metric = findings.trade_off[0]
+    metric = results.trade_off[0]
     spread = [
         float(
             np.std(
                 [
                     record.values.get(metric, 0.0)
-                    for record in findings.records
+                    for record in results.records
                     if record.run and record.seed == seed
                 ]
             )
         )
-        for seed in campaign.seeds
+        for seed in experiment.seeds
     ]
     return int(np.argmax(np.nan_to_num(spread)))
 
@@ -102,7 +102,7 @@ def strip(images: np.ndarray) -> np.ndarray:
     return joined[..., 0] if joined.shape[2] == 1 else joined[..., :3]
 
 
-def _label(record: Record, findings: Findings) -> str:
-    metric = findings.trade_off[0]
+def _label(record: Record, results: Results) -> str:
+    metric = results.trade_off[0]
     value = record.values.get(metric)
     return record.name if value is None else f"{record.name}\n{metric} {number(value)}"

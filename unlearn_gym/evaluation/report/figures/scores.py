@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Campaign, Findings
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
 from unlearn_gym.evaluation.report.drawing import REFERENCE, Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.results import table
 from unlearn_gym.evaluation.statistics import confidence_ellipse
@@ -19,30 +19,30 @@ REFERENCE_LINES = {BEFORE: ":", RETRAINED: "--"}
 REFERENCE_MARKERS = {BEFORE: "x", RETRAINED: "*"}
 
 
-def metrics_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
+def metrics_figure(experiment: Experiment, results: Results, output: Path) -> Picture:
     """Draw ``metrics.png``: every key metric (or the first six metrics), a line an agent."""
-    look, metrics = looks(campaign), findings.key_metrics or findings.metrics[:MOST]
+    look, metrics = looks(experiment), results.key_metrics or results.metrics[:MOST]
     columns = min(3, len(metrics))
     rows = -(-len(metrics) // columns)
     figure = new_figure(1.2 + 3.8 * columns, rows * (0.9 + 0.26 * len(look)) + 0.5)
     panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for panel, metric in zip(panels, metrics, strict=False):
-        _dots(panel, findings, metric, look)
+        _dots(panel, results, metric, look)
     for panel in panels[len(metrics) :]:
         panel.set_visible(False)
     caption = (
-        f"Key metrics ({campaign.env_id}): mean and 95 % interval over {len(campaign.seeds)} "
+        f"Key metrics ({experiment.env_id}): mean and 95 % interval over {len(experiment.seeds)} "
         "seeds, single seeds as small dots. Where it was measured, the dotted line is the model before "
         "unlearning"
-        + (" and the dashed one the retrained model." if findings.of(RETRAINED) else ".")
+        + (" and the dashed one the retrained model." if results.of(RETRAINED) else ".")
         + " The arrow says which way is better."
     )
     return save(figure, output / "metrics.png", caption)
 
 
-def _dots(panel: Axes, findings: Findings, metric: str, look: dict[str, Look]) -> None:
+def _dots(panel: Axes, results: Results, metric: str, look: dict[str, Look]) -> None:
     for k, (name, drawn) in enumerate(look.items()):
-        summary = table(findings, name).get(metric)
+        summary = table(results, name).get(metric)
         if summary is None:
             continue
         low, high = summary.ci95 or (summary.mean, summary.mean)
@@ -50,7 +50,7 @@ def _dots(panel: Axes, findings: Findings, metric: str, look: dict[str, Look]) -
         panel.plot([low, high], [k, k], color=drawn.colour, linewidth=2)
         panel.plot(summary.mean, k, drawn.marker, color=drawn.colour, markersize=6)
     for name, line in REFERENCE_LINES.items():
-        summary = table(findings, name).get(metric)
+        summary = table(results, name).get(metric)
         if summary is not None:
             panel.axvline(summary.mean, linestyle=line, color=REFERENCE, linewidth=1.2)
     panel.set_yticks(range(len(look)), list(look))
@@ -58,18 +58,18 @@ def _dots(panel: Axes, findings: Findings, metric: str, look: dict[str, Look]) -
     panel.set_title(f"{metric} {GLOSSARY[metric].arrow}")
 
 
-def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Picture:
+def trade_off_figure(experiment: Experiment, results: Results, output: Path) -> Picture:
     """Draw ``trade_off.png``: forgetting against keeping, with confidence ellipses of the means."""
-    groups = campaign.groups()
-    figure = new_figure(2.6 + 5.0 * len(groups), max(5.2, 1.2 + 0.2 * len(campaign.contestants)))
+    groups = experiment.groups()
+    figure = new_figure(2.6 + 5.0 * len(groups), max(5.2, 1.2 + 0.2 * len(experiment.entries)))
     panels = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)[0]
     for panel, group in zip(panels, groups, strict=True):
-        members = [contestant.name for contestant in campaign.contestants if contestant.group == group]
-        _scatter(panel, findings, {name: looks(campaign)[name] for name in members})
+        members = [entry.name for entry in experiment.entries if entry.group == group]
+        _scatter(panel, results, {name: looks(experiment)[name] for name in members})
         panel.set_title(group)
-        panel.set_xlabel(_axis(findings.trade_off[0], "→", "←"))
+        panel.set_xlabel(_axis(results.trade_off[0], "→", "←"))
         panel.margins(0.2 if len(groups) == 1 else 0.08)
-    panels[0].set_ylabel(_axis(findings.trade_off[1], "↑", "↓"))
+    panels[0].set_ylabel(_axis(results.trade_off[1], "↑", "↓"))
     drawn = {
         label: line
         for panel in panels
@@ -78,21 +78,21 @@ def trade_off_figure(campaign: Campaign, findings: Findings, output: Path) -> Pi
     figure.legend(list(drawn.values()), list(drawn), loc="outside right upper", frameon=False)
     region = (
         "the ellipse is the 95 % confidence region of the mean (Hotelling's T²), cut off at the frame"
-        if len(campaign.seeds) > 3
+        if len(experiment.seeds) > 3
         else "ellipses need at least 4 seeds"
     )
     caption = (
-        f"Forgetting against keeping ({campaign.env_id}): small dots are seeds, large markers their means; "
+        f"Forgetting against keeping ({experiment.env_id}): small dots are seeds, large markers their means; "
         f"{region}."
-        + (" Near the retrained model is where unlearning wants to be." if findings.of(RETRAINED) else "")
+        + (" Near the retrained model is where unlearning wants to be." if results.of(RETRAINED) else "")
     )
     return save(figure, output / "trade_off.png", caption)
 
 
-def _scatter(panel: Axes, findings: Findings, look: dict[str, Look]) -> None:
+def _scatter(panel: Axes, results: Results, look: dict[str, Look]) -> None:
     """Draw the agents' seeds, means and ellipses, and the references."""
     for name, drawn in look.items():
-        points = _points(findings, name)
+        points = _points(results, name)
         if not len(points):
             continue
         panel.scatter(points[:, 0], points[:, 1], s=16, color=drawn.colour, alpha=0.6, linewidths=0)
@@ -102,7 +102,7 @@ def _scatter(panel: Axes, findings: Findings, look: dict[str, Look]) -> None:
             ellipse.set(edgecolor=drawn.colour, linestyle=drawn.line, fill=False)
             panel.add_artist(ellipse)
     for name, marker in REFERENCE_MARKERS.items():
-        points = _points(findings, name)
+        points = _points(results, name)
         if len(points):
             mean = points.mean(0)
             panel.plot(*mean, marker, color=REFERENCE, markersize=11, label=name, mew=2, linestyle="")
@@ -118,10 +118,10 @@ def ellipse_patch(points: np.ndarray) -> Ellipse | None:
     return Ellipse(tuple(points.mean(0)), 2 * lengths[1], 2 * lengths[0], angle=angle)
 
 
-def _points(findings: Findings, name: str) -> np.ndarray:
+def _points(results: Results, name: str) -> np.ndarray:
     """Return the finite (forget metric, retain metric) of each seed, shape (n, 2)."""
     rows = [
-        [record.values.get(metric, np.nan) for metric in findings.trade_off] for record in findings.of(name)
+        [record.values.get(metric, np.nan) for metric in results.trade_off] for record in results.of(name)
     ]
     points = np.array(rows, dtype=np.float64).reshape(-1, 2)
     return points[np.isfinite(points).all(axis=1)]
