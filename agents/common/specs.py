@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from unlearn_gym import configs
@@ -56,7 +57,7 @@ def resolve(spec: Any, env: Any) -> Any:
     )
 
 
-def load(path: str | os.PathLike[str], env: Any) -> Any:
+def load(path: str | Path, env: Any) -> Any:
     """Rebuild a saved agent; see ``unlearn_gym.agents.load``."""
     if saving.find(path) is None and is_zip(str(path)):
         from unlearn_gym.agents.imports import sb3_models
