@@ -72,3 +72,7 @@ def test_its_command_line_saves_a_pipeline(own, tmp_path):
     assert not saved.conv_in.weight.equal(original.conv_in.weight)
     assert "give a new folder" in run("--output", str(tmp_path / "new")).stderr
     assert "0 < --lam < 1" in run("--output", str(tmp_path / "other"), "--lam", "1").stderr
+
+
+def test_it_stays_short():
+    assert len(FILE.read_text(encoding="utf-8").splitlines()) < 100
