@@ -11,7 +11,7 @@ import torch
 from benchmarks.rows import Settings, table
 
 SECTIONS = ("step", "face", "imports", "memory", "workers", "agents", "many", "scaling")
-"""Each is a module of this package with ``run(settings)``."""
+"""Each is a module of ``benchmarks.sections`` with ``run(settings)``."""
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     rows = []
     for name in chosen.only:
         print(f"measuring {name} ...", flush=True)
-        rows += importlib.import_module(f"benchmarks.{name}").run(settings)
+        rows += importlib.import_module(f"benchmarks.sections.{name}").run(settings)
     text = table(rows)
     (chosen.output / "table.md").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -1,4 +1,4 @@
-"""Write the pages that are made from docstrings and registries: python docs/build.py."""
+"""Write the pages made from docstrings and registries, and the picture of the imports: python docs/build.py."""
 
 from __future__ import annotations
 
@@ -52,3 +52,6 @@ PAGES = {"environments.md": environments_page, "metrics.md": metrics_page}
 if __name__ == "__main__":
     for file, page in PAGES.items():
         (FOLDER / file).write_text(page(), encoding="utf-8")
+    from architecture import save  # beside this file
+
+    save(FOLDER / "architecture.png")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from unlearn_gym.agents.common import saving
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
 
@@ -108,8 +109,6 @@ class Agent(ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write the agent as one folder that ``unlearn_gym.agents.load`` reads."""
-        from unlearn_gym.agents.common import saving
-
         saving.save(self, folder)
 
 

@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearn_gym import agents
 from unlearn_gym.agents.common import serialization
+from unlearn_gym.agents.registry import agent_class
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.command_line import one_line
 from unlearn_gym.storage.files import atomic_directory, settle, user_path
@@ -93,7 +93,7 @@ def load(path: str | Path, env: Any) -> Agent:
 
 def _make(record: dict[str, Any], env: Any, folder: Path) -> Agent:
     try:
-        kind = agents.agent_class(record["agent"])
+        kind = agent_class(record["agent"])
         unknown = set(record["settings"]) - {field.name for field in dataclasses.fields(kind.Settings)}
         if unknown:
             raise UserError(f"{min(unknown)!r} is no setting of {kind.name}.")

@@ -6,9 +6,11 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from unlearn_gym import agents, configs
+from unlearn_gym import configs
+from unlearn_gym.agents import registry
 from unlearn_gym.agents.common import saving
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.user_code import blamed, import_file
@@ -42,17 +44,26 @@ def resolve(spec: Any, env: Any) -> Any:
     if FILE_MARK in spec:
         return _from_file(spec, env)
     name = spec.split(":")[0]
-    if name in agents.REGISTRY:
+    if name in registry.REGISTRY:
         env_id = env.spec.id if getattr(env, "spec", None) else ""
-        return agents.make(spec, env, **configs.hyperparameters(name, env_id))
+        return registry.make(spec, env, **configs.hyperparameters(name, env_id))
     if saving.find(spec) is not None or is_zip(spec):
-        return agents.load(spec, env)
+        return load(spec, env)
     if user_path(spec).exists():
         raise UserError(f"{spec} holds no saved agent; give a folder that train_agent.py has finished.")
     raise UserError(
-        f"The agent {spec!r} is not known; give one of {', '.join(agents.names())}, a run folder, the zip of a "
+        f"The agent {spec!r} is not known; give one of {', '.join(registry.names())}, a run folder, the zip of a "
         "model of Stable-Baselines3, or path/to/file.py:ClassName."
     )
+
+
+def load(path: str | Path, env: Any) -> Any:
+    """Rebuild a saved agent; see ``unlearn_gym.agents.load``."""
+    if saving.find(path) is None and is_zip(str(path)):
+        from unlearn_gym.agents.imports import sb3_models
+
+        return sb3_models.from_zip(str(path), env)
+    return saving.load(path, env)
 
 
 def is_zip(spec: str) -> bool:

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from unlearn_gym.data.sets.curves import BreastCancerCurves, SyntheticCurves, make_curves
+from unlearn_gym.data.sets.curves import BreastCancerCurves, SyntheticCurves, legendre, make_curves
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.regression import r2
-from unlearn_gym.models.polynomial import Polynomial, legendre
+from unlearn_gym.models.polynomial import Polynomial
 from unlearn_gym.processes.regression import fit_all, fit_wanted
 
 

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-
-def legendre(x: Tensor, degree: int) -> Tensor:
-    """Return √(2k + 1)·P_k(x) for k = 0 … degree, which are orthonormal for uniform x in [−1, 1].
-
-    Args:
-        x: shape (n, 1).
-        degree: of the last polynomial.
-
-    Returns:
-        Shape (n, degree + 1).
-    """
-    columns = [torch.ones_like(x), x]
-    for k in range(1, degree):  # Bonnet's recursion
-        columns.append(((2 * k + 1) * x * columns[k] - k * columns[k - 1]) / (k + 1))
-    return torch.cat([math.sqrt(2 * k + 1) * column for k, column in enumerate(columns[: degree + 1])], 1)
+from unlearn_gym.data.sets.curves import legendre
 
 
 class Polynomial(nn.Module):

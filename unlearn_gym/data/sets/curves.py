@@ -7,6 +7,7 @@ curves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,13 +17,28 @@ from torch import Generator, Tensor
 from unlearn_gym.data.checks import finite, whole
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.polynomial import legendre
 
 LARGEST_DEGREE = 50
 """Beyond it the least-squares fit in float32 means nothing."""
 MOST_POINTS = 10_000_000
 LARGEST = 1e6
 """Of noise and offset, in standard deviations of the wanted curve: squared errors stay finite in float32."""
+
+
+def legendre(x: Tensor, degree: int) -> Tensor:
+    """Return √(2k + 1)·P_k(x) for k = 0 … degree, which are orthonormal for uniform x in [−1, 1].
+
+    Args:
+        x: shape (n, 1).
+        degree: of the last polynomial.
+
+    Returns:
+        Shape (n, degree + 1).
+    """
+    columns = [torch.ones_like(x), x]
+    for k in range(1, degree):  # Bonnet's recursion
+        columns.append(((2 * k + 1) * x * columns[k] - k * columns[k - 1]) / (k + 1))
+    return torch.cat([math.sqrt(2 * k + 1) * column for k, column in enumerate(columns[: degree + 1])], 1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Make the ankle-boot sprite of the digits task from Fashion-MNIST.
 
 Run once with UNLEARN_GYM_DATA pointing at a folder that holds ``fashion_mnist_sample`` (or nothing, to
-download Fashion-MNIST from the hub): ``python benchmarks/make_boots.py``. Writes 90 boots (class 9), each
+download Fashion-MNIST from the hub): ``python tools/make_boots.py``. Writes 90 boots (class 9), each
 area-averaged from 28x28 to 8x8 grey pixels, as one PNG sprite of nine rows of ten.
 """
 

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.plain import bare_update
 from benchmarks.problems import DIGITS, random_problem, started
 from benchmarks.rows import Row, Settings
-from benchmarks.step import stepping
+from benchmarks.sections.step import stepping
 from benchmarks.timing import interleaved, timed
 
 LINES = ("bare", "lagged", "fresh")

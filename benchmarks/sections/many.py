@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.problems import IDS, LARGE, make
 from benchmarks.rows import Row, Settings, above
-from benchmarks.step import stepping
+from benchmarks.sections.step import stepping
 from benchmarks.timing import timed
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
