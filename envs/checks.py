@@ -96,7 +96,7 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("superfactor", "forget_norm", "erasediff_eta", "noise"), weight),
     **dict.fromkeys(("learning_rate", "forget_cap", "sigma", "best_lambda"), positive),
     **dict.fromkeys(("objective", "reward", "optimizer", "state", "curves"), word),
-    **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from"), word),
+    **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from", "gradients"), word),
     **dict.fromkeys(("task_kwargs", "curves_kwargs"), optional(mapping)),
     **dict.fromkeys(("task", "render_mode"), optional(word)),
     "horizon": whole(1),

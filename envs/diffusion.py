@@ -121,6 +121,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `retain_weight` | float or `"auto"` | `50.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
+    | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
@@ -174,6 +175,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         retain_weight: float | str = 50.0,
         state: str = "fresh",
         grad_norms: bool = True,
+        gradients: str = "auto",
         divergence_penalty: float = 1.0,
         device: str = "cpu",
         dtype: str = "float32",
@@ -231,6 +233,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             max_grad_norm=max_grad_norm,
             state=state,
             grad_norms=grad_norms,
+            gradients=gradients,
             device=where,
             dtype=as_dtype(dtype),
         )

@@ -85,6 +85,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `retain_weight` | float | `5.0` | price of wanted squared error |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
+    | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device`, `dtype` | str | `"cpu"`, `"float32"` | where and in which type to compute |
     | `render_mode` | str | `None` | `rgb_array` (points and fits, and curves of λ, losses and norms) or `ansi` |
@@ -127,6 +128,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
         retain_weight: float = 5.0,
         state: str = "fresh",
         grad_norms: bool = True,
+        gradients: str = "auto",
         divergence_penalty: float = 1.0,
         device: str = "cpu",
         dtype: str = "float32",
@@ -144,6 +146,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
             max_grad_norm=max_grad_norm,
             state=state,
             grad_norms=grad_norms,
+            gradients=gradients,
             device=as_device(device),
             dtype=as_dtype(dtype),
         )

@@ -114,6 +114,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `retain_weight` | float | `10.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
+    | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute; the whole data set lies there |
     | `dtype` | str | `"float32"` | floating-point type |
@@ -159,6 +160,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         retain_weight: float = 10.0,
         state: str = "fresh",
         grad_norms: bool = True,
+        gradients: str = "auto",
         divergence_penalty: float = 1.0,
         device: str = "cpu",
         dtype: str = "float32",
@@ -192,6 +194,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             max_grad_norm=max_grad_norm,
             state=state,
             grad_norms=grad_norms,
+            gradients=gradients,
             device=where,
             dtype=as_dtype(dtype),
         )
