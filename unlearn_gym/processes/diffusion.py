@@ -9,7 +9,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import Generator, Tensor
 
-from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
@@ -100,7 +100,7 @@ class DiffusionProcess(GradientProcess):
         self.scheduler, self.data = scheduler, data
         self._conditional = unet.class_embedding is not None
         self.forget = self._move(data.forget)
-        self.keep = self._move(data.retain if x_from == "retain" else _joined(data.retain, data.forget))
+        self.keep = self._move(data.retain if x_from == "retain" else joined(data.retain, data.forget))
         alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
         self._gamma, self._sigma = alphas.sqrt().to(self.dtype), (1.0 - alphas).sqrt().to(self.dtype)
         self._keep_order = Shuffled(len(self.keep), self.generator)
@@ -255,7 +255,3 @@ def _check_kind(unet: UNet2DModel) -> None:
             "A UNet with class_embed_type='identity' takes embeddings in the place of labels; give one with "
             "num_class_embeds, with class_embed_type='timestep', or without classes."
         )
-
-
-def _joined(a: LabelledSet, b: LabelledSet) -> LabelledSet:
-    return LabelledSet(torch.cat([a.inputs, b.inputs]), torch.cat([a.labels, b.labels]))
