@@ -108,7 +108,7 @@ def step_peak(network: str, device: str) -> float:
         return torch.cuda.max_memory_allocated() / MB
     process = env.process
     gc.collect()
-    held = sum(t.numel() * t.element_size() for t in [*process._tensors, *process._original, process._last])
+    held = sum(t.numel() * t.element_size() for t in [*process._tensors, *process.original, process._last])
     held += sum(
         t.numel() * t.element_size()
         for state in process._optimizer.state.values()

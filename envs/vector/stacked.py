@@ -226,7 +226,7 @@ def lend(stack: Stack, copy: int, process: Process) -> None:
     assert isinstance(process, GradientProcess)
     number = stack.state_dict(copy)["stream"].get("number")
     if number is not None:
-        process._go_to(number)  # type: ignore[attr-defined]
+        process.go_to(number)  # type: ignore[attr-defined]
     with torch.no_grad():
         process._weights.copy_(stack.weights[copy])
         buffers = dict(process.model.named_buffers())

@@ -21,10 +21,10 @@ from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 LAMBDAS = (0.5, 0.1, 0.0, 0.9, 1.0)
 ACCELERATORS = {
     "per example": lambda p: PerExampleGradients(
-        p.errors, p._parameters, p.pairs, record.trained_layers(p.model)
+        p.errors, p.parameters, p.pairs, record.trained_layers(p.model)
     ),
-    "blocks": lambda p: BlockGradients(p.errors, p._parameters, p.pairs, record.trained_layers(p.model)),
-    "passed": lambda p: PassedGradients(p.errors, p._parameters, p.pairs),
+    "blocks": lambda p: BlockGradients(p.errors, p.parameters, p.pairs, record.trained_layers(p.model)),
+    "passed": lambda p: PassedGradients(p.errors, p.parameters, p.pairs),
 }
 CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
 
@@ -81,7 +81,7 @@ def test_any_row_weights(way):
     """Weights that no objective has: negative, dense, and with nothing saturated."""
     process = small_process(gradients="direct" if way == "direct" else "auto")
     process.reset(np.random.default_rng(0))
-    parameters, rows = process._parameters, torch.arange(10)
+    parameters, rows = process.parameters, torch.arange(10)
     generator = torch.Generator().manual_seed(0)
     none = torch.zeros(10, dtype=torch.float64)
     weights = [
@@ -101,7 +101,7 @@ def test_one_pass_is_the_combination_of_the_sides():
     process = small_process(labels="none")
     process.reset(np.random.default_rng(0))
     weights = process.objective.weights(0.4, process.draw)
-    found = PassedGradients(process.errors, process._parameters, 5)
+    found = PassedGradients(process.errors, process.parameters, 5)
     sides = found.weigh(weights)
     both = found.join(weights).combined(2.0, -0.5)
     torch.testing.assert_close(both, 2 * sides.retain - 0.5 * sides.forget, rtol=1e-8, atol=1e-12)

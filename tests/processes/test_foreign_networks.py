@@ -108,8 +108,8 @@ def test_moves_as_plain_autograd(name, way):
     made.reset(np.random.default_rng(0))
     for lam in (0.3, 0.9, 0.0, 0.5):
         if made.fresh and made.grad_norms:
-            assert astuple(made.observe()) == pytest.approx(plain.signals(made._batch), rel=1e-7, abs=1e-10)
-        plain.update(made._batch, lam)
+            assert astuple(made.observe()) == pytest.approx(plain.signals(made.batch), rel=1e-7, abs=1e-10)
+        plain.update(made.batch, lam)
         assert not made.update(lam).diverged
         equal_tensors(made.model.parameters(), plain.model.parameters())
         equal_tensors(made.model.buffers(), plain.model.buffers())

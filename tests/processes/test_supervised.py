@@ -49,7 +49,7 @@ def equal(first, second):
 def by_hand(made, objective, lam):
     """Return loss and gradient of one minibatch by plain autograd, and the statistics it leaves behind."""
     model = make_network("small_cnn", 1, 10, 0).double().train()
-    retain, forget = made._batch
+    retain, forget = made.batch
     wanted = brier_error(model(retain.inputs), retain.labels).mean()
     unwanted = brier_error(model(forget.inputs), forget.labels)
     if objective == "likelihood":
@@ -89,7 +89,7 @@ def test_without_batch_norm_both_sides_share_a_pass_and_the_update_is_the_same()
             **settings,
         )
         made.reset(np.random.default_rng(0))
-        retain, forget = made._batch
+        retain, forget = made.batch
         unwanted = torch.log(1 - 0.9 * torch.exp(-brier_error(model(forget.inputs), forget.labels) / 0.5))
         loss = brier_error(model(retain.inputs), retain.labels).mean() - 0.4 * unwanted.mean()
         gradient = torch.autograd.grad(loss, list(model.parameters()))

@@ -92,7 +92,7 @@ def compare(network, settings, kind=None, lams=(0.4, 0.0, 0.9)):
     slow = small_process(unet=copy.deepcopy(network), gradients="direct", **settings)
     if kind:
         layers = () if kind is PassedGradients else record.trained_layers(fast.model)
-        fast._new_gradients = lambda: kind(fast.errors, fast._parameters, fast.pairs, layers)
+        fast._new_gradients = lambda: kind(fast.errors, fast.parameters, fast.pairs, layers)
     first = [process.reset(np.random.default_rng(3)) for process in (fast, slow)]
     assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
     for lam in lams:

@@ -9,7 +9,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import Generator, Tensor
 
-from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
@@ -77,6 +77,8 @@ class DiffusionProcess(GradientProcess):
     Attributes:
         model: the network as it is now.
         data: the request.
+        keep: what x is drawn from, and ``forget`` what a is.
+        probe: the latents of ``quality``.
     """
 
     model: UNet2DModel
@@ -97,20 +99,20 @@ class DiffusionProcess(GradientProcess):
         super().__init__(unet, **settings)
         self.scheduler, self.data = scheduler, data
         self._conditional = unet.class_embedding is not None
-        self._forget = self._move(data.forget)
-        self._keep = self._move(data.retain if x_from == "retain" else _joined(data.retain, data.forget))
+        self.forget = self._move(data.forget)
+        self.keep = self._move(data.retain if x_from == "retain" else joined(data.retain, data.forget))
         alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
         self._gamma, self._sigma = alphas.sqrt().to(self.dtype), (1.0 - alphas).sqrt().to(self.dtype)
-        self._keep_order = Shuffled(len(self._keep), self.generator)
-        self._forget_order = Shuffled(len(self._forget), self.generator)
+        self._keep_order = Shuffled(len(self.keep), self.generator)
+        self._forget_order = Shuffled(len(self.forget), self.generator)
         self._raw: RawDraw | None = None
         self._latents: Latents | None = None
-        self._probe = self._draw_probe()
+        self.probe = self._draw_probe()
 
     def _move(self, part: LabelledSet) -> LabelledSet:
         return LabelledSet(part.inputs.to(self.device, self.dtype), part.labels.to(self.device))
 
-    def _draw_raw(
+    def draw_raw(
         self,
         generator: Generator,
         keep: Shuffled,
@@ -118,7 +120,8 @@ class DiffusionProcess(GradientProcess):
         pairs: int,
         timesteps: Tensor | None = None,
     ) -> RawDraw:
-        shape = (pairs, *self._forget.inputs.shape[1:])
+        """Draw a minibatch's random numbers; the timesteps may be given."""
+        shape = (pairs, *self.forget.inputs.shape[1:])
         steps = len(self._gamma)
         random_steps = torch.randint(steps, (pairs,), generator=generator)
         return RawDraw(
@@ -139,34 +142,35 @@ class DiffusionProcess(GradientProcess):
         generator = Generator().manual_seed(PROBE_SEED)
         keep, forget = (Shuffled(len(part), generator) for part in (self.data.retain, self.data.forget))
         steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
-        raw = replace(self._draw_raw(generator, keep, forget, PROBE_SIZE, steps), target=torch.empty(0))
+        raw = replace(self.draw_raw(generator, keep, forget, PROBE_SIZE, steps), target=torch.empty(0))
         label = self.data.forget_label
         if self._conditional and label is not None:
             near = (self.data.retain.labels == label).nonzero().squeeze(-1)
             if len(near):
                 raw.retain[::2] = near[Shuffled(len(near), generator).take(PROBE_SIZE // 2)]
-        return self._noise(raw)
+        return self.noised(raw)
 
     def draw_batch(self) -> None:
         """See ``GradientProcess.draw_batch``."""
-        raw = self._draw_raw(self.generator, self._keep_order, self._forget_order, self.pairs)
+        raw = self.draw_raw(self.generator, self._keep_order, self._forget_order, self.pairs)
         self._raw = raw.sorted()
-        self._latents = self._noise(self._raw)
+        self._latents = self.noised(self._raw)
 
     def reset_stream(self) -> None:
         """See ``GradientProcess.reset_stream``."""
         self._keep_order.reset()
         self._forget_order.reset()
 
-    def _noise(self, raw: RawDraw) -> Latents:
+    def noised(self, raw: RawDraw) -> Latents:
+        """Return the latents that the random numbers make of the images."""
         """Make the latents γx + σε and γa + σε, their targets (m − γx)/σ and (m − γa)/σ, and δ."""
-        x, a = self._keep.inputs[raw.retain], self._forget.inputs[raw.forget]
+        x, a = self.keep.inputs[raw.retain], self.forget.inputs[raw.forget]
         noise, timesteps = raw.noise.to(self.device, self.dtype), raw.timesteps.to(self.device)
         gamma, sigma = self._gamma[timesteps], self._sigma[timesteps]
         wide = (-1, *[1] * (x.ndim - 1))
         shift = (gamma / sigma).view(wide) * (x - a)
         forget_noise = raw.target.to(self.device, self.dtype) if len(raw.target) else noise
-        x_labels, a_labels = self._keep.labels[raw.retain], self._forget.labels[raw.forget]
+        x_labels, a_labels = self.keep.labels[raw.retain], self.forget.labels[raw.forget]
         return Latents(
             noisy=torch.cat([y * gamma.view(wide) + noise * sigma.view(wide) for y in (x, a)]),
             labels=torch.cat([x_labels, a_labels]) if self._conditional else None,
@@ -196,9 +200,10 @@ class DiffusionProcess(GradientProcess):
     def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """See ``GradientProcess.errors``."""
         assert self._latents is not None
-        return self._errors_of(self._latents, rows)
+        return self.errors_of(self._latents, rows)
 
-    def _errors_of(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def errors_of(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the errors of some of the latents towards both targets, each (r,)."""
         labels = None if latents.labels is None else latents.labels[rows]
         if self.model.training:  # dropout would draw from the global generator
             self.model.eval()
@@ -217,7 +222,7 @@ class DiffusionProcess(GradientProcess):
     def quality(self) -> Quality:
         """Return the denoising losses of 32 retain and 32 forget images; see ``_draw_probe``."""
         rows = torch.arange(2 * PROBE_SIZE, device=self.device)
-        retain, forget = self._errors_of(self._probe, rows)
+        retain, forget = self.errors_of(self.probe, rows)
         return Quality(float(retain[:PROBE_SIZE].mean()), float(forget[PROBE_SIZE:].mean()))
 
     def state_dict(self) -> dict[str, Any]:
@@ -235,7 +240,7 @@ class DiffusionProcess(GradientProcess):
         self._keep_order.load_state_dict(state["keep_order"])
         self._forget_order.load_state_dict(state["forget_order"])
         self._raw = None if state["raw"] is None else RawDraw(**state["raw"])
-        self._latents = None if self._raw is None else self._noise(self._raw)
+        self._latents = None if self._raw is None else self.noised(self._raw)
 
 
 def _check_kind(unet: UNet2DModel) -> None:
@@ -250,7 +255,3 @@ def _check_kind(unet: UNet2DModel) -> None:
             "A UNet with class_embed_type='identity' takes embeddings in the place of labels; give one with "
             "num_class_embeds, with class_embed_type='timestep', or without classes."
         )
-
-
-def _joined(a: LabelledSet, b: LabelledSet) -> LabelledSet:
-    return LabelledSet(torch.cat([a.inputs, b.inputs]), torch.cat([a.labels, b.labels]))

@@ -79,17 +79,17 @@ class GradientProcess(Process):
         self.objective, self.pairs = objective, batch_size // 2
         self.max_grad_norm, self.gradients = max_grad_norm, gradients
         self.fresh, self.grad_norms = state == "fresh", grad_norms
-        self._parameters = trained(self.model)
-        self._weights = flatten_(self._parameters)
+        self.parameters = trained(self.model)
+        self._weights = flatten_(self.parameters)
         self._tensors = [self._weights, *self.model.buffers()]
-        self._original = [t.detach().clone() for t in self._tensors]
-        self._last = self._original[0].clone()
-        self._make_optimizer = lambda: make_optimizer(optimizer, [self._weights], learning_rate)
-        self._optimizer = self._make_optimizer()
+        self.original = [t.detach().clone() for t in self._tensors]
+        self._last = self.original[0].clone()
+        self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], learning_rate)
+        self._optimizer = self.make_optimizer()
         self.generator = Generator()
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
-        self._coupled = False
+        self.coupled = False
         self._side_gradients: SideGradients | None = None
         self._new_gradients: Callable[[], SideGradients] | None = None
 
@@ -113,9 +113,9 @@ class GradientProcess(Process):
     def reset(self, rng: np.random.Generator) -> Signals:
         """See ``Process.reset``."""
         with torch.no_grad():
-            torch._foreach_copy_(self._tensors, self._original)
+            torch._foreach_copy_(self._tensors, self.original)
             self._last.copy_(self._weights)
-        self._optimizer = self._make_optimizer()
+        self._optimizer = self.make_optimizer()
         self.generator.manual_seed(int(rng.integers(2**63)))
         self.reset_stream()
         self._lambda, self._signals = LAMBDA_0, UNKNOWN
@@ -128,12 +128,12 @@ class GradientProcess(Process):
 
     def _open_gradients(self) -> SideGradients:
         if self._new_gradients is None:
-            minibatch = (self.errors, self._parameters, self.pairs)
+            minibatch = (self.errors, self.parameters, self.pairs)
             kind = choose(
                 self.model,
                 *minibatch,
                 reweighed=self.objective.reweighs,
-                together=self._coupled,
+                together=self.coupled,
                 named=self.gradients,
             )
             self._new_gradients = functools.partial(kind, *minibatch, trained_layers(self.model))
@@ -191,11 +191,11 @@ class GradientProcess(Process):
 
     def _check_network(self) -> None:
         """Refuse to go on with a network that updates would no longer move."""
-        if not all(p.requires_grad for p in self._parameters):
+        if not all(p.requires_grad for p in self.parameters):
             raise UserError(
                 "Weights of the network were frozen after its environment was made; set requires_grad before."
             )
-        if not are_views(self._parameters, self._weights):
+        if not are_views(self.parameters, self._weights):
             raise UserError(
                 "The network's parameters were replaced since its environment was made (by module.to or "
                 "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
@@ -251,7 +251,7 @@ class GradientProcess(Process):
         with torch.no_grad():
             torch._foreach_copy_(self._tensors, [t.to(self.device) for t in state["tensors"]])
             self._last.copy_(state["last"])
-        self._optimizer = self._make_optimizer()
+        self._optimizer = self.make_optimizer()
         self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.generator.set_state(state["generator"])
         self._lambda, self._signals = state["lambda"], Signals(**state["signals"])

@@ -40,33 +40,34 @@ class RegressionProcess(SupervisedProcess):
 
     def __init__(self, curves: Curves, draw: int | None, **settings: Any) -> None:
         self.curves, self._fixed = curves, draw
-        self._number = 0 if draw is None else draw
-        data = curves.draw(self._number)
+        self.number = 0 if draw is None else draw
+        data = curves.draw(self.number)
         super().__init__(fit_all(data, curves.degree), data, **settings)
 
     def reset(self, rng: np.random.Generator) -> Signals:
         """See ``Process.reset``."""
         number = self.draw_number(rng)
         if number is not None:
-            self._go_to(number)
+            self.go_to(number)
         return super().reset(rng)
 
     def draw_number(self, rng: np.random.Generator) -> int | None:
         """Return the number of the problem of the next ``reset``, or None if it is always the same."""
         return int(rng.integers(2**31)) if self._fixed is None else None
 
-    def _go_to(self, number: int) -> None:
-        self._number = number
+    def go_to(self, number: int) -> None:
+        """Go over to the problem of another draw and the fit to it."""
+        self.number = number
         self.use(self.curves.draw(number))
         fitted = fit_all(self.data, self.curves.degree)
-        self._original = [joined(fitted.parameters()).detach().to(self.device, self.dtype)]
+        self.original = [joined(fitted.parameters()).detach().to(self.device, self.dtype)]
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Process.state_dict``."""
-        return {**super().state_dict(), "number": self._number}
+        return {**super().state_dict(), "number": self.number}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See ``Process.load_state_dict``."""
-        if state["number"] != self._number:
-            self._go_to(state["number"])
+        if state["number"] != self.number:
+            self.go_to(state["number"])
         super().load_state_dict(state)

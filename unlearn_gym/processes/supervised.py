@@ -82,6 +82,8 @@ class SupervisedProcess(GradientProcess):
     Attributes:
         model: the network as it is now.
         data: the request.
+        sets: what is kept and what is to be forgotten, and ``probe`` the examples of ``quality``.
+        batch: the current minibatch of both sides.
     """
 
     def __init__(
@@ -94,26 +96,26 @@ class SupervisedProcess(GradientProcess):
         **settings: Any,
     ) -> None:
         super().__init__(model, **settings)
-        self._pad, self._mirror = pad, mirror
-        self._coupled = has_batch_norm(self.model)
-        if self.pairs < 2 and self._coupled:
+        self.pad, self.mirror = pad, mirror
+        self.coupled = has_batch_norm(self.model)
+        if self.pairs < 2 and self.coupled:
             raise UserError(
                 "BatchNorm has no statistics of a single example; give a batch_size of at least 4."
             )
         self.statistics = RunningStatistics(self.model)
-        self._error = brier_error if data.num_classes else squared_error
+        self.error_of = brier_error if data.num_classes else squared_error
         self._looks_up = any(isinstance(module, nn.Embedding) for module in self.model.modules())
         nothing = torch.zeros(self.pairs, device=self.device, dtype=self.dtype)
         self._draw = Draw(nothing, nothing, nothing)
-        self._batch: tuple[LabelledSet, ...] | None = None
+        self.batch: tuple[LabelledSet, ...] | None = None
         self.use(data)
 
     def use(self, data: UnlearningData) -> None:
         """Go over to another request; the weights stay."""
         self.data = data
-        self._sets = (self._move(data.retain), self._move(data.forget))
-        self._orders = tuple(Shuffled(len(part), self.generator) for part in self._sets)
-        self._probe = tuple(_probe(part) for part in self._sets)
+        self.sets = (self._move(data.retain), self._move(data.forget))
+        self._orders = tuple(Shuffled(len(part), self.generator) for part in self.sets)
+        self.probe = tuple(_probe(part) for part in self.sets)
 
     def _move(self, part: LabelledSet) -> LabelledSet:
         labels = part.labels.to(self.device)
@@ -132,24 +134,24 @@ class SupervisedProcess(GradientProcess):
     def draw_batch(self) -> None:
         """See ``GradientProcess.draw_batch``."""
         self.statistics.discard()
-        self._batch = tuple(
-            self._pick(part, order) for part, order in zip(self._sets, self._orders, strict=True)
+        self.batch = tuple(
+            self._pick(part, order) for part, order in zip(self.sets, self._orders, strict=True)
         )
 
     def _pick(self, part: LabelledSet, order: Shuffled) -> LabelledSet:
         rows = order.take(self.pairs).to(self.device)
         inputs = part.inputs[rows]
-        if self._pad or self._mirror:
-            inputs = augment(inputs, self.generator, pad=self._pad, mirror=self._mirror)
+        if self.pad or self.mirror:
+            inputs = augment(inputs, self.generator, pad=self.pad, mirror=self.mirror)
         return LabelledSet(inputs, part.labels[rows])
 
     def _open_gradients(self) -> SideGradients:
-        self._set_modes()
+        self.set_modes()
         return super()._open_gradients()
 
-    def _set_modes(self) -> None:
+    def set_modes(self) -> None:
         """Undo what others did to the modes of the layers since the last pass."""
-        if self._coupled:
+        if self.coupled:
             normalise_by_batch(self.model)
         elif self.model.training:
             self.model.eval()
@@ -161,25 +163,26 @@ class SupervisedProcess(GradientProcess):
 
     def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return each row's own error twice; a row's error towards the other side's target is never used."""
-        assert self._batch is not None
-        self._set_modes()
-        if not self._coupled:
-            inputs, labels = (torch.cat(parts)[rows] for parts in zip(*map(_pair, self._batch), strict=True))
-            error = self._errors_of(inputs, labels)
+        assert self.batch is not None
+        self.set_modes()
+        if not self.coupled:
+            inputs, labels = (torch.cat(parts)[rows] for parts in zip(*map(_pair, self.batch), strict=True))
+            error = self.errors_of(inputs, labels)
             return error, self.objective.forget_error(error)
         is_forget = rows >= self.pairs
         error = torch.zeros(len(rows), device=self.device, dtype=self.dtype)
-        for part, first, mask in zip(self._batch, (0, self.pairs), (~is_forget, is_forget), strict=True):
+        for part, first, mask in zip(self.batch, (0, self.pairs), (~is_forget, is_forget), strict=True):
             if bool(mask.any()):
                 numbers = rows[mask] - first
                 with self.statistics.measuring():
-                    found = self._errors_of(part.inputs[numbers], part.labels[numbers])
+                    found = self.errors_of(part.inputs[numbers], part.labels[numbers])
                 error = error.masked_scatter(mask, found)
         return error, self.objective.forget_error(error)
 
-    def _errors_of(self, inputs: Tensor, labels: Tensor) -> Tensor:
+    def errors_of(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the squared error of each example, (n,)."""
         returned = forward(self.model, inputs)
-        return self._error(outputs_of(returned, labels, self.data.num_classes), labels)
+        return self.error_of(outputs_of(returned, labels, self.data.num_classes), labels)
 
     @torch.no_grad()
     def _descend(self, direction: Tensor) -> bool:
@@ -199,8 +202,8 @@ class SupervisedProcess(GradientProcess):
     def quality(self) -> Quality:
         """Return the mean squared errors of up to 128 retain and forget examples each, in eval mode."""
         self.model.eval()
-        inputs, labels = (torch.cat(parts) for parts in zip(*map(_pair, self._probe), strict=True))
-        errors = self._errors_of(inputs, labels).split([len(probe) for probe in self._probe])
+        inputs, labels = (torch.cat(parts) for parts in zip(*map(_pair, self.probe), strict=True))
+        errors = self.errors_of(inputs, labels).split([len(probe) for probe in self.probe])
         return Quality(*torch.stack([side.mean() for side in errors]).tolist())
 
     def state_dict(self) -> dict[str, Any]:
@@ -209,7 +212,7 @@ class SupervisedProcess(GradientProcess):
             **super().state_dict(),
             "statistics": self.statistics.state_dict(),
             "orders": [order.state_dict() for order in self._orders],
-            "batch": None if self._batch is None else [[part.inputs, part.labels] for part in self._batch],
+            "batch": None if self.batch is None else [[part.inputs, part.labels] for part in self.batch],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -218,9 +221,9 @@ class SupervisedProcess(GradientProcess):
         self.statistics.load_state_dict(state["statistics"])
         for order, left in zip(self._orders, state["orders"], strict=True):
             order.load_state_dict(left)
-        self._batch = None
+        self.batch = None
         if state["batch"] is not None:
-            self._batch = tuple(self._move(LabelledSet(*tensors)) for tensors in state["batch"])
+            self.batch = tuple(self._move(LabelledSet(*tensors)) for tensors in state["batch"])
 
 
 def _pair(part: LabelledSet) -> tuple[Tensor, Tensor]:

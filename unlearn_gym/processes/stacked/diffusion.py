@@ -23,7 +23,7 @@ class StackedDiffusion(Stack):
     def __init__(self, process: DiffusionProcess, copies: int) -> None:
         super().__init__(process, copies)
         self._orders = [
-            [Shuffled(len(part), generator) for part in (process._keep, process._forget)]
+            [Shuffled(len(part), generator) for part in (process.keep, process.forget)]
             for generator in self._generators
         ]
         self._raws = [self._raw(i) for i in range(copies)]
@@ -31,7 +31,7 @@ class StackedDiffusion(Stack):
 
     def _raw(self, copy: int) -> RawDraw:
         keep, forget = self._orders[copy]
-        return self._process._draw_raw(self._generators[copy], keep, forget, self.pairs)
+        return self._process.draw_raw(self._generators[copy], keep, forget, self.pairs)
 
     def _draw(self, copy: int) -> None:
         self._raws[copy] = self._raw(copy)
@@ -42,7 +42,7 @@ class StackedDiffusion(Stack):
 
     def _join(self) -> list[Draw]:
         joined = {key: torch.cat([getattr(raw, key) for raw in self._raws]) for key in vars(self._raws[0])}
-        self._latents = self._process._noise(RawDraw(**joined))
+        self._latents = self._process.noised(RawDraw(**joined))
         draw = self._latents.draw
         fields = (draw.uniform, draw.delta_retain, draw.delta_forget)
         return [Draw(*row) for row in torch.stack(fields).view(3, self.copies, -1).cpu().unbind(1)]
@@ -59,7 +59,7 @@ class StackedDiffusion(Stack):
         return Measured([Pass(slice(0, 2 * self.pairs), *self._errors(self._latents, self._copies_first))])
 
     def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return self._process._errors_of(self._process._noise(self._raws[copy]), rows)
+        return self._process.errors_of(self._process.noised(self._raws[copy]), rows)
 
     def _errors(self, latents: Latents, arrange: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         inputs = [latents.noisy, latents.timesteps, *([] if latents.labels is None else [latents.labels])]
@@ -69,7 +69,7 @@ class StackedDiffusion(Stack):
         return retain, forget
 
     def _probe(self) -> tuple[Tensor, Tensor]:
-        retain, forget = self._errors(self._process._probe, self._for_all)
+        retain, forget = self._errors(self._process.probe, self._for_all)
         return retain[:, :PROBE_SIZE].mean(1), forget[:, PROBE_SIZE:].mean(1)
 
     def _stream_state(self, copy: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Stack(ABC):
         self.network = StackedNetwork(process.model, copies)
         self._last = self.weights.detach().clone()
         self._last_statistics = self._statistics_copy()
-        self._rule = batched(process._make_optimizer(), self.weights.detach())
+        self._rule = batched(process.make_optimizer(), self.weights.detach())
         self._generators = [Generator() for _ in range(copies)]
         self._lambdas = [LAMBDA_0] * copies
         self.signals: list[Signals] = [UNKNOWN] * copies
@@ -143,7 +143,7 @@ class Stack(ABC):
         with torch.no_grad():
             self._probe()
         rows = torch.arange(2 * self.pairs, device=self.weights.device)
-        if not self._process._coupled:
+        if not self._process.coupled:
             few = trial.rows_to_try(self.pairs, rows.device)
             trial.check_rows(functools.partial(self._single_errors, 0), few)
         weights = (rows + 1.0).to(self.weights)
@@ -155,7 +155,7 @@ class Stack(ABC):
 
     def _agrees(self, copy: int, weights: Tensor, loss: Tensor, found: Tensor) -> bool:
         """Compare the weighted loss and the gradient of one copy with the single process's."""
-        rows, parameters = torch.arange(len(weights), device=weights.device), self._process._parameters
+        rows, parameters = torch.arange(len(weights), device=weights.device), self._process.parameters
         expected = (weights * torch.stack(self._single_errors(copy, rows))).sum()
         same = torch.isclose(loss, expected, rtol=trial.tolerance(loss.dtype))
         return bool(same) and trial.agree(found, gradient(expected, parameters), parameters)

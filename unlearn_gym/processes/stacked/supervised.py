@@ -41,7 +41,7 @@ class Request:
     @classmethod
     def of(cls, process: SupervisedProcess) -> Request:
         """Return the request that the process has now."""
-        return cls(process._sets, process._probe, process._original[0])
+        return cls(process.sets, process.probe, process.original[0])
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class StackedSupervised(Stack):
         self._picks[copy] = self._pick(copy)
 
     def _pick(self, copy: int) -> list[Picks]:
-        pad, mirror = self._process._pad, self._process._mirror
+        pad, mirror = self._process.pad, self._process.mirror
         generator = self._generators[copy]
         return [
             Picks(order.take(self.pairs), draw_moves(self.pairs, generator, pad=pad, mirror=mirror))
@@ -124,17 +124,17 @@ class StackedSupervised(Stack):
         rows = torch.stack([each.rows for each in picks]) + self._starts[part]
         rows = rows.flatten().to(pool.inputs.device)
         inputs = pool.inputs[rows]
-        if self._process._pad or self._process._mirror:
+        if self._process.pad or self._process.mirror:
             moves = Moves(
                 torch.cat([each.moves.offsets for each in picks], 1),
                 torch.cat([each.moves.turned for each in picks]),
             )
-            inputs = move(inputs, moves, pad=self._process._pad)
+            inputs = move(inputs, moves, pad=self._process.pad)
         shape = (self.copies, self.pairs)
         return LabelledSet(inputs.unflatten(0, shape), pool.labels[rows].unflatten(0, shape))
 
     def _pass(self) -> Measured:
-        self._process._set_modes()
+        self._process.set_modes()
         statistics, passes = self.network.statistics, []
         for part, batch in enumerate(self._batch):
             outputs, statistics = self.network(statistics, batch.inputs)
@@ -144,17 +144,17 @@ class StackedSupervised(Stack):
         return Measured(passes, statistics)
 
     def _error(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        return self._process._error(outputs.flatten(0, 1), labels.flatten(0, 1)).unflatten(
+        return self._process.error_of(outputs.flatten(0, 1), labels.flatten(0, 1)).unflatten(
             0, outputs.shape[:2]
         )
 
     def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        process, before = self._process, self._process._batch
-        process._batch = tuple(LabelledSet(side.inputs[copy], side.labels[copy]) for side in self._batch)
+        process, before = self._process, self._process.batch
+        process.batch = tuple(LabelledSet(side.inputs[copy], side.labels[copy]) for side in self._batch)
         try:
             return process.errors(rows)
         finally:
-            process._batch = before
+            process.batch = before
             process.statistics.discard()
 
     def _probe(self) -> tuple[Tensor, Tensor]:
@@ -190,7 +190,7 @@ class StackedRegression(StackedSupervised):
     """N copies of a regression process, each with the problem that its own start drew."""
 
     def __init__(self, process: RegressionProcess, copies: int) -> None:
-        self._source, self._numbers = process, [process._number] * copies
+        self._source, self._numbers = process, [process.number] * copies
         super().__init__(process, copies)
 
     def start(self, rng: np.random.Generator) -> Start:
@@ -205,7 +205,7 @@ class StackedRegression(StackedSupervised):
 
     def _go_to(self, copy: int, number: int) -> None:
         if number != self._numbers[copy]:
-            self._source._go_to(number)
+            self._source.go_to(number)
             self._requests[copy], self._numbers[copy] = Request.of(self._source), number
 
     def _stream_state(self, copy: int) -> dict[str, Any]:
