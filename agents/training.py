@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
+import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -185,12 +187,18 @@ def stored_config(folder: str) -> dict[str, Any]:
     """Read the configuration of the run in ``folder``.
 
     Raises:
-        UserError: if there is none, or it is none of ``train_agent.py``.
+        UserError: if there is none, or it is not as ``train_agent.py`` wrote it.
     """
     path = user_path(folder) / CONFIG
     if not path.is_file():
         raise UserError(f"{folder} holds no run ({CONFIG} is missing); give the output folder of one.")
     values = {**configs.read_file(path), "output": folder, "resume": folder}
+    first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    if re.fullmatch(r"# sha256 [0-9a-f]{64}", first) and first != _seal(rest):
+        raise UserError(
+            f"{path} was changed or damaged, and a resumed run keeps its settings; put it back as it was, "
+            "or train again."
+        )
     return dataclasses.asdict(cli.check(TrainConfig, values, str(path)))
 
 
@@ -283,4 +291,10 @@ def _write_config(folder: Path, config: TrainConfig, agent: Learner) -> None:
     values["hyperparameters"] = dataclasses.asdict(agent.settings)
     values["output"] = str(folder)
     values["overwrite"] = False
-    write_text(folder / CONFIG, yaml.safe_dump(values, sort_keys=False))
+    text = yaml.safe_dump(values, sort_keys=False)
+    write_text(folder / CONFIG, f"{_seal(text)}\n{text}")
+
+
+def _seal(text: str) -> str:
+    """Return the first line of a configuration: of a file that was cut, the rest would be read as defaults."""
+    return f"# sha256 {hashlib.sha256(text.encode()).hexdigest()}"

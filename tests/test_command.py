@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 
@@ -28,6 +30,38 @@ def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
 def test_what_cannot_be_prepared_is_a_sentence(arguments, sentence, capsys):
     assert main(["prepare", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["no_such"],
+        ["--no-such-flag"],
+        ["list", "surplus"],
+        ["check", "--samples", "x"],
+        ["prepare", "--device"],
+    ],
+)
+def test_wrong_words_are_one_sentence(words, capsys):
+    assert main(words) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and printed.endswith(" --help.\n") and printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "status", "sentence"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), 143, "stopped by SIGTERM; "),
+        (lambda: os.kill(os.getpid(), signal.SIGINT), 130, "stopped by SIGINT; "),
+        (lambda: os.mkdir("/no/such/folder/x"), 2, "error: "),
+    ],
+)
+@pytest.mark.parametrize("command", ["prepare", "check"])
+def test_signals_and_the_system_end_in_a_sentence(command, ended_by, status, sentence, capsys, monkeypatch):
+    monkeypatch.setattr(f"unlearn_gym.__main__.{command}", lambda *_: ended_by())
+    assert main([command, "digits"]) == status
+    printed = capsys.readouterr().err
+    assert printed.startswith(sentence) and printed.count("\n") == 1
 
 
 def test_classifiers_are_prepared(capfd, tmp_path, monkeypatch):

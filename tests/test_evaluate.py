@@ -244,6 +244,8 @@ def test_an_agent_file_that_raises_is_one_sentence(where, statement, call, tmp_p
     [
         ("raise ValueError('no λ')", "mine.py, line 14, in predict raised ValueError: no λ"),
         ("return np.array([np.nan]), None", "is not one finite λ"),
+        ("return None", "predict returned None, not the action and the state"),
+        ("return np.array([0.5, 0.5])", "predict returned array([0.5, 0.5]), not the action and the state"),
     ],
 )
 def test_an_agent_that_raises_in_its_run_costs_only_its_own_row(statement, cause, jobs, call, tmp_path):
@@ -257,6 +259,21 @@ def test_an_agent_that_raises_in_its_run_costs_only_its_own_row(statement, cause
     assert "All other runs are kept" in last
     kept = [path.name.partition("-seed")[0] for path in (tmp_path / "reports" / "runs").glob("*.json")]
     assert sorted(set(kept)) == ["before", "static-0.5"] and len(kept) == 6
+
+
+def test_the_home_folder_may_be_written_short(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    file = tmp_path / "home" / "mine.py"
+    file.write_text(AGENT, encoding="utf-8")
+    (tmp_path / "home" / "mine.yaml").write_text("seeds: 1\nenv: Quadratic-v0\n", encoding="utf-8")
+    words = ("--config=~/mine.yaml", "--agents", "~/mine.py:Mine", "--output", "~/report")
+    assert call(*words)[0] == 0
+    first = set((tmp_path / "home" / "report" / "runs").glob("*.json"))
+    assert len(first) == 2 and not (tmp_path / "~").exists()
+    file.write_text(AGENT.replace("0.6", "0.7"), encoding="utf-8")
+    assert call(*words)[0] == 0  # another file is another agent, here too
+    assert len(set((tmp_path / "home" / "report" / "runs").glob("*.json")) - first) == 1
 
 
 def test_jobs_is_left_out_of_the_command():

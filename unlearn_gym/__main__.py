@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gymnasium import registry
 
+from unlearn_gym import cli
 from unlearn_gym.cache import CACHE_VARIABLE, cache_dir
 from unlearn_gym.commands import COMMANDS, run
 from unlearn_gym.errors import UserError
@@ -92,12 +93,24 @@ def check(name: str, samples: int, picture: str | None) -> None:
         print(line)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise UserError(f"{message}; see {self.prog} --help.")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line and return its exit status; see ``cli.status``."""
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0] in COMMANDS:
         return run(words[0], words[1:])
-    parser = argparse.ArgumentParser(prog="python -m unlearn_gym", description=__doc__)
+    return cli.status(lambda: _run(words))
+
+
+def _run(words: list[str]) -> None:
+    parser = _Parser(prog="python -m unlearn_gym", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("list", help="list ids, agents and the cache folder (the default)")
     prepared = commands.add_parser(
@@ -120,22 +133,14 @@ def main(arguments: list[str] | None = None) -> int:
     checked.add_argument("--picture", help="PNG of 20 samples of every label of the original model")
     for name, text in COMMANDS.items():
         commands.add_parser(name, help=text)
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "prepare":
-            given = {name: vars(options)[name] for name, *_ in CLASSIFIER_OPTIONS if name in options}
-            prepare(options.task, options.device, given)
-        elif options.command == "check":
-            check(options.task, options.samples, options.picture)
-        else:
-            print(listing())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; the same command goes on where it was.", file=sys.stderr)
-        return 130
-    return 0
+    options = parser.parse_args(words)
+    if options.command == "prepare":
+        given = {name: vars(options)[name] for name, *_ in CLASSIFIER_OPTIONS if name in options}
+        prepare(options.task, options.device, given)
+    elif options.command == "check":
+        check(options.task, options.samples, options.picture)
+    else:
+        print(listing())
 
 
 if __name__ == "__main__":

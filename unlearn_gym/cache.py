@@ -7,6 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
+from unlearn_gym.files import user_path
+
 CACHE_VARIABLE = "UNLEARN_GYM_CACHE"
 
 
@@ -16,4 +18,4 @@ def cache_dir() -> Path:
     The folder may not exist yet; whoever writes there makes it.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("unlearn_gym"))
+    return user_path(chosen) if chosen else Path(platformdirs.user_cache_dir("unlearn_gym"))

@@ -18,6 +18,7 @@ from jsonargparse.typing import restricted_number_type
 
 from unlearn_gym import configs, words
 from unlearn_gym.errors import UserError
+from unlearn_gym.files import user_path
 from unlearn_gym.stopping import stopped_by_signals
 
 ConfigType = TypeVar("ConfigType")
@@ -93,7 +94,7 @@ def parse(
         if defaults:
             parser.set_defaults(dict(defaults))
         for file in files:
-            given = ["--config", _content(config_type, Path(file)), *given]
+            given = ["--config", _content(config_type, user_path(file)), *given]
         if entries:
             values = parser.parse_args([word for word in given if not word.startswith(PRINT)])
             whole = {name: words.merged(values[name], found) for name, found in entries.items()}

@@ -34,7 +34,7 @@ class WriteError(UserError, OSError):
     """A file or folder could not be written; the message says which, why and what to do."""
 
 
-def user_path(path: str | Path) -> Path:
+def user_path(path: str | os.PathLike[str]) -> Path:
     """Return ``path`` with ``~`` as the home folder.
 
     Raises:

@@ -35,7 +35,7 @@ def import_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickle look their module up
     try:
         specification.loader.exec_module(module)
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:  # a foreign file raises anything
         del sys.modules[name]
         if may_be_a_signal(error):
             raise
@@ -58,7 +58,7 @@ def blamed(what: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:  # a foreign file raises anything
         place = _place(error)
         if place is None or may_be_a_signal(error):
             raise

@@ -106,6 +106,34 @@ def test_record_survives_the_disk(tmp_path):
     assert json.loads((tmp_path / "x.json").read_text())["values"]["b"] is None
 
 
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-20]),
+    "a list": lambda path: path.write_text("[]"),
+    "empty": lambda path: path.write_text("{}"),
+    "no text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "nested": lambda path: path.write_text("[" * 100_000),
+    "a digit": lambda path: path.write_text(path.read_text().replace('"seed": 1000', '"seed": 1001')),
+    "other pictures": lambda path: path.with_suffix(".npz").write_bytes(b"PK"),
+    "no pictures": lambda path: path.with_suffix(".npz").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_record_is_made_again(damage, campaign, tmp_path):
+    campaign = replace(campaign, contestants=(constant(0.5),), seeds=(1000,))
+    expected = evaluate(campaign, tmp_path, progress=False)
+    record, path = expected.of("static:0.5")[0], expected.paths["static:0.5", 1000]
+    record.pictures["squares"] = np.zeros((1, 2, 2, 1), np.uint8)
+    save_record(record, path)
+    damage(path)
+    with pytest.raises(UserError, match="is damaged; delete it"):
+        load_record(path)
+    with pytest.warns(UserWarning, match="static-0.5-seed1000.* is damaged; this run is made again"):
+        found = evaluate(campaign, tmp_path, progress=False)
+    assert found.of("static:0.5")[0].run.rewards == record.run.rewards
+    assert load_record(path).seed == 1000
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -124,7 +152,7 @@ def test_bad_campaigns(campaign, change, sentence):
     ("change", "sentence"),
     [
         ({"env_id": "unlearn_gym/Nothing-v0"}, "choose one of .*Quadratic-v0"),
-        ({"env_id": "no_such_module:X-v0"}, "no_such_module:X-v0' is not known"),
+        ({"env_id": "no_such_module:X-v0"}, "The module 'no_such_module' cannot be imported"),
         ({"env_kwargs": {"colour": 1}}, "no keyword 'colour'; allowed are best_lambda"),
         ({"metrics": ("fid_forget",)}, "does not measure 'fid_forget'"),
         ({"metrics": ("fud",)}, "no metric 'fud'"),

@@ -63,7 +63,9 @@ def test_a_name_is_shown_as_it_is_wherever_it_stands(name, tmp_path):
     assert found.text.count(" ".join(name.split())) >= len(shown) + 3  # title, heading, both cells
 
 
-def test_a_report_about_hostile_names_is_a_report(campaign, tmp_path):
+def test_a_report_about_hostile_names_is_a_report(campaign, tmp_path, monkeypatch):
+    classes = dict(enumerate(HOSTILE[:6]))
+    monkeypatch.setattr("unlearn_gym.envs.quadratic.QuadraticEnv.class_names", classes, raising=False)
     agents = tuple(replace(constant(0.5), name=name, group=name, description=name) for name in HOSTILE[:6])
     whole = replace(
         campaign, contestants=agents, seeds=(0, 1), env_kwargs={"horizon": 2}, baseline=HOSTILE[0]
@@ -75,7 +77,17 @@ def test_a_report_about_hostile_names_is_a_report(campaign, tmp_path):
     assert found.tags <= PLAIN
     assert all(address.startswith("data:image/png;base64,") for address in found.addresses)
     assert len(found.addresses) == len(pictures)
-    for name in HOSTILE[:6]:
-        assert name in found.text
+    for number, name in enumerate(HOSTILE[:6]):
+        assert name in found.text and f"{number} {name}" in found.text
     assert "python `evaluate.py` <b> |" in found.text
     assert main_grid(whole, findings, ["return"]).rich("[/]").row_count == 7  # rich does not read brackets
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [({0: "0", 1: "cat"}, True), ({0: "0", 1: "1"}, False), ({}, False)]
+)
+def test_the_report_names_the_classes(names, said, campaign, tmp_path):
+    campaign = replace(campaign, contestants=(constant(0.5),), seeds=(0,))
+    findings = replace(evaluate(campaign, tmp_path, progress=False), class_names=names)
+    text = save_report(campaign, findings, (), "command", tmp_path).read_text(encoding="utf-8")
+    assert ("Classes: 0 0, 1 cat." in text) == said == ("Classes: " in text)

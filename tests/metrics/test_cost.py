@@ -1,5 +1,7 @@
 """Passes of banks of 10 rows, counted by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,26 @@ def test_a_plain_network():
         loss.backward()
     network(torch.ones(7, 3)).sum().backward()
     assert (passes.forward_rows, passes.backward_rows) == (5 + 4 + 2, 5 + 2 + 2)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda outputs: SimpleNamespace(logits=outputs),
+        lambda outputs: {"logits": outputs},
+        lambda outputs: (outputs, "more"),
+        lambda outputs: SimpleNamespace(sample=outputs),
+    ],
+    ids=["logits", "dictionary", "tuple", "sample"],
+)
+def test_a_network_with_outputs_of_another_form(form):
+    network = torch.nn.Linear(3, 2)
+    network.forward = lambda inputs, plain=network.forward: form(plain(inputs))
+    with PassCounter(network) as passes:
+        found = network(torch.ones(5, 3))
+        outputs = found if isinstance(found, tuple) else tuple(getattr(found, "__dict__", found).values())
+        outputs[0].sum().backward()
+    assert (passes.forward_rows, passes.backward_rows) == (5, 5)
 
 
 def counted(bank, state, labels="different", **settings):

@@ -277,5 +277,9 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "all frozen": (_all_frozen, "no trainable weights"),
     "lazy": (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(CLASSES)), "were never passed"),
+    "renormalised embedding": (
+        lambda: nn.Sequential(nn.Embedding(5, 4, max_norm=1.0), nn.Flatten(), nn.Linear(256, CLASSES)),
+        "Embedding 0 has max_norm=1, so that measuring it would move its weights",
+    ),
 }
 """Name → network that no loss can be computed of, and a part of the sentence that says so."""

@@ -25,7 +25,7 @@ FLAGS: dict[str, dict[str, str]] = {
         **{"--total-timesteps": "count", "--seed": "seed", "--n-envs": "count", "--log-every": "count"},
         **{"--checkpoint-every": "natural", "--env": "word", "--agent": "word", "--device": "device"},
         **{"--progress-bar": "switch", "--overwrite": "switch", "--resume": "word", "--config": "word"},
-        **{"--env-kwargs.horizon": "count", "--env-kwargs.alpha": "rate", "--env-kwargs": "mapping"},
+        **{"--env-kwargs.horizon": "count", "--env-kwargs.alpha": "weight", "--env-kwargs": "mapping"},
         **{"--hyperparameters.gamma": "unit", "--hyperparameters.learning_rate": "rate"},
         **{"--hyperparameters.n_steps": "count", "--hyperparameters.ent_coef": "word"},
         **{"--hyperparameters": "mapping", "--no-such-flag": "word"},

@@ -85,6 +85,10 @@ TEXTS: dict[str, tuple[Wrong, ...]] = {
         *map(Odd, (str(2**32), str(2**63), str(2**80))),
     ),
     "rate": (*map(Wrong, ("0", "-1", "nan", "inf", "-inf", "fast", "", "[0.1]", "{}")), Odd("1e300")),
+    "weight": (
+        *map(Wrong, ("-1", "nan", "inf", "-inf", "much", "", "[0.1]", "{}")),
+        *map(Odd, ("0", "1e300")),
+    ),
     "unit": (*map(Wrong, ("-0.1", "1.1", "nan", "inf", "x", "", "[0.5]")),),
     "switch": (*map(Wrong, ("maybe", "2", "", "[]", "nan")),),
     "word": (

@@ -30,6 +30,7 @@ from unlearn_gym.evaluation.benchmark_publish import publish_benchmark
 from unlearn_gym.evaluation.publish import publish
 from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.studies import run_study
+from unlearn_gym.files import user_path
 from unlearn_gym.methods import METHODS
 from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.run_lock import alone_in
@@ -99,12 +100,12 @@ def contestant(spec: str) -> Contestant:
     if zipped:
         fingerprint = "".join(file_digest(part) for part in zipped if part.exists())
         return Contestant(spec, partial(resolve, spec), "learned", fingerprint)
-    file = Path(spec.partition(".py:")[0] + ".py")
+    file = user_path(spec.partition(".py:")[0] + ".py")
     if trained is not None:
         folder = trained.parent if trained.name == artefact.FILE else trained
         return Contestant(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(trained), folder)
     if file.is_file():
-        saved = [Path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
+        saved = [user_path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
         fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())
         return Contestant(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
     settings = configs.table(spec.split(":")[0])
@@ -178,6 +179,7 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
     options = cli.parse(
         Options, cli.with_experiment(words), description=__doc__ or "", program=shlex.join(program)
     )
+    options = replace(options, output=str(user_path(options.output)))
     with alone_in(Path(options.output)):
         run(options, shlex.join([*program, *without_jobs(words)]))
 

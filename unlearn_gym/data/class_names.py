@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unlearn_gym.data.labels import Labels
 from unlearn_gym.errors import UserError
+from unlearn_gym.files import user_path
 
 ClassNames = Sequence[str] | Mapping[str, int] | Mapping[int, str] | str | os.PathLike[str]
 """Names in the order of their numbers, a mapping from names to numbers or back, or a JSON file of either."""
@@ -88,7 +89,7 @@ def read_class_names(given: ClassNames, num_classes: int) -> dict[str, int]:
     Raises:
         UserError: if it is none of that, or two names share a number, or a number is not the network's.
     """
-    content: Any = _from_file(Path(given).expanduser()) if isinstance(given, str | os.PathLike) else given
+    content: Any = _from_file(user_path(given)) if isinstance(given, str | os.PathLike) else given
     pairs: list[tuple[Any, Any]]
     if isinstance(content, Mapping):
         pairs = [(value, key) if isinstance(value, str) else (key, value) for key, value in content.items()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.files import user_path
 
 DATA_VARIABLE = "UNLEARN_GYM_DATA"
 SPLITS = ("train", "test")
@@ -81,7 +82,7 @@ def _known(name: str) -> HubDataset:
 
 
 def _root() -> Path:
-    return Path(os.environ[DATA_VARIABLE]).expanduser()
+    return user_path(os.environ[DATA_VARIABLE])
 
 
 def _downloaded(name: str, dataset: HubDataset, split: str) -> list[Path]:

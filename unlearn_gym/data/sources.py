@@ -19,6 +19,7 @@ from unlearn_gym.data.pixels import PixelFormat, decode
 from unlearn_gym.data.rows import Rows, are_rows
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
+from unlearn_gym.files import user_path
 
 Source = Any
 """See ``load_images``."""
@@ -120,7 +121,7 @@ def _read(source: Source, form: PixelFormat) -> list[Part]:
     if isinstance(source, Tensor | np.ndarray):
         return [arrays.read_array(source, None, form, name)]
     if isinstance(source, str | os.PathLike):
-        return [_read_path(Path(source).expanduser(), form)]
+        return [_read_path(user_path(source), form)]
     if isinstance(source, Image.Image):
         return [Part(decode([(source, name)], form, name))]
     if are_rows(source):
@@ -171,7 +172,7 @@ def _named(images: Iterable[Any], name: str) -> Iterable[tuple[Path | bytes | Im
         if isinstance(image, dict):  # the ``datasets`` library's Image(decode=False)
             image = image.get("bytes") or image.get("path")
         if isinstance(image, str | os.PathLike):
-            yield _existing(Path(image).expanduser()), str(image)
+            yield _existing(user_path(image)), str(image)
         else:
             yield image, f"image {number} of {name}"
 

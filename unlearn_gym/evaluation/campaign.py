@@ -131,6 +131,7 @@ class Findings:
         notes: what could not be measured and why.
         paths: (row, seed) → file of the record.
         examples: title → images of the training data, uint8 of shape (n, height, width, channels).
+        class_names: number → name of the classes; empty where there are none.
     """
 
     records: tuple[Record, ...]
@@ -140,6 +141,7 @@ class Findings:
     notes: tuple[str, ...]
     paths: dict[tuple[str, int], Path]
     examples: dict[str, np.ndarray] = field(default_factory=dict)
+    class_names: dict[int, str] = field(default_factory=dict)
 
     def of(self, name: str) -> list[Record]:
         """Return a row's records in the order of the seeds."""

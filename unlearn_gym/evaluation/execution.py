@@ -16,7 +16,7 @@ from unlearn_gym import workers
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.bench import Bench
 from unlearn_gym.evaluation.campaign import Campaign, Findings
-from unlearn_gym.evaluation.records import Record, load_record, record_path, save_record
+from unlearn_gym.evaluation.records import Record, is_kept, load_record, record_path, save_record
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.user_code import blamed
 
@@ -30,7 +30,8 @@ def evaluate(
     """Measure what is not yet measured, and return everything.
 
     Every finished run is written to ``output/runs`` at once; a run found there, with the same settings and
-    code, is not made again. Every process computes on one thread: the numbers do not depend on ``jobs``.
+    code, is not made again, unless it is damaged. Every process computes on one thread: the
+    numbers do not depend on ``jobs``.
 
     Args:
         campaign: what to measure.
@@ -53,7 +54,7 @@ def evaluate(
             for seed in campaign.seeds
             for row in rows
         }
-        todo = [place for place, path in paths.items() if not path.exists()]
+        todo = [place for place, path in paths.items() if not is_kept(path)]
         bench.check()
         runs.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is noticed before any run
         failed: dict[str, UserError] = {}
@@ -85,6 +86,7 @@ def evaluate(
         notes=bench.judge.notes(),
         paths=paths,
         examples=bench.judge.examples(),
+        class_names=getattr(bench.env.unwrapped, "class_names", {}),
     )
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import warnings
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.run import Run
-from unlearn_gym.files import atomic_write, write_json
+from unlearn_gym.files import atomic_write, user_path, write_json
 
-FORMAT = 2
+FORMAT = 3
 PACKAGES = ("data", "models", "objectives", "processes", "methods", "metrics", "envs", "agents")
 CODE = {**dict.fromkeys(PACKAGES, "*.py"), "evaluation": "*judge*.py"}
 """Package → files whose source is part of the digest: a run is never taken for one of other code. Of the
@@ -65,7 +67,7 @@ def file_digest(path: Path) -> str:
 def stamps(env_kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return name, size and time of every file that a keyword names, so that a changed model is run anew."""
     texts = [str(value) for value in env_kwargs.values() if isinstance(value, str | os.PathLike)]
-    named = [Path(text).expanduser() for text in texts if text]
+    named = [user_path(text) for text in texts if text]
     files = sorted(
         file for path in named for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()
     )
@@ -84,27 +86,64 @@ def slug(name: str) -> str:
 
 
 def save_record(record: Record, path: Path) -> None:
-    """Write the pictures, then the JSON, each whole or not at all: the JSON says that the run is done."""
+    """Write the pictures, then the JSON, each whole or not at all: the JSON says that the run is done.
+
+    The JSON holds the checksums of itself and of the pictures, so that damage is noticed.
+    """
+    archive = path.with_suffix(".npz")
     if record.pictures:
-        with atomic_write(path.with_suffix(".npz")) as temporary:
+        with atomic_write(archive) as temporary:
             np.savez_compressed(temporary, **record.pictures)  # type: ignore[arg-type]
-    run = None if record.run is None else asdict(record.run)
-    classes = {metric: _to_json(values) for metric, values in record.classes.items()}
-    content = {"name": record.name, "seed": record.seed, "values": _to_json(record.values), "run": run}
-    write_json(path, content | {"classes": classes})
+    content = {
+        "name": record.name,
+        "seed": record.seed,
+        "values": _to_json(record.values),
+        "run": None if record.run is None else asdict(record.run),
+        "classes": {metric: _to_json(values) for metric, values in record.classes.items()},
+        "pictures": file_digest(archive) if record.pictures else None,
+    }
+    write_json(path, content | {"sha256": _checksum(content)})
 
 
 def load_record(path: Path) -> Record:
-    """Read what ``save_record`` wrote."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    values = _from_json(content["values"])
+    """Read what ``save_record`` wrote.
+
+    Raises:
+        UserError: when the JSON or the pictures beside it are not what was written.
+    """
+    archive = path.with_suffix(".npz")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        whole = content.pop("sha256") == _checksum(content)
+        if not whole or (content["pictures"] and file_digest(archive) != content["pictures"]):
+            raise ValueError("other checksums")
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"The record {path} is damaged; delete it, and the same evaluation makes it again."
+        ) from error
+    pictures: dict[str, np.ndarray] = {}
+    if content["pictures"]:
+        with np.load(archive, allow_pickle=False) as opened:
+            pictures = {title: opened[title] for title in opened.files}
     classes = {metric: _from_json(found) for metric, found in content["classes"].items()}
     run = None if content["run"] is None else Run(**content["run"])
-    pictures: dict[str, np.ndarray] = {}
-    if path.with_suffix(".npz").exists():
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as archive:
-            pictures = {title: archive[title] for title in archive.files}
-    return Record(content["name"], content["seed"], values, run, pictures, classes)
+    return Record(content["name"], content["seed"], _from_json(content["values"]), run, pictures, classes)
+
+
+def is_kept(path: Path) -> bool:
+    """Say whether there is a whole record; of a damaged one, which is to be made again, warn."""
+    if not path.exists():
+        return False
+    try:
+        load_record(path)
+    except UserError:
+        warnings.warn(f"The record {path} is damaged; this run is made again.", stacklevel=3)
+        return False
+    return True
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _to_json(values: dict[str, float]) -> dict[str, float | None]:

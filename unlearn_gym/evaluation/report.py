@@ -44,6 +44,7 @@ def save_report(
     sections = [
         f"# Unlearning with {escape(campaign.env_id)}",
         _setting(campaign, command),
+        *_classes(findings),
         *_rows(campaign),
         "## What was found",
         "\n".join(
@@ -87,6 +88,14 @@ def _setting(campaign: Campaign, command: str) -> str:
         f"{code(command)}\n\nEnvironment keywords:{keywords}. Seeds: {seeds}; every agent starts from the same "
         "weights and sees the same minibatches and noise at one seed (common random numbers)."
     )
+
+
+def _classes(findings: Findings) -> list[str]:
+    """Say which class has which number, where classes have names: a wrong numbering is seen here."""
+    names = findings.class_names
+    if all(name == str(number) for number, name in names.items()):
+        return []
+    return [f"Classes: {', '.join(f'{number} {escape(name)}' for number, name in names.items())}."]
 
 
 def _rows(campaign: Campaign) -> list[str]:

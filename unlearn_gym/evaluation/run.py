@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from torch import nn
 
+from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.rules import seeded_globals
 from unlearn_gym.metrics.cost import PassCounter
 
@@ -94,6 +95,9 @@ def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> 
             the observation that the action was chosen on, after each step.
         seed: of every draw; the global generators are seeded too, for agents that draw from them, and put back.
         deterministic: passed to ``predict``.
+
+    Raises:
+        UserError: when ``predict`` returns anything but an action, one finite number, and a state.
     """
     model = network(env)
     env.action_space.seed(seed)  # agents may sample from it
@@ -114,9 +118,10 @@ def _rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool) -> Run:
     run = Run(observations=[[float(value) for value in observation]])
     state, start, terminated, truncated = None, np.ones(1, dtype=bool), False, False
     while not (terminated or truncated):
-        action, state = agent.predict(
-            observation, state=state, episode_start=start, deterministic=deterministic
-        )
+        chosen = agent.predict(observation, state=state, episode_start=start, deterministic=deterministic)
+        if not (isinstance(chosen, tuple) and len(chosen) == 2):
+            raise UserError(f"predict returned {chosen!r:.60}, not the action and the state; return both.")
+        action, state = chosen
         began = time.perf_counter()
         following, reward, terminated, truncated, info = env.step(action)
         run.add(following, float(reward), info, time.perf_counter() - began)

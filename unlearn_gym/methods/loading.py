@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.files import user_path
 from unlearn_gym.user_code import blamed, import_file
 
 METHODS: dict[str, str] = {
@@ -65,7 +66,7 @@ def load_method(path: str | Path) -> Any:
     Raises:
         UserError: naming the contract, when the file lacks the class or the class lacks the method.
     """
-    path = Path(path)
+    path = user_path(path)
     kind = getattr(import_file(path), "UnlearningMethod", None)
     if not inspect.isclass(kind):
         raise UserError(f"{path} has no class UnlearningMethod; it needs a {CONTRACT}.")

@@ -7,6 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from unlearn_gym.models.foreign import plain
+
 
 class PassCounter:
     """Counts the rows of a network's passes inside a ``with`` block.
@@ -15,8 +17,8 @@ class PassCounter:
     reached, counted once for each such pass: of two gradients through one graph each counts.
 
     Args:
-        module: the network; its first tensor argument and its output (a tensor, or an object with
-            ``sample``) have the rows first.
+        module: the network; its first tensor argument and its output (a tensor, an object with ``sample``, or
+            what ``models.foreign.plain`` reads, such as one with ``logits``) have the rows first.
 
     Attributes:
         forward_rows: rows sent forward, with or without a graph.
@@ -44,7 +46,7 @@ class PassCounter:
         self.forward_rows += len(first)
 
     def _after(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> None:
-        found: Tensor = output if isinstance(output, Tensor) else output.sample
+        found = output.sample if isinstance(getattr(output, "sample", None), Tensor) else plain(output)
         if found.requires_grad:
             found.register_hook(self._count_back)
 

@@ -13,7 +13,7 @@ from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, 
 from torch import nn
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.files import atomic_directory, settle
+from unlearn_gym.files import atomic_directory, settle, user_path
 from unlearn_gym.models.checkpoint import check_unet_config, find_layout, load_unet
 from unlearn_gym.models.json_config import one_line, plain_config
 from unlearn_gym.models.schedules import as_ddpm, default_scheduler, load_scheduler, own_scheduler
@@ -88,7 +88,7 @@ class DiffusionModel:
             UserError: when the folder is missing, damaged, not wholly understood, or of a model that does not
                 predict the noise.
         """
-        folder = Path(path).expanduser()
+        folder = user_path(path)
         settle(folder)
         layout = find_layout(folder)
         stored = None if layout.scheduler is None else load_scheduler(layout.scheduler, layout.scheduler_kind)

@@ -7,7 +7,6 @@ Unlearning asks for the first alone, which all classes in ``KINDS`` say in the s
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -15,6 +14,7 @@ import torch
 from diffusers import DDPMScheduler
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.files import user_path
 from unlearn_gym.models.json_config import check_config, one_line, plain_config, read_config
 
 FILE = "scheduler_config.json"
@@ -71,7 +71,7 @@ def load_scheduler(path: str | os.PathLike[str], kind: str | None = None) -> Any
     Raises:
         UserError: when it cannot be read or is not understood.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     inner = path / "scheduler"
     file = path if path.is_file() else (inner if (inner / FILE).is_file() else path) / FILE
     config = read_config(file)
