@@ -32,7 +32,7 @@ def is_number(value: Any) -> bool:
 
 def refused(name: str, value: Any, allowed: str) -> UserError:
     """Return the error for a value that is not allowed."""
-    return UserError(f"{name}={value!r} was given; give {allowed}.")
+    return UserError(f"{name}={value!r:.80} was given; give {allowed}.")
 
 
 def whole(least: int) -> Check:
@@ -49,7 +49,11 @@ def number(allowed: str, is_allowed: Callable[[float], bool]) -> Check:
     """Return the check of a number, NaN and text being none."""
 
     def check(name: str, value: Any) -> None:
-        if not is_number(value) or not is_allowed(float(value)):
+        try:
+            good = is_number(value) and is_allowed(float(value))
+        except OverflowError:  # a whole number beyond all floats
+            good = False
+        if not good:
             raise refused(name, value, allowed)
 
     return check
@@ -94,7 +98,7 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("online", "grad_norms", "augment"), switch),
     **dict.fromkeys(("alpha", "retain_weight", "divergence_penalty"), weight),
     **dict.fromkeys(("superfactor", "forget_norm", "erasediff_eta", "noise"), weight),
-    **dict.fromkeys(("learning_rate", "forget_cap", "sigma", "best_lambda"), positive),
+    **dict.fromkeys(("learning_rate", "forget_cap", "best_lambda"), positive),
     **dict.fromkeys(("objective", "reward", "optimizer", "state", "curves"), word),
     **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from", "gradients"), word),
     **dict.fromkeys(("task_kwargs", "curves_kwargs"), optional(mapping)),
@@ -104,6 +108,10 @@ CHECKS: dict[str, Check] = {
     "num_classes": optional(whole(0)),
     "draw": optional(whole(0)),
     "max_grad_norm": number("a number above 0, or inf for no clip", lambda value: value > 0),
+    "sigma": number(
+        f"a number from {1 / LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",  # its square is a divisor
+        lambda value: 1 / LARGEST_WEIGHT <= value <= LARGEST_WEIGHT,
+    ),
     "strength": number("a number between 0 and 1, such as 0.9", lambda value: 0 < value < 1),
     "lambda_range": range_of_lambda,
 }

@@ -274,7 +274,7 @@ def _explained(folder: Path) -> Iterator[None]:
     """Say what to do when the disk is full; the run goes on from its last checkpoint then."""
     hook = threading.excepthook
     # TensorBoard writes in a thread and raises its error here as well
-    threading.excepthook = lambda caught: None if is_full(caught.exc_value) else hook(caught)
+    threading.excepthook = lambda caught: None if isinstance(caught.exc_value, OSError) else hook(caught)
     try:
         yield
     except OSError as error:

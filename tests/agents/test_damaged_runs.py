@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -317,3 +318,16 @@ def test_the_systems_own_error_is_a_sentence_too(room, whole, tmp_path):
     assert done.returncode == 2 and len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
     assert "File too large" in errors[0] and "--resume" in errors[0]
     assert_same(resume(tmp_path / "run"), whole)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
+def test_the_thread_of_tensorboard_leaves_its_error_to_the_run(number, tmp_path, monkeypatch):
+    def refuse(*given):
+        raise OSError(number, os.strerror(number))
+
+    shown = []
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", refuse)
+    with pytest.raises((OSError, UserError), match=os.strerror(number)):
+        train(replace(CONFIG, output=str(tmp_path / "run")))
+    assert not shown  # a traceback on stderr

@@ -83,7 +83,7 @@ def test_rows_and_form_are_part_of_the_key(file, decodings):
     assert len(decodings) == 4
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "text", "foreign"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "text", "foreign", "folder"])
 def test_a_damaged_entry_is_made_anew(file, cache, decodings, damage):
     first = read(file)
     entry = next(cache.iterdir())
@@ -97,7 +97,11 @@ def test_a_damaged_entry_is_made_anew(file, cache, decodings, damage):
         "text": b"no tensors",
         "foreign": torch_file,
     }
-    entry.write_bytes(contents[damage])
+    if damage == "folder":
+        entry.unlink()
+        entry.mkdir()
+    else:
+        entry.write_bytes(contents[damage])
     assert same(first, read(file)) and len(decodings) == 2
     assert entry.read_bytes() == whole and list(cache.iterdir()) == [entry]
     assert same(first, read(file)) and len(decodings) == 2

@@ -14,8 +14,8 @@ from unlearn_gym.errors import UserError
 
 FAMILIES = ["Quadratic-v0", "SISS-v0", "EMSE-v0", "EMSE-Polynomial-v0"]
 NAN, INF = float("nan"), float("inf")
-WEIGHT = ["0.1", NAN, INF, -1.0, 1e30, True, None, [0.1]]
-POSITIVE = ["1e-3", NAN, INF, 0.0, -1.0, True, None]
+WEIGHT = ["0.1", NAN, INF, -1.0, 1e30, 10**400, True, None, [0.1]]
+POSITIVE = ["1e-3", NAN, INF, 0.0, -1.0, 10**400, True, None]
 SWITCH = ["false", "no", 0, 1, None]
 WORD = [3, ["siss"], None]
 MAPPING = ["abc", ["a"], {1: 2}]
@@ -23,7 +23,7 @@ WRONG = {
     **dict.fromkeys(("online", "grad_norms", "augment"), SWITCH),
     **dict.fromkeys(("alpha", "retain_weight", "divergence_penalty"), WEIGHT),
     **dict.fromkeys(("superfactor", "forget_norm", "erasediff_eta", "noise"), WEIGHT),
-    **dict.fromkeys(("learning_rate", "forget_cap", "sigma", "best_lambda"), POSITIVE),
+    **dict.fromkeys(("learning_rate", "forget_cap", "best_lambda"), POSITIVE),
     **dict.fromkeys(("objective", "reward", "optimizer", "state", "curves"), WORD),
     **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from"), WORD),
     **dict.fromkeys(("task_kwargs", "curves_kwargs"), MAPPING),
@@ -33,6 +33,7 @@ WRONG = {
     "batch_size": [2.5, 3, 0, True, "64", None],
     "num_classes": [2.5, -1, "3", True],
     "max_grad_norm": ["1", NAN, 0.0, -1.0, None],
+    "sigma": [*POSITIVE, 10**30, 1e200, 1e-200],
     "strength": ["0.5", NAN, 0.0, 1.0, None],
     "lambda_range": [
         "0.1 0.9",

@@ -1,5 +1,6 @@
 """Trainings in processes of their own: one that fails is named, and none outlives the process that started it."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -19,10 +20,21 @@ def only_original(role, position):
         raise UserError("The retrained one cannot be had.")
 
 
-def test_a_failing_training_is_named(capfd):
-    with pytest.raises(UserError, match=r"^Training the retrained model of 'x' failed"):
-        train_in_processes(only_original, ["original", "retrained"], "x")
-    assert "error: The retrained one cannot be had." in capfd.readouterr().err
+def full_disk(role, position):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("train", "sentence"),
+    [
+        (only_original, r"^Training the retrained model of 'x' failed: The retrained one cannot be had\.$"),
+        (full_disk, r"^Training the original and the retrained model of 'x' failed: .*No space left"),
+    ],
+)
+def test_a_failing_training_is_one_sentence(train, sentence, capfd):
+    with pytest.raises(UserError, match=sentence):
+        train_in_processes(train, ["original", "retrained"], "x")
+    assert not capfd.readouterr().err.strip()
 
 
 def test_repeatable_kernels_are_cudnns():

@@ -31,11 +31,15 @@ def train_in_processes(train: Callable[[str, int], None], roles: Sequence[str], 
         name: what an error message calls the task.
 
     Raises:
-        UserError: when a training fails; its own message stands on stderr.
+        UserError: when a training fails, with its own sentence; where it ended otherwise, its traceback stands on
+            stderr.
     """
     context = multiprocessing.get_context("spawn")
     lock = context.RLock()
-    workers = [context.Process(target=_work, args=(train, role, n, lock)) for n, role in enumerate(roles)]
+    said = context.SimpleQueue()
+    workers = [
+        context.Process(target=_work, args=(train, role, n, lock, said)) for n, role in enumerate(roles)
+    ]
     try:
         for worker in workers:
             worker.start()
@@ -49,16 +53,17 @@ def train_in_processes(train: Callable[[str, int], None], roles: Sequence[str], 
         print("\n" * (len(workers) - 1), file=sys.stderr)  # step below the bars
     failed = [role for role, worker in zip(roles, workers, strict=True) if worker.exitcode != 0]
     if failed:
-        raise UserError(f"Training the {' and the '.join(failed)} model of {name!r} failed; see above.")
+        reason = "see above." if said.empty() else said.get()
+        raise UserError(f"Training the {' and the '.join(failed)} model of {name!r} failed: {reason}")
 
 
-def _work(train: Callable[[str, int], None], role: str, position: int, lock: Any) -> None:
+def _work(train: Callable[[str, int], None], role: str, position: int, lock: Any, said: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(lock)
     try:
         train(role, position)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:  # OSError: a full disk, where nobody has put it into words
+        said.put(str(error))
         sys.exit(2)
     except KeyboardInterrupt:  # the parent has heard it too, and says what there is to say
         sys.exit(130)

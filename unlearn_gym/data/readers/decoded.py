@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,5 +84,7 @@ def _read(entry: Path, shape: tuple[int, ...]) -> Tensor | None:
 
 def _write(entry: Path, pixels: Tensor) -> None:
     pixels = pixels.contiguous()
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
     with contextlib.suppress(OSError, SafetensorError), atomic_write(entry) as temporary:
         save_file({PIXELS: pixels}, temporary, {CHECKSUM: _checksum(pixels)})
