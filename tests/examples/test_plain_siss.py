@@ -29,8 +29,8 @@ def own(tmp_path):
     return [str(path) for path in (user_model(tmp_path), tmp_path / "keep.npy", tmp_path / "forget.npy")]
 
 
-@pytest.mark.parametrize("pairs", [16, 2])  # of two pairs none may be a forget latent, or both
-@pytest.mark.parametrize("kind", ["digits", "own"])
+# of two pairs none may be a forget latent, or both; without labels both sides always have weight
+@pytest.mark.parametrize("kind, pairs", [("digits", 8), ("digits", 2), ("own", 4)])
 def test_it_makes_the_environments_numbers(kind, pairs, own):
     settings = {"state": "lagged", "batch_size": 2 * pairs, "dtype": "float64"}
     if kind == "digits":
@@ -57,7 +57,7 @@ def test_it_makes_the_environments_numbers(kind, pairs, own):
         assert update.loss == pytest.approx(losses[0] - scale * losses[1], rel=1e-9)
         for mine, its in zip(unet.parameters(), process.model.parameters(), strict=True):
             torch.testing.assert_close(mine, its, rtol=1e-7, atol=1e-10)
-    assert one_side or pairs > 2 or kind == "own"  # without labels both sides have weight
+    assert one_side or pairs > 2
 
 
 def test_its_command_line_saves_a_pipeline(own, tmp_path):
@@ -71,7 +71,6 @@ def test_its_command_line_saves_a_pipeline(own, tmp_path):
     saved, original = (DiffusionModel.of(folder).unet for folder in (tmp_path / "new", own[0]))
     assert not saved.conv_in.weight.equal(original.conv_in.weight)
     assert "give a new folder" in run("--output", str(tmp_path / "new")).stderr
-    assert "0 < --lam < 1" in run("--output", str(tmp_path / "other"), "--lam", "1").stderr
 
 
 def test_it_stays_short():
