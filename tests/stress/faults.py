@@ -150,9 +150,8 @@ def _start_alike(env: Any, fresh: Any, place: Place, what: str) -> None:
 
 def _poison_first(env: Any, value: float, what: str) -> None:
     """A first state that is not finite is refused in a sentence."""
-    env.reset(
-        seed=SEED
-    )  # after a failed first reset of all, Gymnasium's passive checker fails at the next step
+    # Gymnasium's passive checker fails at the next step if the very first reset of all failed
+    env.reset(seed=SEED)
     poison = Poison(value, armed=True)
     undo = POINTS["observation"](env.unwrapped.process, poison)
     try:

@@ -64,7 +64,7 @@ PAIRS: dict[str, Wrong] = {
     "NaN labels": Wrong((INPUTS, np.full(20, NAN))),
     "too few labels": Wrong((INPUTS, LABELS[:7])),
     "labels in two columns": Wrong((INPUTS, np.stack([LABELS, LABELS], 1))),
-    "text labels": Wrong((INPUTS, LABELS.astype(str))),
+    "text labels": Odd((INPUTS, LABELS.astype(str))),  # names that are whole numbers are those numbers
     "NaN inputs": Wrong((np.where(INPUTS > 1, NAN, INPUTS), LABELS)),
     "infinite inputs": Wrong((np.where(INPUTS > 1, INF, INPUTS), LABELS)),
     "other width": Wrong((INPUTS[:, :4], LABELS)),
