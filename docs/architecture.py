@@ -20,8 +20,8 @@ ROOMS = (
     ("errors", "registration"),
     ("configs", "objectives", "storage"),
     ("data", "runtime"),
-    ("metrics", "models"),
-    ("processes",),
+    ("models",),
+    ("metrics", "processes"),
     ("envs", "methods"),
     ("agents", "evaluation"),
     ("cli",),
@@ -57,7 +57,7 @@ PLACES = {
     "processes": (2.3, 3.4),
     "objectives": (1.5, 2.1),
     "models": (4.1, 2.1),
-    "metrics": (6.7, 2.1),
+    "metrics": (5.9, 3.4),
     "data": (5.4, 0.95),
 }
 """Where a room is drawn."""

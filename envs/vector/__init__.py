@@ -49,19 +49,19 @@ def in_a_loop(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     return SyncVectorEnv([maker] * num_envs, autoreset_mode=mode)
 
 
-def stacked(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
+def in_a_stack(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     """Hold the environments' networks as one, which pays on a GPU."""
     from unlearn_gym.envs.vector.stacked import StackedVectorEnv
 
     return StackedVectorEnv(maker(), num_envs, autoreset_mode=mode)
 
 
-def stacked_if_possible(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
+def in_a_stack_if_possible(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     """Hold the environments' networks as one, or step one after another where that cannot be done."""
     from unlearn_gym.processes.stacked.choice import NotStackable
 
     try:
-        return stacked(maker, num_envs, mode)
+        return in_a_stack(maker, num_envs, mode)
     except NotStackable as reason:
         warnings.warn(f"{reason} The environments are stepped one after another.", stacklevel=3)
         return in_a_loop(maker, num_envs, mode)
@@ -70,7 +70,7 @@ def stacked_if_possible(maker: Maker, num_envs: int, mode: AutoresetMode) -> Vec
 VECTORIZATIONS: dict[str, Callable[[Maker, int, AutoresetMode], VectorEnv]] = {
     "processes": in_processes,
     "loop": in_a_loop,
-    "stacked": stacked,
+    "stacked": in_a_stack,
 }
 """Name → function. ``auto`` is "stacked" on CUDA, "loop" for networks there that cannot be stacked (each process
 would load the GPU's libraries), and "processes" on the CPU."""
@@ -98,7 +98,7 @@ def make_vector(
     maker = Maker(entry_point, kwargs)
     if vectorization == "auto":
         on_gpu = str(kwargs.get("device", "cpu")).startswith("cuda")
-        return (stacked_if_possible if on_gpu else in_processes)(maker, num_envs, mode)
+        return (in_a_stack_if_possible if on_gpu else in_processes)(maker, num_envs, mode)
     if vectorization not in VECTORIZATIONS:
         known = ", ".join(["auto", *VECTORIZATIONS])
         raise UserError(f"vectorization={vectorization!r} is not known; choose one of {known}.")

@@ -25,7 +25,7 @@ WRONG = {
     **dict.fromkeys(("superfactor", "forget_norm", "erasediff_eta", "noise"), WEIGHT),
     **dict.fromkeys(("learning_rate", "forget_cap", "best_lambda"), POSITIVE),
     **dict.fromkeys(("objective", "reward", "optimizer", "state", "curves"), WORD),
-    **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from"), WORD),
+    **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from", "gradients"), WORD),
     **dict.fromkeys(("task_kwargs", "curves_kwargs"), MAPPING),
     "task": [3, ["digits"]],
     "render_mode": [3, ["ansi"], "human", "video"],

@@ -9,7 +9,7 @@ from torch import nn
 
 from tests.envs.small import small_kwargs
 from unlearn_gym.agents.common import serialization
-from unlearn_gym.envs.vector import Maker, stacked_if_possible
+from unlearn_gym.envs.vector import Maker, in_a_stack_if_possible
 from unlearn_gym.envs.vector.stacked import StackedVectorEnv
 from unlearn_gym.errors import UserError
 
@@ -195,9 +195,10 @@ def test_goes_on_where_it_was_saved(tmp_path, name, state):
     second, _ = both(name, tmp_path, {"state": state})
     first.reset(seed=SEED)
     first.step(actions(1)[0])
-    serialization.save(tmp_path, "states", [env.state_dict() for env in first.envs])
-    for env, saved in zip(second.envs, serialization.load(tmp_path, "states"), strict=True):
-        env.load_state_dict(saved)
+    serialization.save(tmp_path, "states", {str(k): env.state_dict() for k, env in enumerate(first.envs)})
+    saved = serialization.load(tmp_path, "states")
+    for k, env in enumerate(second.envs):
+        env.load_state_dict(saved[str(k)])
     for action in actions(6):
         assert_same(second.step(action), first.step(action), rtol=1e-9)
 
@@ -208,9 +209,9 @@ def test_networks_that_cannot_be_stacked(tmp_path):
         gym.make_vec(SUPERVISED, num_envs=2, vectorization="stacked", **kwargs)
     maker = Maker(gym.spec(SUPERVISED).entry_point, kwargs)
     with pytest.warns(UserWarning, match="one after another"):
-        assert isinstance(stacked_if_possible(maker, 2, AutoresetMode.NEXT_STEP), SyncVectorEnv)
+        assert isinstance(in_a_stack_if_possible(maker, 2, AutoresetMode.NEXT_STEP), SyncVectorEnv)
     maker = Maker(gym.spec(SUPERVISED).entry_point, small_kwargs(SUPERVISED, tmp_path))
-    assert isinstance(stacked_if_possible(maker, 2, AutoresetMode.NEXT_STEP), StackedVectorEnv)
+    assert isinstance(in_a_stack_if_possible(maker, 2, AutoresetMode.NEXT_STEP), StackedVectorEnv)
     with pytest.raises(UserError, match="cannot stack QuadraticProcess"):
         gym.make_vec("unlearn_gym/Quadratic-v0", num_envs=2, vectorization="stacked")
 
