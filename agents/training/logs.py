@@ -94,6 +94,13 @@ def _read(path: Path) -> str:
         return file.read()
 
 
+def _wait_for_a_later_name(folder: Path) -> None:
+    """TensorBoard reads files in the order of their names, which begin with the second in which they were made."""
+    seconds = [file.name.split(".")[3] for file in folder.glob(EVENTS)]
+    newest = max((int(second) for second in seconds if second.isdecimal()), default=0)
+    time.sleep(min(1.0, max(0.0, newest + 1 - time.time())))
+
+
 class TensorBoardLog(TensorBoardOutputFormat):
     """TensorBoard events; those of a killed run from ``purge_step`` on are hidden by TensorBoard itself.
 
@@ -106,6 +113,8 @@ class TensorBoardLog(TensorBoardOutputFormat):
         if purge_step is None:
             for file in folder.glob(EVENTS):
                 file.unlink()
+        else:
+            _wait_for_a_later_name(folder)
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
         self._is_closed = False
 
