@@ -1,0 +1,1 @@
+"""Rules for two gradients: what the literature does where keeping and forgetting pull the weights apart."""
