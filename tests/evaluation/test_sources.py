@@ -25,7 +25,7 @@ LAYERS = {
     "model": ("models/diffusion/sampling.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
     "environment": ("envs/rewards.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
     "agent": ("agents/adaptive_vi.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
-    "method": ("methods/scrub.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
+    "method": ("methods/published/scrub.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
 }
 
 

@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from unlearn_gym.methods import METHODS, make_method
 from unlearn_gym.methods.distillation import divergence, random_copy
-from unlearn_gym.methods.salun import top_share
-from unlearn_gym.methods.ssd import SSD, dampen
+from unlearn_gym.methods.published.salun import top_share
+from unlearn_gym.methods.published.ssd import SSD, dampen
 from unlearn_gym.processes.supervised import brier_error
 
 
@@ -35,7 +35,7 @@ def unlearn(method, model, retain, forget, steps=60, steps_per_epoch=20):
 def test_every_rule_forgets_or_descends(name, model, batches):
     retain, forget = batches
     before = accuracy(model, forget)
-    method = make_method(name)
+    method = make_method("iau:0.5" if name == "iau" else name)  # one step only, and a large one
     if name == "ssd":  # a = 10 needs a forget set of less than a tenth
         method.prepare(model, [retain] * 40, [forget])
     results = unlearn(method, model, retain, forget)
@@ -44,7 +44,7 @@ def test_every_rule_forgets_or_descends(name, model, batches):
     assert before > 0.9
     pushed = [result.get("max_loss", 0.0) for result in results]
     assert accuracy(model, forget) < before or losses[-1] < losses[0] or min(pushed) < pushed[0]
-    if name in ("negative_gradient", "salun", "emse"):
+    if name in ("negative_gradient", "salun", "emse", "demote", "npo", "gce", "flat", "gu", "pcgrad"):
         assert accuracy(model, forget) < 0.5
         assert accuracy(model, retain) > 0.9
 

@@ -32,7 +32,7 @@ from unlearn_gym.evaluation.benchmark.publish import publish_benchmark
 from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.report.publish import publish
 from unlearn_gym.evaluation.studies import run_study
-from unlearn_gym.methods import METHODS
+from unlearn_gym.methods import BASELINES
 from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.runtime import command_line
 from unlearn_gym.storage.files import user_path
@@ -75,7 +75,7 @@ class Options:
     benchmark: str | None = None
     study: str | None = None
     study_settings: dict[str, Any] = field(default_factory=dict)
-    methods: list[str] = field(default_factory=lambda: list(METHODS))
+    methods: list[str] = field(default_factory=lambda: list(BASELINES))
     epochs: PositiveInt = 20
     pretrain_epochs: PositiveInt | None = None
     fraction: float = 1.0

@@ -9,19 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.two_gradients import RULES
 from unlearn_gym.runtime.user_code import blamed, import_file
 from unlearn_gym.storage.files import user_path
 
 METHODS: dict[str, str] = {
-    "retain_finetune": "RetainFinetune",
-    "negative_gradient": "NegativeGradient",
-    "bad_teacher": "BadTeacher",
-    "scrub": "Scrub",
-    "salun": "SalUn",
-    "ssd": "SSD",
-    "emse": "Emse",
+    "retain_finetune": "published.retain_finetune:RetainFinetune",
+    "negative_gradient": "published.negative_gradient:NegativeGradient",
+    "bad_teacher": "published.bad_teacher:BadTeacher",
+    "scrub": "published.scrub:Scrub",
+    "salun": "published.salun:SalUn",
+    "ssd": "published.ssd:SSD",
+    "emse": "emse:Emse",
+    "demote": "demote:Demote",
+    "npo": "bounded.preference:NPO",
+    "simnpo": "bounded.preference:SimNPO",
+    "dipo": "bounded.preference:DiPO",
+    "gce": "bounded.probability:GCE",
+    "flat": "bounded.probability:FLAT",
+    "margin": "bounded.probability:Margin",
+    "iau": "iau:IAU",
+    **{name: f"two_gradients:{name}" for name in RULES},
 }
-"""Name → class in the module of that name. A new rule is one file and one line here."""
+"""Name → module here and class in it. A new rule is one file and one line."""
+
+BASELINES = ("retain_finetune", "negative_gradient", "bad_teacher", "scrub", "salun", "ssd", "emse")
+"""What a comparison runs unless other methods are named."""
 
 CONTRACT = (
     "class UnlearningMethod with unlearn_step(self, model, retain_batch, forget_batch, optimizer, step, "
@@ -33,8 +46,8 @@ def make_method(spec: str) -> Any:
     """Return the update rule that a word means.
 
     Args:
-        spec: a name in ``METHODS``, with the first numbers of its constructor after colons (``emse:0.2``), or
-            the path of a Python file with a class ``UnlearningMethod``.
+        spec: a name in ``METHODS``, with the first arguments of its constructor after colons (``emse:0.2``,
+            ``flat:tv``), or the path of a Python file with a class ``UnlearningMethod``.
 
     Raises:
         UserError: when it is none of these.
@@ -47,12 +60,14 @@ def make_method(spec: str) -> Any:
             f"The method {name!r} is not known; choose one of {', '.join(METHODS)}, or give the path of "
             "a Python file with a class UnlearningMethod."
         )
-    kind = getattr(import_module(f"unlearn_gym.methods.{name}"), METHODS[name])
-    allowed = list(inspect.signature(kind).parameters)
+    module, attribute = METHODS[name].split(":")
+    kind = getattr(import_module(f"unlearn_gym.methods.{module}"), attribute)
+    allowed = inspect.signature(kind, eval_str=True).parameters
     if len(numbers) > len(allowed):
         most = ":".join([name, *(f"<{argument}>" for argument in allowed)])
         raise UserError(f"{spec!r} has too many numbers; the most there can be is {most}.")
-    return kind(*(_number(spec, argument, text) for argument, text in zip(allowed, numbers, strict=False)))
+    words = zip(allowed.values(), numbers, strict=False)
+    return kind(*(text if a.annotation is str else _number(spec, a.name, text) for a, text in words))
 
 
 def is_file(spec: str) -> bool:

@@ -15,7 +15,7 @@ from unlearn_gym.evaluation.benchmark.protocol import Protocol, unlearn
 from unlearn_gym.evaluation.experiment import Entry, Experiment
 from unlearn_gym.evaluation.records import Record, digest, file_digest
 from unlearn_gym.evaluation.runner import Runner
-from unlearn_gym.methods import METHODS, make_method
+from unlearn_gym.methods import BASELINES, make_method
 from unlearn_gym.methods.loading import is_file
 from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
 
@@ -121,7 +121,7 @@ def _make_rule(spec: str, env: Any) -> Any:
 
 def benchmark_experiment(
     benchmark: str,
-    methods: tuple[str, ...] = tuple(METHODS),
+    methods: tuple[str, ...] = BASELINES,
     agents: tuple[Entry, ...] = (),
     seeds: tuple[int, ...] = (SEED,),
     scale: Scale | None = None,
@@ -131,7 +131,7 @@ def benchmark_experiment(
 
     Args:
         benchmark: a name in ``BENCHMARKS``.
-        methods: names in ``METHODS``, with numbers (``emse:0.2``), or paths of Python files.
+        methods: names in ``methods.METHODS``, with numbers (``emse:0.2``), or paths of Python files.
         agents: λ agents.
         seeds: of the unlearning runs; the original model is one and the same.
         scale: what is scaled down.

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from unlearn_gym.methods.base import Batch, Batches, UnlearningMethod
-from unlearn_gym.methods.importance import squared_gradients
+from unlearn_gym.methods.published.importance import squared_gradients
 from unlearn_gym.models.modes import eval_mode
 
 

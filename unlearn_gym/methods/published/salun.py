@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.methods.base import Batch, Batches, LossMethod
-from unlearn_gym.methods.importance import loss_gradient
+from unlearn_gym.methods.published.importance import loss_gradient
 from unlearn_gym.models.modes import eval_mode
 
 

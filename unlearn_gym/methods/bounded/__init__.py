@@ -1,0 +1,1 @@
+"""Forget losses that saturate: cross entropy on the retain set, and a term that leaves forgotten examples alone."""

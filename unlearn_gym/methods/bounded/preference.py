@@ -1,0 +1,93 @@
+"""Preference losses with one side only: the forget example is the answer that lost."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, softplus
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.methods.base import Batches
+from unlearn_gym.methods.bounded.base import BoundedMethod
+from unlearn_gym.methods.distillation import frozen_copy
+
+
+def preference_penalty(losses: Tensor, reference: Tensor | float, beta: float) -> Tensor:
+    """Return ψ = (2/β)·log(1 + e^{β(ℓ⁰ − ℓ)}): (2/β)·log 2 at ℓ = ℓ⁰, and 0 far above it."""
+    return 2.0 / beta * softplus(beta * (reference - losses))
+
+
+class NPO(BoundedMethod):
+    """Negative preference optimisation (Zhang et al. 2024, arXiv 2404.05868): ℓ⁰ is the original model's loss.
+
+    At the original weights its gradient is that of ascent; β → 0 is ascent everywhere.
+
+    Args:
+        beta: β > 0, how soon a forgotten example is left alone.
+    """
+
+    def __init__(self, beta: float = 0.5) -> None:
+        self.beta = _positive("npo", "beta", beta)
+
+    def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:
+        self._reference = frozen_copy(model)
+
+    def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Return ψ of the cross entropies; see ``preference_penalty``."""
+        with torch.no_grad():
+            before = cross_entropy(self._reference(images), labels, reduction="none")
+        return preference_penalty(cross_entropy(logits, labels, reduction="none"), before, self.beta)
+
+
+class SimNPO(BoundedMethod):
+    """NPO with one reference loss δ for all examples (Fan et al. 2024, arXiv 2410.07163): no original is kept.
+
+    Args:
+        beta: β > 0.
+        delta: δ, the cross entropy around which the push fades.
+        weight: of the term; 0.1375 as in its public code.
+    """
+
+    def __init__(self, beta: float = 2.5, delta: float = 0.0, weight: float = 0.1375) -> None:
+        self.beta, self.delta, self.weight = _positive("simnpo", "beta", beta), delta, weight
+
+    def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Return ψ of the cross entropies; see ``preference_penalty``."""
+        return preference_penalty(cross_entropy(logits, labels, reduction="none"), self.delta, self.beta)
+
+
+class DiPO(BoundedMethod):
+    """Prefer the original's prediction with its best classes lowered to the one with them raised (arXiv 2510.04773).
+
+    ψ = (2/β)·log(1 + e^{−β⟨p_w − p_l, z − z⁰⟩}) with p_w, p_l = softmax of the original logits z⁰ whose k largest are
+    lowered by 10 or raised by 2. The form for classifiers is our reading.
+
+    Args:
+        beta: β > 0.
+        top: k, how many of the largest logits are moved.
+    """
+
+    def __init__(self, beta: float = 0.1, top: int = 1) -> None:
+        self.beta, self.top = _positive("dipo", "beta", beta), int(_positive("dipo", "top", top))
+
+    def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:
+        self._reference = frozen_copy(model)
+
+    def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Return ψ of the logits."""
+        with torch.no_grad():
+            before = self._reference(images)
+        wins, loses = preferred(before, self.top)
+        return preference_penalty(((wins - loses) * (logits - before)).sum(1), 0.0, self.beta)
+
+
+def preferred(logits: Tensor, top: int) -> tuple[Tensor, Tensor]:
+    """Return the distributions in which the ``top`` largest logits are lowered by 10 and raised by 2, (n, K) each."""
+    largest = torch.zeros_like(logits).scatter(1, logits.topk(min(top, logits.shape[1]), dim=1).indices, 1.0)
+    return (logits - 10.0 * largest).softmax(1), (logits + 2.0 * largest).softmax(1)
+
+
+def _positive(method: str, name: str, number: float) -> float:
+    if not number > 0:
+        raise UserError(f"{method} was given {name}={number:g}; give a number above 0.")
+    return number

@@ -1,0 +1,1 @@
+"""The benchmark's own baselines, and rules with a published row there."""
