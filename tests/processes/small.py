@@ -11,6 +11,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.models.diffusion.model import build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
+from unlearn_gym.objectives.base import Objective
 from unlearn_gym.processes.diffusion import DiffusionProcess
 
 
@@ -28,7 +29,7 @@ def small_data(labels: str, channels: int = 1) -> UnlearningData:
 
 def small_process(
     *,
-    objective: str = "siss",
+    objective: str | Objective = "siss",
     labels: str = "mixed",
     forget_scaling: str = "norm",
     unet: UNet2DModel | None = None,
@@ -62,6 +63,6 @@ def small_process(
         unet,
         default_scheduler(),
         data,
-        objective=make_diffusion_objective(objective, choices),
+        objective=make_diffusion_objective(objective, choices) if isinstance(objective, str) else objective,
         **(defaults | settings),
     )

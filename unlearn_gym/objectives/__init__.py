@@ -11,6 +11,7 @@ from unlearn_gym.objectives.emse import LikelihoodEMSE, LinearEMSE
 from unlearn_gym.objectives.erasediff import EraseDiff
 from unlearn_gym.objectives.naive import NaiveDeletion
 from unlearn_gym.objectives.neggrad import NegGrad
+from unlearn_gym.objectives.posterior import Posterior
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.objectives.weighted import Weighted
 
@@ -56,6 +57,7 @@ DIFFUSION_OBJECTIVES: dict[str, Callable[[DiffusionSettings], Objective]] = {
     "naive": lambda settings: NaiveDeletion(),
     "neggrad": lambda settings: NegGrad(),
     "erasediff": lambda settings: EraseDiff(settings.erasediff_eta),
+    "posterior": lambda settings: Posterior(),
 }
 
 

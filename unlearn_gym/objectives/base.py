@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,34 @@ class Draw:
     uniform: Tensor
     delta_retain: Tensor
     delta_forget: Tensor
+
+
+@dataclass(frozen=True)
+class ForgetSide:
+    """What the targets of the forget latents m = γa + σε may be made of.
+
+    Attributes:
+        latents: m, shape (B, channels, height, width).
+        noise: ε, of the same shape.
+        timesteps: t, int64 of shape (B,).
+        gamma: √ᾱ_t, shape (B,), and ``sigma`` √(1 − ᾱ_t).
+        labels: under which m is predicted, int64 of shape (B,); None for an unconditional network.
+        drawn: what ``Objective.draw_target`` drew for each, shape (B, …).
+        retain_images: the retain set, shape (n, channels, height, width), and
+        retain_labels: its labels, (n,).
+        original: the network before unlearning, from (latents, timesteps, labels) to its predicted noise.
+    """
+
+    latents: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    gamma: Tensor
+    sigma: Tensor
+    labels: Tensor | None
+    drawn: Tensor
+    retain_images: Tensor
+    retain_labels: Tensor
+    original: Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -97,10 +126,12 @@ class Objective(ABC):
     Attributes:
         needs_norms: whether ``combine`` uses the gradient norms.
         needs_dot: whether ``combine`` uses the inner product of the two gradients.
+        retain_target: "noise", or "teacher": the network before unlearning says what the retain latents' noise is.
     """
 
     needs_norms: bool = False
     needs_dot: bool = False
+    retain_target: str = "noise"
 
     def weights(self, lam: float, draw: Draw) -> Weights:
         """Return the row weights at λ; by default each latent counts once, towards its own target."""
@@ -113,15 +144,33 @@ class Objective(ABC):
         return type(self).weights is not Objective.weights
 
     def draw_target(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        """Draw what the forget error of each pair is measured towards; empty, as here, for the true noise.
+        """Draw the random numbers that ``forget_target`` needs; here none.
 
         Only diffusion processes ask, once for a minibatch and after its other random numbers.
 
         Args:
             shape: (B, channels, height, width).
             generator: source of random numbers, on the CPU.
+
+        Returns:
+            A row for each pair, or an empty tensor.
         """
         return torch.empty(0)
+
+    def forget_target(self, side: ForgetSide) -> Tensor:
+        """Return what the network is to predict for the forget latents; here their true noise.
+
+        Only diffusion processes ask, once for a minibatch. It depends on no action and on no updated weight, so that
+        runs with the same seed have the same targets.
+        """
+        return side.noise
+
+    def forget_scale(self, gamma: Tensor, sigma: Tensor) -> Tensor | None:
+        """Return a factor of each forget latent's error, (B,); None, as here, for 1.
+
+        Only diffusion processes ask.
+        """
+        return None
 
     def forget_error(self, error: Tensor) -> Tensor:
         """Return what is to grow for each squared error of a forget example, (n,); by default the error.

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Combination, Objective, Parts, safe_ratio
+from unlearn_gym.objectives.base import Combination, ForgetSide, Objective, Parts, safe_ratio
 
 
 class EraseDiff(Objective):
@@ -39,6 +39,10 @@ class EraseDiff(Objective):
     def draw_target(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """Draw υ ~ U[0, 1)."""
         return torch.rand(shape, generator=generator)
+
+    def forget_target(self, side: ForgetSide) -> Tensor:
+        """Return υ."""
+        return side.drawn.to(side.noise)
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 and c = max(η − ⟨g_x, g_a⟩/‖g_a‖², 0), and L_retain + c·L_forget with c held fixed."""

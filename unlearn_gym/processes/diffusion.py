@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import copy
+import functools
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import Generator, Tensor
+from torch.nn.utils import vector_to_parameters
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Draw
+from unlearn_gym.objectives.base import Draw, ForgetSide
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
 from unlearn_gym.processes.base import Quality
+from unlearn_gym.processes.common.flat import trained
 from unlearn_gym.processes.common.passes import forward
 from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
@@ -32,7 +36,7 @@ class RawDraw:
         timesteps: t ~ U{0 … T − 1}, one per pair, shape (B,).
         noise: ε ~ N(0, I), one per pair and shared by its two latents, shape (B, channels, height, width).
         uniform: u ~ U[0, 1), which chooses the mixture side, shape (B,).
-        target: υ ~ U[0, 1), the forget target of EraseDiff, like ``noise``; empty for other objectives.
+        target: what the objective drew for its forget targets, (B, …), or empty.
     """
 
     retain: Tensor
@@ -50,13 +54,17 @@ class RawDraw:
 
 @dataclass(frozen=True)
 class Latents:
-    """The 2B latents of one minibatch: first B retain latents, then B forget latents."""
+    """The 2B latents of one minibatch: first B retain latents, then B forget latents.
+
+    ``forget_scale`` is a factor of each latent's error towards the forget target, (2B,), or None for 1.
+    """
 
     noisy: Tensor
     labels: Tensor | None
     timesteps: Tensor
     retain_target: Tensor
     forget_target: Tensor
+    forget_scale: Tensor | None
     draw: Draw
 
 
@@ -77,6 +85,7 @@ class DiffusionProcess(GradientProcess):
     Attributes:
         model: the network as it is now.
         data: the request.
+        retain: what is kept, on the device.
         keep: what x is drawn from, and ``forget`` what a is.
         probe: the latents of ``quality``.
     """
@@ -99,8 +108,8 @@ class DiffusionProcess(GradientProcess):
         super().__init__(unet, **settings)
         self.scheduler, self.data = scheduler, data
         self._conditional = unet.class_embedding is not None
-        self.forget = self._move(data.forget)
-        self.keep = self._move(data.retain if x_from == "retain" else joined(data.retain, data.forget))
+        self.retain, self.forget = self._move(data.retain), self._move(data.forget)
+        self.keep = self.retain if x_from == "retain" else joined(self.retain, self.forget)
         alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
         self._gamma, self._sigma = alphas.sqrt().to(self.dtype), (1.0 - alphas).sqrt().to(self.dtype)
         self._keep_order = Shuffled(len(self.keep), self.generator)
@@ -142,13 +151,13 @@ class DiffusionProcess(GradientProcess):
         generator = Generator().manual_seed(PROBE_SEED)
         keep, forget = (Shuffled(len(part), generator) for part in (self.data.retain, self.data.forget))
         steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
-        raw = replace(self.draw_raw(generator, keep, forget, PROBE_SIZE, steps), target=torch.empty(0))
+        raw = self.draw_raw(generator, keep, forget, PROBE_SIZE, steps)
         label = self.data.forget_label
         if self._conditional and label is not None:
             near = (self.data.retain.labels == label).nonzero().squeeze(-1)
             if len(near):
                 raw.retain[::2] = near[Shuffled(len(near), generator).take(PROBE_SIZE // 2)]
-        return self.noised(raw)
+        return self.noised(raw, redirect=False)
 
     def draw_batch(self) -> None:
         """See ``GradientProcess.draw_batch``."""
@@ -161,24 +170,62 @@ class DiffusionProcess(GradientProcess):
         self._keep_order.reset()
         self._forget_order.reset()
 
-    def noised(self, raw: RawDraw) -> Latents:
-        """Return the latents that the random numbers make of the images."""
-        """Make the latents γx + σε and γa + σε, their targets (m − γx)/σ and (m − γa)/σ, and δ."""
+    def noised(self, raw: RawDraw, *, redirect: bool = True) -> Latents:
+        """Make the latents γx + σε and γa + σε, their targets (m − γx)/σ and (m − γa)/σ, and δ.
+
+        The target of a latent under its own image is ε. The objective may redirect those of the forget latents, and
+        have the original network say those of the retain latents, unless ``redirect`` is False.
+        """
         x, a = self.keep.inputs[raw.retain], self.forget.inputs[raw.forget]
         noise, timesteps = raw.noise.to(self.device, self.dtype), raw.timesteps.to(self.device)
         gamma, sigma = self._gamma[timesteps], self._sigma[timesteps]
         wide = (-1, *[1] * (x.ndim - 1))
         shift = (gamma / sigma).view(wide) * (x - a)
-        forget_noise = raw.target.to(self.device, self.dtype) if len(raw.target) else noise
         x_labels, a_labels = self.keep.labels[raw.retain], self.forget.labels[raw.forget]
+        kept, forgotten = (y * gamma.view(wide) + noise * sigma.view(wide) for y in (x, a))
+        to_x, to_a, scale = noise, noise, None
+        if redirect:
+            conditions = (x_labels, a_labels) if self._conditional else (None, None)
+            if self.objective.retain_target == "teacher":
+                to_x = self.predict_originally(kept, timesteps, conditions[0])
+            to_a = self.objective.forget_target(
+                ForgetSide(
+                    latents=forgotten,
+                    noise=noise,
+                    timesteps=timesteps,
+                    gamma=gamma,
+                    sigma=sigma,
+                    labels=conditions[1],
+                    drawn=raw.target,
+                    retain_images=self.retain.inputs,
+                    retain_labels=self.retain.labels,
+                    original=self.predict_originally,
+                )
+            )
+            scale = self.objective.forget_scale(gamma, sigma)
         return Latents(
-            noisy=torch.cat([y * gamma.view(wide) + noise * sigma.view(wide) for y in (x, a)]),
+            noisy=torch.cat([kept, forgotten]),
             labels=torch.cat([x_labels, a_labels]) if self._conditional else None,
             timesteps=timesteps.repeat(2),
-            retain_target=torch.cat([noise, noise - shift]),
-            forget_target=torch.cat([noise + shift, forget_noise]),
+            retain_target=torch.cat([to_x, noise - shift]),
+            forget_target=torch.cat([noise + shift, to_a]),
+            forget_scale=None if scale is None else torch.cat([torch.ones_like(scale), scale]),
             draw=self._mixture(raw, x - a, noise, gamma, sigma, x_labels == a_labels),
         )
+
+    @torch.no_grad()
+    def predict_originally(self, latents: Tensor, timesteps: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the noise that the network predicted before unlearning, of the latents' shape."""
+        return forward(self._original_model, latents, timesteps, class_labels=labels).sample
+
+    @functools.cached_property
+    def _original_model(self) -> UNet2DModel:
+        """A frozen network on the original weights, made when an objective first asks it."""
+        frozen = copy.deepcopy(self.model).eval()
+        vector_to_parameters(self.original[0], trained(frozen))  # they share their memory
+        for buffer, before in zip(frozen.buffers(), self.original[1:], strict=True):
+            buffer.copy_(before)
+        return frozen.requires_grad_(False)
 
     def _mixture(
         self, raw: RawDraw, gap: Tensor, noise: Tensor, gamma: Tensor, sigma: Tensor, same_label: Tensor
@@ -216,6 +263,8 @@ class DiffusionProcess(GradientProcess):
             )
         to_retain = (predicted - latents.retain_target[rows]).square().flatten(1).mean(1)
         to_forget = (predicted - latents.forget_target[rows]).square().flatten(1).mean(1)
+        if latents.forget_scale is not None:
+            to_forget = to_forget * latents.forget_scale[rows]
         return to_retain, to_forget
 
     @torch.no_grad()

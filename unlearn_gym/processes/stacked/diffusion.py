@@ -66,6 +66,8 @@ class StackedDiffusion(Stack):
         (predicted,), _ = self.network({}, *map(arrange, inputs), return_dict=False)
         targets = (latents.retain_target, latents.forget_target)
         retain, forget = ((predicted - arrange(target)).square().flatten(2).mean(2) for target in targets)
+        if latents.forget_scale is not None:
+            forget = forget * arrange(latents.forget_scale)
         return retain, forget
 
     def _probe(self) -> tuple[Tensor, Tensor]:

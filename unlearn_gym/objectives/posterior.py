@@ -1,0 +1,104 @@
+"""Redirection: learn for the forget latents the noise that a model retrained without them would predict."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.base import Combination, ForgetSide, Objective, Parts
+
+REFERENCES = 512
+"""Retain images of a label that a minibatch's targets are made of, if there are as many."""
+
+
+class Posterior(Objective):
+    """L = (1 − λ)·L_retain + λ·mean ω_t (ε_θ(m, t, c) − ε*)², both descended; ω_t = min(1, σ_t²/γ_t²).
+
+    ε* = (m − γx̂)/σ, x̂ = Σ_j π_j x_j with π = softmax(−‖m − γx_j‖²/2σ²) over retain images x_j of label c: the exact
+    minimiser at m of the retain loss for the empirical retain distribution, and so what retraining to the optimum
+    would predict there. It is SISS's w_x·ℓ_x on forget latents with many references in the place of one. Nothing
+    is ascended, so that nothing needs a cap and nothing diverges; the forget loss *falls* as forgetting proceeds.
+    ω_t (min-SNR, Hang et al. 2023) bounds the targets at small t, where they are a training image's.
+
+    Copies of forget images in the retain set switch it off at small t.
+
+    Args:
+        override: label whose retain images are the references; by default each forget image's own, or all retain
+            images where that label has none, and for an unconditional network.
+        retain_target: "noise", or "teacher": what the original network predicts for the retain latents.
+        snr_weight: False for ω ≡ 1.
+    """
+
+    def __init__(
+        self, *, override: int | None = None, retain_target: str = "noise", snr_weight: bool = True
+    ) -> None:
+        if retain_target not in ("noise", "teacher"):
+            raise UserError(f"retain_target={retain_target!r} is not known; choose noise or teacher.")
+        self.override, self.retain_target, self.snr_weight = override, retain_target, snr_weight
+
+    def draw_target(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        """Draw the seed of the minibatch's choice of references, the same for each pair: int64 of shape (B,)."""
+        return torch.randint(2**62, (1,), generator=generator).expand(shape[0])
+
+    def forget_target(self, side: ForgetSide) -> Tensor:
+        """Return ε* of each latent."""
+        target = torch.empty_like(side.noise)
+        labels = torch.zeros_like(side.timesteps) if side.labels is None else side.labels
+        if self.override is not None:
+            labels = torch.full_like(labels, self.override)
+        # a stack's minibatches have a seed each
+        keys = torch.stack([side.drawn.to(labels.device), labels], 1)
+        for seed, label in keys.unique(dim=0).tolist():
+            rows = (keys == torch.tensor([seed, label], device=keys.device)).all(1)
+            references = self._references(side, seed, None if side.labels is None else label)
+            target[rows] = posterior_noise(side.latents[rows], side.gamma[rows], side.sigma[rows], references)
+        return target
+
+    def _references(self, side: ForgetSide, seed: int, label: int | None) -> Tensor:
+        """Draw the references of one label without replacement, (M, channels, height, width)."""
+        known = torch.arange(len(side.retain_images))
+        if label is not None:
+            own = (side.retain_labels == label).nonzero().squeeze(1).cpu()
+            if self.override is not None and not len(own):
+                raise UserError(
+                    f"override={label} has no images in the retain set; name a label that has some."
+                )
+            known = own if len(own) else known
+        order = torch.randperm(len(known), generator=Generator().manual_seed(seed))[:REFERENCES]
+        return side.retain_images[known[order].to(side.retain_images.device)]
+
+    def forget_scale(self, gamma: Tensor, sigma: Tensor) -> Tensor | None:
+        """Return ω_t, (B,)."""
+        return (sigma / gamma).square().clamp(max=1.0) if self.snr_weight else None
+
+    def combine(self, lam: float, parts: Parts) -> Combination:
+        """Return 1 − λ and λ, and the loss."""
+        return Combination(
+            c_retain=1.0 - lam,
+            c_forget=lam,
+            retain_term=(1.0 - lam) * parts.retain,
+            forget_term=lam * parts.forget,
+            dloss_dlambda=parts.forget - parts.retain,
+        )
+
+
+@torch.no_grad()
+def posterior_noise(latents: Tensor, gamma: Tensor, sigma: Tensor, references: Tensor) -> Tensor:
+    """Return ε* = E[ε | m] if the clean image is one of the references, each as probable.
+
+    Args:
+        latents: m, shape (B, channels, height, width).
+        gamma: √ᾱ_t of each, shape (B,).
+        sigma: √(1 − ᾱ_t) of each, shape (B,).
+        references: x_j, shape (M, channels, height, width).
+
+    Returns:
+        Of the shape of ``latents``; computed in float64, because small noise levels divide small differences.
+    """
+    m, x = latents.double().flatten(1), references.double().flatten(1)
+    g, s = gamma.double().unsqueeze(1), sigma.double().unsqueeze(1)
+    # −‖m − γx_j‖²/2σ² without its ‖m‖², which is the same for all j
+    closeness = (g * (m @ x.T) - 0.5 * g.square() * x.square().sum(1)) / s.square()
+    mean = closeness.softmax(1) @ x
+    return ((m - g * mean) / s).to(latents.dtype).view_as(latents)
