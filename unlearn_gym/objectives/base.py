@@ -18,6 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+SOURCES = ("retain", "all")
+"""What the retain images of a minibatch may be drawn from: the retain set, or that and the forget set together."""
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -94,13 +97,24 @@ class Combination:
 class Objective(ABC):
     """Base of all objectives.
 
+    The keywords of a subclass's constructor are its hyperparameters, each with a default and checked there.
+
     Attributes:
         needs_norms: whether ``combine`` uses the gradient norms.
         needs_dot: whether ``combine`` uses the inner product of the two gradients.
+        x_from: the set that a diffusion process draws the retain images from, a name in ``SOURCES``.
     """
 
     needs_norms: bool = False
     needs_dot: bool = False
+    x_from: str = "retain"
+
+    def with_sizes(self, n: int, k: int) -> Objective:
+        """Return the objective for n training examples, k of which are to be forgotten; here itself.
+
+        A diffusion process asks once, before anything else.
+        """
+        return self
 
     def weights(self, lam: float, draw: Draw) -> Weights:
         """Return the row weights at λ; by default each latent counts once, towards its own target."""

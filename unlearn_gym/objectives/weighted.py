@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Objective, Parts
+from unlearn_gym.runtime.checks import positive
 
 
 class Weighted(Objective):
@@ -14,13 +14,12 @@ class Weighted(Objective):
     Both gradients are those of the state, so the update needs no pass of its own.
 
     Args:
-        cap: forget loss (mean over pixels) at which the forget term saturates.
+        forget_cap: forget loss (mean over pixels) at which the forget term saturates.
     """
 
-    def __init__(self, cap: float) -> None:
-        if not cap > 0:
-            raise UserError(f"forget_cap={cap} is not positive; give a forget loss above 0, such as 0.15.")
-        self.cap = cap
+    def __init__(self, *, forget_cap: float = 0.15) -> None:
+        positive("forget_cap", forget_cap)
+        self.cap = forget_cap
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 − λ and −λ·sech²(L_forget/cap), and the loss."""
