@@ -18,9 +18,9 @@ APART = ("agents", "configs", "envs")
 
 ROOMS = (
     ("errors", "registration"),
-    ("configs", "objectives", "storage"),
+    ("configs", "storage"),
     ("data", "runtime"),
-    ("models",),
+    ("models", "objectives"),
     ("metrics", "processes"),
     ("envs", "methods"),
     ("agents", "evaluation"),

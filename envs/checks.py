@@ -1,80 +1,37 @@
 """What the shared keywords and arguments of environments may be: one sentence for each value that is refused.
 
-Constructors call ``check_keywords(locals())`` first; a keyword that is not in ``CHECKS`` is checked where it is
-used. Values keep their types: nothing is converted in silence.
+A keyword that is not in ``CHECKS`` is checked where it is used.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
-from numbers import Integral, Real
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.runtime.checks import (
+    Check,
+    divisor,
+    fraction,
+    is_number,
+    mapping,
+    number,
+    optional,
+    positive,
+    refused,
+    switch,
+    weight,
+    whole,
+    word,
+)
 
 AUTO = "auto"
 LARGEST_LAMBDA = 1e6
-LARGEST_WEIGHT = 1e12
-"""Weights above it could carry the reward of a step out of float32."""
 OPTIONS = ("restore", "minari_autoseed")
 """Keys of ``reset(options=...)``; Minari's collector hands its own on to the environment."""
-
-Check = Callable[[str, Any], None]
-
-
-def is_number(value: Any) -> bool:
-    """Whether ``value`` is one real number of Python or NumPy; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def refused(name: str, value: Any, allowed: str) -> UserError:
-    """Return the error for a value that is not allowed."""
-    return UserError(f"{name}={value!r:.80} was given; give {allowed}.")
-
-
-def whole(least: int) -> Check:
-    """Return the check of a whole number of at least ``least``."""
-
-    def check(name: str, value: Any) -> None:
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise refused(name, value, f"a whole number of at least {least}")
-
-    return check
-
-
-def number(allowed: str, is_allowed: Callable[[float], bool]) -> Check:
-    """Return the check of a number, NaN and text being none."""
-
-    def check(name: str, value: Any) -> None:
-        try:
-            good = is_number(value) and is_allowed(float(value))
-        except OverflowError:  # a whole number beyond all floats
-            good = False
-        if not good:
-            raise refused(name, value, allowed)
-
-    return check
-
-
-def switch(name: str, value: Any) -> None:
-    """Check that a value is True or False and not, say, the text "false", which Python takes for true."""
-    if not isinstance(value, bool | np.bool_):
-        raise refused(name, value, "True or False, without quotation marks")
-
-
-def word(name: str, value: Any) -> None:
-    """Check that a value is text."""
-    if not isinstance(value, str):
-        raise refused(name, value, "a name, as text")
-
-
-def mapping(name: str, value: Any) -> None:
-    """Check that a value is a dictionary of keywords."""
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise refused(name, value, "a dictionary of keywords and their values")
 
 
 def range_of_lambda(name: str, value: Any) -> None:
@@ -85,14 +42,6 @@ def range_of_lambda(name: str, value: Any) -> None:
     if not 0 <= ends[0] < ends[1] <= LARGEST_LAMBDA or np.float32(ends[0]) == np.float32(ends[1]):
         raise refused(name, value, f"0 <= low < high <= {LARGEST_LAMBDA:g}, such as (0.1, 0.9)")
 
-
-def optional(check: Check) -> Check:
-    """Return the same check, passed by None too."""
-    return lambda name, value: None if value is None else check(name, value)
-
-
-positive = number("a finite number above 0", lambda value: 0 < value < math.inf)
-weight = number(f"a number from 0 to {LARGEST_WEIGHT:g}", lambda value: 0 <= value <= LARGEST_WEIGHT)
 
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("online", "grad_norms", "augment"), switch),
@@ -108,11 +57,8 @@ CHECKS: dict[str, Check] = {
     "num_classes": optional(whole(0)),
     "draw": optional(whole(0)),
     "max_grad_norm": number("a number above 0, or inf for no clip", lambda value: value > 0),
-    "sigma": number(
-        f"a number from {1 / LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",  # its square is a divisor
-        lambda value: 1 / LARGEST_WEIGHT <= value <= LARGEST_WEIGHT,
-    ),
-    "strength": number("a number between 0 and 1, such as 0.9", lambda value: 0 < value < 1),
+    "sigma": divisor,
+    "strength": fraction,
     "lambda_range": range_of_lambda,
 }
 """Keyword → its check, the same in every family of environments."""

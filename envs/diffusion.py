@@ -24,8 +24,9 @@ from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.sampling import sample
 from unlearn_gym.models.diffusion.tasks import Task, get_task
 from unlearn_gym.models.grid import image_grid
-from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
+from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, make_diffusion_objective
 from unlearn_gym.processes.diffusion import DiffusionProcess
+from unlearn_gym.runtime.registered import keywords_of
 
 GRID_COLUMNS = 8
 GRID_SEED = 0
@@ -210,23 +211,23 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             learning_rate=learning_rate,
         )
         self._given_scheduler = original.given_scheduler
-        numbers = DiffusionSettings(
-            n=len(data.retain) + len(data.forget),
-            k=len(data.forget),
+        numbers = dict(
             superfactor=superfactor,
             dataset_factors=dataset_factors,
             x_from=x_from,
             forget_scaling=forget_scaling,
             forget_norm=forget_norm,
             forget_cap=self.settings.forget_cap,
-            erasediff_eta=erasediff_eta,
+            eta=erasediff_eta,
         )
         process = DiffusionProcess(
             original.unet,
             original.scheduler,
             data,
-            x_from=x_from,
-            objective=make_diffusion_objective(objective, numbers),
+            objective=make_diffusion_objective(
+                objective,
+                **{k: v for k, v in numbers.items() if k in keywords_of(DIFFUSION_OBJECTIVES[objective])},
+            ),
             batch_size=batch_size,
             optimizer=optimizer,
             learning_rate=self.settings.learning_rate,

@@ -13,8 +13,8 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import unlearn_gym
-from unlearn_gym.envs.checks import optional, word
 from unlearn_gym.errors import UserError
+from unlearn_gym.runtime.checks import optional, word
 from unlearn_gym.runtime.command_line import one_line
 
 PREFIX = "unlearn_gym/"

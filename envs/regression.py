@@ -13,7 +13,7 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import check_keywords
 from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.models.curve_picture import draw_fits, picture
-from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
+from unlearn_gym.objectives import make_supervised_objective
 from unlearn_gym.processes.regression import RegressionProcess, fit_all, fit_wanted
 
 
@@ -139,7 +139,9 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
         process = RegressionProcess(
             make_curves(curves, **as_keywords("curves_kwargs", curves_kwargs)),
             None if draw is None else whole("draw", draw, 0, LARGEST_SEED),
-            objective=make_supervised_objective(objective, SupervisedSettings(sigma, strength)),
+            objective=make_supervised_objective(
+                objective, **({"sigma": sigma, "strength": strength} if objective == "likelihood" else {})
+            ),
             batch_size=batch_size,
             optimizer=optimizer,
             learning_rate=learning_rate,

@@ -20,7 +20,7 @@ from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.supervised.foreign import adapted, copied, fitted, itself
 from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
-from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
+from unlearn_gym.objectives import make_supervised_objective
 from unlearn_gym.processes.supervised import SupervisedProcess
 from unlearn_gym.storage.files import atomic_write
 
@@ -187,7 +187,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             data,
             pad=self.task.recipe.pad if self.task and augment else 0,
             mirror=bool(self.task and augment and self.task.recipe.mirror),
-            objective=make_supervised_objective(objective, SupervisedSettings(sigma, strength)),
+            objective=make_supervised_objective(
+                objective, **({"sigma": sigma, "strength": strength} if objective == "likelihood" else {})
+            ),
             batch_size=batch_size,
             optimizer=optimizer,
             learning_rate=learning_rate,

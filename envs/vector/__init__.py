@@ -13,9 +13,9 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
-from unlearn_gym.envs.checks import whole
 from unlearn_gym.errors import UserError
 from unlearn_gym.registration import ENVIRONMENTS
+from unlearn_gym.runtime.checks import whole
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def test_neggrad_ascends_the_forget_loss():
 
 
 def test_erasediff_raises_the_forget_part_just_as_far_as_needed():
-    found = EraseDiff(0.5).combine(0.3, parts())
+    found = EraseDiff(eta=0.5).combine(0.3, parts())
     c = 0.5 - (G_X @ G_A) / (G_A @ G_A)  # ⟨g_x, g_a⟩ = −5, ‖g_a‖² = 21
     assert found.c_forget == pytest.approx(c) == pytest.approx(0.5 + 5 / 21)
     assert (G_X + found.c_forget * G_A) @ G_A == pytest.approx(0.5 * G_A @ G_A)
@@ -45,20 +45,20 @@ def test_erasediff_raises_the_forget_part_just_as_far_as_needed():
 
 
 def test_erasediff_leaves_the_retain_gradient_where_it_forgets_already():
-    found = EraseDiff(0.1).combine(0.3, parts(g_x=-G_X))  # ⟨g_x, g_a⟩/‖g_a‖² = 5/21 > 0.1
+    found = EraseDiff(eta=0.1).combine(0.3, parts(g_x=-G_X))  # ⟨g_x, g_a⟩/‖g_a‖² = 5/21 > 0.1
     assert found.c_forget == 0.0 and found.forget_term == 0.0
-    assert EraseDiff(0.1).combine(0.3, parts(g_a=0 * G_A)).c_forget == 0.1  # no forget gradient: finite
+    assert EraseDiff(eta=0.1).combine(0.3, parts(g_a=0 * G_A)).c_forget == 0.1  # no forget gradient: finite
 
 
 def test_erasediffs_rate_means_the_same_for_sums_over_pixels():
-    means, sums = (EraseDiff(1e-3).combine(0.5, parts(scale=d)) for d in (1.0, 784.0))
+    means, sums = (EraseDiff(eta=1e-3).combine(0.5, parts(scale=d)) for d in (1.0, 784.0))
     assert sums.c_forget == pytest.approx(means.c_forget)
 
 
 @pytest.mark.parametrize("eta", [-1e-3, math.inf, math.nan])
 def test_a_rate_that_is_none(eta):
-    with pytest.raises(UserError, match="erasediff_eta"):
-        EraseDiff(eta)
+    with pytest.raises(UserError, match="eta="):
+        EraseDiff(eta=eta)
 
 
 @pytest.mark.parametrize("name", WITHOUT_LAMBDA)

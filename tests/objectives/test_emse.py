@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
+from unlearn_gym.objectives import make_supervised_objective
 from unlearn_gym.objectives.base import Parts
+from unlearn_gym.objectives.emse import LikelihoodEMSE
 
 ERRORS = torch.tensor([0.0, 0.1, 1.0, 30.0], dtype=torch.float64)
 
@@ -18,11 +19,11 @@ def parts(retain, forget):
 
 
 def likelihood(sigma=0.5, strength=0.9):
-    return make_supervised_objective("likelihood", SupervisedSettings(sigma, strength))
+    return make_supervised_objective("likelihood", sigma=sigma, strength=strength)
 
 
 def test_linear_form():
-    found = make_supervised_objective("linear", SupervisedSettings(1.0, 0.5)).combine(0.3, parts(2.0, 5.0))
+    found = make_supervised_objective("linear").combine(0.3, parts(2.0, 5.0))
     assert (found.c_retain, found.c_forget) == (1.0, -0.3)
     assert found.retain_term + found.forget_term == pytest.approx(2.0 - 0.3 * 5.0)
     assert found.dloss_dlambda == -5.0
@@ -48,13 +49,29 @@ def test_likelihood_gradient_is_strong_near_and_vanishes_far_away():
 
 
 @pytest.mark.parametrize(
-    ("name", "sigma", "strength", "message"),
+    ("name", "hyperparameters", "message"),
     [
-        ("quadratic", 1.0, 0.5, "likelihood, linear"),
-        ("likelihood", 0.0, 0.5, "sigma=0.0"),
-        ("likelihood", 1.0, 1.0, "strength=1.0"),
+        ("quadratic", {}, "likelihood, linear"),
+        ("likelihood", {"sigma": 0.0}, "sigma=0.0"),
+        ("likelihood", {"strength": 1.0}, "strength=1.0"),
+        (
+            "likelihood",
+            {"stregth": 0.5},
+            "has no keyword 'stregth'; allowed are strength, sigma",
+        ),
+        ("linear", {"sigma": 0.5}, "has no keyword 'sigma'; allowed are none"),
+        (LikelihoodEMSE(), {"sigma": 0.5}, "beside an instance of LikelihoodEMSE"),
+        (LikelihoodEMSE, {}, "give a name, as text, or an instance"),
+        (None, {}, "objective=None"),
+        (Exception("no objective"), {}, "makes no Objective"),
     ],
 )
-def test_bad_settings(name, sigma, strength, message):
+def test_bad_settings(name, hyperparameters, message):
     with pytest.raises(UserError, match=message):
-        make_supervised_objective(name, SupervisedSettings(sigma, strength))
+        make_supervised_objective(name, **hyperparameters)
+
+
+def test_an_instance_is_copied():
+    own = LikelihoodEMSE(sigma=0.3)
+    made = make_supervised_objective(own)
+    assert made is not own and vars(made) == vars(own)

@@ -78,10 +78,7 @@ def test_ends_of_the_range_have_their_closed_forms():
 
 
 def siss(**kwargs):
-    settings = dict(
-        superfactor=0.5, dataset_factors="exact", x_from="retain", forget_scaling="coef", forget_norm=0.1
-    )
-    return SISS(1000, 100, **{**settings, **kwargs})
+    return SISS(**{"forget_scaling": "coef", **kwargs}).with_sizes(1000, 100)
 
 
 @pytest.mark.parametrize("lam", [0.1, 0.3, 0.5, 0.7, 0.9])

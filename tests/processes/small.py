@@ -10,7 +10,7 @@ from diffusers import UNet2DModel
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.models.diffusion.model import build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
-from unlearn_gym.objectives import DiffusionSettings, make_diffusion_objective
+from unlearn_gym.objectives import make_diffusion_objective
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.processes.diffusion import DiffusionProcess
 
@@ -31,7 +31,7 @@ def small_process(
     *,
     objective: str | Objective = "siss",
     labels: str = "mixed",
-    forget_scaling: str = "norm",
+    hyperparameters: dict[str, Any] | None = None,
     unet: UNet2DModel | None = None,
     **settings: Any,
 ) -> DiffusionProcess:
@@ -40,17 +40,7 @@ def small_process(
     if unet is None:
         with seeded_weights(0):
             unet = build_unet(8, 1, data.num_classes, widths=(4, 8), norm_groups=2)
-    choices = DiffusionSettings(
-        n=100,
-        k=30,
-        superfactor=0.5,
-        dataset_factors="exact",
-        x_from="retain",
-        forget_scaling=forget_scaling,
-        forget_norm=0.1,
-        forget_cap=0.3,
-        erasediff_eta=0.5,
-    )
+    own = {"weighted": {"forget_cap": 0.3}, "erasediff": {"eta": 0.5}}.get(objective, {})
     defaults = {
         "batch_size": 10,
         "optimizer": "sgd",
@@ -63,6 +53,6 @@ def small_process(
         unet,
         default_scheduler(),
         data,
-        objective=make_diffusion_objective(objective, choices) if isinstance(objective, str) else objective,
+        objective=make_diffusion_objective(objective, **own, **(hyperparameters or {})),
         **(defaults | settings),
     )

@@ -45,7 +45,7 @@ CASES = [(name, "norm") for name in DIFFUSION_OBJECTIVES] + [("siss", "coef")]
 def test_equal_to_direct(objective, scaling, state, grad_norms, labels, way):
     settings = {
         "objective": objective,
-        "forget_scaling": scaling,
+        "hyperparameters": {"forget_scaling": scaling} if objective == "siss" else {},
         "state": state,
         "grad_norms": grad_norms,
         "labels": labels,

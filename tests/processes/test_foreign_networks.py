@@ -13,7 +13,7 @@ from tests.processes.foreign import CLASSES, IMAGES, REFUSED, TOKENS
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
-from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
+from unlearn_gym.objectives import make_supervised_objective
 from unlearn_gym.processes.common.statistics import has_batch_norm, normalise_by_batch
 from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
@@ -50,7 +50,7 @@ def build(name):
 def process(model, *, tokens=False, objective="linear", **settings):
     defaults = {"batch_size": 12, "optimizer": "sgd", "learning_rate": LR, "max_grad_norm": 1e9}
     defaults |= {"state": "fresh", "grad_norms": True, "device": torch.device("cpu"), "dtype": torch.float64}
-    form = make_supervised_objective(objective, SupervisedSettings(0.5, 0.9))
+    form = make_supervised_objective(objective)
     return SupervisedProcess(model, data(tokens), objective=form, **(defaults | settings))
 
 

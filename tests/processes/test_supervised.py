@@ -11,7 +11,7 @@ from torch import nn
 from unlearn_gym.data.sets.classes import class_unlearning
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.networks import make_network
-from unlearn_gym.objectives import SupervisedSettings, make_supervised_objective
+from unlearn_gym.objectives import make_supervised_objective
 from unlearn_gym.processes.supervised import SupervisedProcess, brier_error, squared_error
 
 DATA = class_unlearning("digits", fraction=0.3)
@@ -29,7 +29,7 @@ def process(objective="linear", **changes):
         "dtype": torch.float64,
         **changes,
     }
-    form = make_supervised_objective(objective, SupervisedSettings(0.5, 0.9))
+    form = make_supervised_objective(objective)
     return SupervisedProcess(make_network("small_cnn", 1, 10, 0), DATA, objective=form, **settings)
 
 
@@ -81,7 +81,7 @@ def test_without_batch_norm_both_sides_share_a_pass_and_the_update_is_the_same()
         made = SupervisedProcess(
             copied,
             DATA,
-            objective=make_supervised_objective("likelihood", SupervisedSettings(0.5, 0.9)),
+            objective=make_supervised_objective("likelihood"),
             state=state,
             grad_norms=grad_norms,
             device=torch.device("cpu"),

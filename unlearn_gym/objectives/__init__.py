@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Objective
@@ -13,71 +13,52 @@ from unlearn_gym.objectives.naive import NaiveDeletion
 from unlearn_gym.objectives.neggrad import NegGrad
 from unlearn_gym.objectives.posterior import Posterior
 from unlearn_gym.objectives.siss import SISS
+from unlearn_gym.objectives.siss_ablations import Bernoulli, SISSWithoutSampling
+from unlearn_gym.objectives.two_gradients import RULES
 from unlearn_gym.objectives.weighted import Weighted
+from unlearn_gym.runtime.registered import make_part
 
+DIFFUSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "siss": SISS,
+    "weighted": Weighted,
+    "naive": NaiveDeletion,
+    "neggrad": NegGrad,
+    "erasediff": EraseDiff,
+    "posterior": Posterior,
+    "siss_no_is": SISSWithoutSampling,
+    "bernoulli": Bernoulli,
+    **RULES,
+}
+"""Name → class; the keywords of its constructor are its hyperparameters."""
 
-@dataclass(frozen=True)
-class DiffusionSettings:
-    """What an objective of a diffusion process may depend on; the keywords of the environment."""
-
-    n: int
-    k: int
-    superfactor: float
-    dataset_factors: str
-    x_from: str
-    forget_scaling: str
-    forget_norm: float
-    forget_cap: float
-    erasediff_eta: float
-
-
-@dataclass(frozen=True)
-class SupervisedSettings:
-    """What an objective of a supervised process may depend on; the keywords of the environment."""
-
-    sigma: float
-    strength: float
-
-
-def _siss(settings: DiffusionSettings) -> Objective:
-    return SISS(
-        settings.n,
-        settings.k,
-        superfactor=settings.superfactor,
-        dataset_factors=settings.dataset_factors,
-        x_from=settings.x_from,
-        forget_scaling=settings.forget_scaling,
-        forget_norm=settings.forget_norm,
-    )
-
-
-DIFFUSION_OBJECTIVES: dict[str, Callable[[DiffusionSettings], Objective]] = {
-    "siss": _siss,
-    "weighted": lambda settings: Weighted(settings.forget_cap),
-    "naive": lambda settings: NaiveDeletion(),
-    "neggrad": lambda settings: NegGrad(),
-    "erasediff": lambda settings: EraseDiff(settings.erasediff_eta),
-    "posterior": lambda settings: Posterior(),
+SUPERVISED_OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "linear": LinearEMSE,
+    "likelihood": LikelihoodEMSE,
 }
 
 
-SUPERVISED_OBJECTIVES: dict[str, Callable[[SupervisedSettings], Objective]] = {
-    "linear": lambda settings: LinearEMSE(),
-    "likelihood": lambda settings: LikelihoodEMSE(settings.sigma, settings.strength),
-}
+def make_diffusion_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
+    """Return the objective of a diffusion process that a name stands for, or a copy of an instance.
+
+    Raises:
+        UserError: on an unknown name or hyperparameter, or one beside an instance.
+    """
+    return _make(objective, DIFFUSION_OBJECTIVES, hyperparameters)
 
 
-def make_diffusion_objective(name: str, settings: DiffusionSettings) -> Objective:
-    """Return the objective registered under ``name``."""
-    if name not in DIFFUSION_OBJECTIVES:
-        known = ", ".join(sorted(DIFFUSION_OBJECTIVES))
-        raise UserError(f"objective={name!r} is not known; choose one of {known}.")
-    return DIFFUSION_OBJECTIVES[name](settings)
+def make_supervised_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
+    """Return the form of EMSE that a name stands for, or a copy of an instance.
+
+    Raises:
+        UserError: on an unknown name or hyperparameter, or one beside an instance.
+    """
+    return _make(objective, SUPERVISED_OBJECTIVES, hyperparameters)
 
 
-def make_supervised_objective(name: str, settings: SupervisedSettings) -> Objective:
-    """Return the form of EMSE registered under ``name``."""
-    if name not in SUPERVISED_OBJECTIVES:
-        known = ", ".join(sorted(SUPERVISED_OBJECTIVES))
-        raise UserError(f"objective={name!r} is not known; choose one of {known}.")
-    return SUPERVISED_OBJECTIVES[name](settings)
+def _make(
+    objective: str | Objective, registry: dict[str, Callable[..., Objective]], keywords: dict[str, Any]
+) -> Objective:
+    made = make_part("objective", objective, registry, keywords)
+    if not isinstance(made, Objective):
+        raise UserError(f"objective={objective!r:.80} makes no Objective; see unlearn_gym.objectives.base.")
+    return made

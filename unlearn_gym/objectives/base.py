@@ -19,6 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+SOURCES = ("retain", "all")
+"""What the retain images of a minibatch may be drawn from: the retain set, or that and the forget set together."""
+
+RETAIN_TARGETS = ("noise", "teacher")
+"""What a diffusion network is to predict for retain latents: their noise, or what it predicted before unlearning."""
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -123,15 +129,26 @@ class Combination:
 class Objective(ABC):
     """Base of all objectives.
 
+    The keywords of a subclass's constructor are its hyperparameters, each with a default and checked there.
+
     Attributes:
         needs_norms: whether ``combine`` uses the gradient norms.
         needs_dot: whether ``combine`` uses the inner product of the two gradients.
-        retain_target: "noise", or "teacher": the network before unlearning says what the retain latents' noise is.
+        retain_target: a name in ``RETAIN_TARGETS``.
+        x_from: the set that a diffusion process draws the retain images from, a name in ``SOURCES``.
     """
 
     needs_norms: bool = False
     needs_dot: bool = False
     retain_target: str = "noise"
+    x_from: str = "retain"
+
+    def with_sizes(self, n: int, k: int) -> Objective:
+        """Return the objective for n training examples, k of which are to be forgotten; here itself.
+
+        A diffusion process asks once, before anything else.
+        """
+        return self
 
     def weights(self, lam: float, draw: Draw) -> Weights:
         """Return the row weights at λ; by default each latent counts once, towards its own target."""

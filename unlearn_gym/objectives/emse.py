@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Objective, Parts
+from unlearn_gym.runtime.checks import divisor, fraction
 
 
 class LinearEMSE(Objective):
@@ -38,11 +38,9 @@ class LikelihoodEMSE(Objective):
         strength: c in (0, 1); the nearer to 1, the harder an unwanted example at distance 0 is pushed.
     """
 
-    def __init__(self, sigma: float, strength: float) -> None:
-        if not sigma > 0:
-            raise UserError(f"sigma={sigma} is not positive; give a distance in the units of the outputs.")
-        if not 0 < strength < 1:
-            raise UserError(f"strength={strength} was given; choose c between 0 and 1, such as 0.9.")
+    def __init__(self, *, sigma: float = 0.5, strength: float = 0.9) -> None:
+        divisor("sigma", sigma)
+        fraction("strength", strength)
         self.sigma, self.strength = sigma, strength
         self.floor = math.log1p(-strength)
 

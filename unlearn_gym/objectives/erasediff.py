@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Generator, Tensor
 
-from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, ForgetSide, Objective, Parts, safe_ratio
+from unlearn_gym.runtime.checks import weight
 
 
 class EraseDiff(Objective):
@@ -23,17 +21,14 @@ class EraseDiff(Objective):
     over pixels. What the scale does change is how often the clip of the combined gradient acts.
 
     Args:
-        eta: η ≥ 0.
+        eta: η, from 0 to 1e12.
     """
 
     needs_norms = True
     needs_dot = True
 
-    def __init__(self, eta: float) -> None:
-        if not 0.0 <= eta < math.inf:
-            raise UserError(
-                f"erasediff_eta={eta} is no rate; give a finite number of at least 0, such as 1e-3."
-            )
+    def __init__(self, *, eta: float = 1e-3) -> None:
+        weight("eta", eta)
         self.eta = eta
 
     def draw_target(self, shape: tuple[int, ...], generator: Generator) -> Tensor:

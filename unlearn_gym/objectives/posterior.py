@@ -6,7 +6,8 @@ import torch
 from torch import Generator, Tensor
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Combination, ForgetSide, Objective, Parts
+from unlearn_gym.objectives.base import RETAIN_TARGETS, Combination, ForgetSide, Objective, Parts
+from unlearn_gym.runtime.checks import one_of, optional, switch, whole
 
 REFERENCES = 512
 """Retain images of a label that a minibatch's targets are made of, if there are as many."""
@@ -33,8 +34,9 @@ class Posterior(Objective):
     def __init__(
         self, *, override: int | None = None, retain_target: str = "noise", snr_weight: bool = True
     ) -> None:
-        if retain_target not in ("noise", "teacher"):
-            raise UserError(f"retain_target={retain_target!r} is not known; choose noise or teacher.")
+        one_of("retain_target", retain_target, RETAIN_TARGETS)
+        optional(whole(0))("override", override)
+        switch("snr_weight", snr_weight)
         self.override, self.retain_target, self.snr_weight = override, retain_target, snr_weight
 
     def draw_target(self, shape: tuple[int, ...], generator: Generator) -> Tensor:

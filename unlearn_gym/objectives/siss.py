@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 
-from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import (
+    SOURCES,
     Combination,
     Draw,
     Objective,
@@ -15,6 +17,7 @@ from unlearn_gym.objectives.base import (
     safe_ratio,
 )
 from unlearn_gym.objectives.importance import SMALLEST_WEIGHT, importance_weights
+from unlearn_gym.runtime.checks import one_of, weight
 
 
 def exact_factors(keep_from: str, n: int, k: int, s: float) -> tuple[float, float]:
@@ -40,38 +43,39 @@ class SISS(Objective):
     """L = C_x·mean(w_x ℓ_x) − C_a·mean(w_a ℓ_a) on one latent per pair, drawn with probability λ from a.
 
     Args:
-        n: number of training examples, and ``k`` how many of them are to be forgotten.
-        superfactor: s, the strength of forgetting under ``forget_scaling="coef"``.
-        dataset_factors: a name in ``DATASET_FACTORS``, for C_x and C_a under ``"coef"``.
-        x_from: "retain" or "all", the set that x is drawn from.
         forget_scaling: "norm" sets the forget gradient's norm to ``forget_norm`` times the retain gradient's
             (the authors' training step, with a relative norm); "coef" uses C_x and C_a.
         forget_norm: see ``forget_scaling``.
+        superfactor: s, the strength of forgetting under ``forget_scaling="coef"``.
+        dataset_factors: a name in ``DATASET_FACTORS``, for C_x and C_a under ``"coef"``.
+        x_from: "retain" or "all", the set that x is drawn from.
     """
+
+    factors: tuple[float, float]
 
     def __init__(
         self,
-        n: int,
-        k: int,
         *,
-        superfactor: float,
-        dataset_factors: str,
-        x_from: str,
-        forget_scaling: str,
-        forget_norm: float,
+        forget_scaling: str = "norm",
+        forget_norm: float = 0.1,
+        superfactor: float = 0.5,
+        dataset_factors: str = "exact",
+        x_from: str = "retain",
     ) -> None:
-        if forget_scaling not in FORGET_SCALINGS:
-            raise UserError(f"forget_scaling={forget_scaling!r} is not known; choose norm or coef.")
-        if dataset_factors not in DATASET_FACTORS:
-            known = ", ".join(DATASET_FACTORS)
-            raise UserError(f"dataset_factors={dataset_factors!r} is not known; choose one of {known}.")
-        if superfactor < 0 or forget_norm < 0:
-            raise UserError(
-                f"superfactor={superfactor} and forget_norm={forget_norm} must not be negative; give 0 or more."
-            )
+        one_of("forget_scaling", forget_scaling, FORGET_SCALINGS)
+        weight("forget_norm", forget_norm)
+        weight("superfactor", superfactor)
+        one_of("dataset_factors", dataset_factors, DATASET_FACTORS)
+        one_of("x_from", x_from, SOURCES)
         self.needs_norms = forget_scaling == "norm"
-        self.forget_norm = forget_norm
-        self.factors = DATASET_FACTORS[dataset_factors](x_from, n, k, superfactor)
+        self.forget_norm, self.superfactor = forget_norm, superfactor
+        self.dataset_factors, self.x_from = dataset_factors, x_from
+
+    def with_sizes(self, n: int, k: int) -> SISS:
+        """Return a copy that has its C_x and C_a."""
+        sized = copy.copy(self)
+        sized.factors = DATASET_FACTORS[self.dataset_factors](self.x_from, n, k, self.superfactor)
+        return sized
 
     def weights(self, lam: float, draw: Draw) -> Weights:
         """Return the importance weights of the latents that λ chooses, 0 for the others and below 1e-9.
@@ -91,8 +95,9 @@ class SISS(Objective):
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return the coefficients of g_retain and g_forget and the loss they descend."""
-        c_x, c_a = self.factors
         if self.needs_norms:
             c_x, c_a = 1.0, self.forget_norm * safe_ratio(parts.retain_norm, parts.forget_norm)
+        else:
+            c_x, c_a = self.factors
         derivatives = mixture_derivatives(c_x, -c_a, parts)
         return Combination(c_x, -c_a, c_x * parts.retain, -c_a * parts.forget, *derivatives)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Combination, Objective, Parts
+from unlearn_gym.objectives.base import RETAIN_TARGETS, Combination, Objective, Parts
+from unlearn_gym.runtime.checks import one_of, positive
 
 
 class Weighted(Objective):
@@ -14,13 +14,15 @@ class Weighted(Objective):
     Both gradients are those of the state, so the update needs no pass of its own.
 
     Args:
-        cap: forget loss (mean over pixels) at which the forget term saturates.
+        forget_cap: forget loss (mean over pixels) at which the forget term saturates.
+        retain_target: "noise", or "teacher": the original network's prediction (diffusion only). The retain loss
+            then starts at 0.
     """
 
-    def __init__(self, cap: float) -> None:
-        if not cap > 0:
-            raise UserError(f"forget_cap={cap} is not positive; give a forget loss above 0, such as 0.15.")
-        self.cap = cap
+    def __init__(self, *, forget_cap: float = 0.15, retain_target: str = "noise") -> None:
+        positive("forget_cap", forget_cap)
+        one_of("retain_target", retain_target, RETAIN_TARGETS)
+        self.cap, self.retain_target = forget_cap, retain_target
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 − λ and −λ·sech²(L_forget/cap), and the loss."""

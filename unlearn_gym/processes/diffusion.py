@@ -14,13 +14,14 @@ from torch.nn.utils import vector_to_parameters
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import Draw, ForgetSide
+from unlearn_gym.objectives.base import SOURCES, Draw, ForgetSide
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
 from unlearn_gym.processes.base import Quality
 from unlearn_gym.processes.common.flat import trained
 from unlearn_gym.processes.common.passes import forward
 from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
+from unlearn_gym.runtime.checks import one_of
 
 PROBE_SIZE = 32
 PROBE_SEED = 0
@@ -79,7 +80,6 @@ class DiffusionProcess(GradientProcess):
         unet: network predicting ε, class-conditional or not.
         scheduler: its noise schedule.
         data: the request.
-        x_from: "retain" draws x from the retain set, "all" from retain and forget set together.
         settings: the keywords of ``GradientProcess``.
 
     Attributes:
@@ -97,16 +97,15 @@ class DiffusionProcess(GradientProcess):
         unet: UNet2DModel,
         scheduler: DDPMScheduler,
         data: UnlearningData,
-        *,
-        x_from: str = "retain",
         **settings: Any,
     ) -> None:
-        if x_from not in ("retain", "all"):
-            raise UserError(f"x_from={x_from!r} is not known; choose retain or all.")
         _check_kind(unet)
         unet.eval()
         super().__init__(unet, **settings)
         self.scheduler, self.data = scheduler, data
+        self.objective = self.objective.with_sizes(len(data.retain) + len(data.forget), len(data.forget))
+        x_from = self.objective.x_from
+        one_of("x_from", x_from, SOURCES)
         self._conditional = unet.class_embedding is not None
         self.retain, self.forget = self._move(data.retain), self._move(data.forget)
         self.keep = self.retain if x_from == "retain" else joined(self.retain, self.forget)

@@ -6,8 +6,8 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Combination, Objective, Parts
+from unlearn_gym.runtime.checks import positive
 
 DIFFERENCE = 1e-4
 """Half the span in λ of the difference quotient of a rule's coefficients."""
@@ -50,10 +50,7 @@ class TwoGradients(Objective):
     needs_dot = True
 
     def __init__(self, *, forget_cap: float = 0.15) -> None:
-        if not forget_cap > 0:
-            raise UserError(
-                f"forget_cap={forget_cap} is not positive; give a forget loss above 0, such as 0.15."
-            )
+        positive("forget_cap", forget_cap)
         self.forget_cap = forget_cap
 
     @abstractmethod

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import safe_ratio
 from unlearn_gym.objectives.two_gradients.base import Angle, TwoGradients
+from unlearn_gym.runtime.checks import weight
 
 
 class CAGrad(TwoGradients):
@@ -21,8 +21,7 @@ class CAGrad(TwoGradients):
 
     def __init__(self, *, forget_cap: float = 0.15, radius: float = 0.5) -> None:
         super().__init__(forget_cap=forget_cap)
-        if not 0.0 <= radius < math.inf:
-            raise UserError(f"radius={radius} is no radius; give a finite number of at least 0, such as 0.5.")
+        weight("radius", radius)
         self.radius = radius
 
     def coefficients(self, lam: float, angle: Angle) -> tuple[float, float]:
