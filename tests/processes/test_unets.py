@@ -11,9 +11,9 @@ import torch
 from diffusers import UNet2DModel
 
 from tests.processes.small import small_process
+from tests.processes.test_accelerators import ONE_RULE
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
-from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
 from unlearn_gym.processes.gradients import record
 from unlearn_gym.processes.gradients.blocks import BlockGradients
 from unlearn_gym.processes.gradients.passes import PassedGradients
@@ -73,7 +73,7 @@ CONFIGS = {
 """Name → what is not as in ``BASE``. ``ada_group`` and ``spatial`` norms, and blocks with cross attention, are refused
 by ``UNet2DModel`` itself; the encoder blocks of autoencoders fail in its forward pass."""
 
-TURNS = [(o, s, n) for s in ("fresh", "lagged") for n in (True, False) for o in sorted(DIFFUSION_OBJECTIVES)]
+TURNS = [(o, s, n) for s in ("fresh", "lagged") for n in (True, False) for o in ONE_RULE]
 """Objective, state and grad_norms."""
 
 
