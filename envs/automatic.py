@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.checks import AUTO
+from unlearn_gym.envs.options import DiffusionOptions, as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.models.diffusion.model import DiffusionModel
 
-AUTOMATIC = ("forget_cap", "retain_weight", "learning_rate")
-"""The keywords that may be "auto"."""
 CAP = 2.25
 """``forget_cap`` in units of the larger of the two losses at the start."""
 PRICE = 4.0
@@ -32,25 +29,8 @@ PROBES = 4
 HALVINGS = 8
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The three settings as numbers: the user's, or those chosen.
-
-    Attributes:
-        forget_cap: see ``DiffusionUnlearningEnv``.
-        retain_weight: likewise.
-        learning_rate: likewise.
-    """
-
-    forget_cap: float
-    retain_weight: float
-    learning_rate: float
-
-
-def settle(
-    model: DiffusionModel, data: UnlearningData, *, device: torch.device, optimizer: str, **given: Any
-) -> Settings:
-    """Return the settings with a number in the place of every "auto", the same at every call.
+def settle(options: DiffusionOptions, model: DiffusionModel, data: UnlearningData) -> DiffusionOptions:
+    """Return the options with a number in the place of every "auto", the same at every call.
 
     Let L_retain and L_forget be the denoising losses of the original network on 4 x 64 images of each set, drawn
     with a fixed seed, at timesteps spread over the schedule. Then
@@ -61,22 +41,22 @@ def settle(
       retain loss 0.4 % above L_retain; a mean of four such steps, found by bisection between 1e-7 and 1e-2.
 
     Args:
+        options: of the environment; a learning rate can be chosen for the optimizers in ``SIGNED``.
         model: the original network; its weights are the same afterwards.
         data: the request.
-        device: where to compute.
-        optimizer: name of the optimizer; a learning rate can be chosen for those in ``SIGNED``.
-        given: ``forget_cap``, ``retain_weight`` and ``learning_rate``, numbers or "auto".
 
     Raises:
         UserError: when nothing can be chosen.
     """
-    if AUTO not in given.values():
-        return Settings(**given)
-    if given["learning_rate"] == AUTO and optimizer not in SIGNED:
+    rate = options.learning_rate == AUTO
+    if not rate and not options.waiting("objective") and not options.waiting("reward"):
+        return options.resolved()
+    if rate and options.optimizer not in SIGNED:
         raise UserError(
-            f"learning_rate='auto' is not offered for optimizer={optimizer!r}; give a number or one of "
+            f"learning_rate='auto' is not offered for optimizer={options.optimizer!r}; give a number or one of "
             f"{', '.join(SIGNED)}."
         )
+    device = as_device(options.device)
     nn.Module.to(model.unet, device=device)
     conditional = data.num_classes > 0
     retain, forget = (_probes(model, part, conditional) for part in (data.retain, data.forget))
@@ -87,9 +67,9 @@ def settle(
             "give numbers, or another model."
         )
     chosen = {"forget_cap": CAP * max(kept, forgotten), "retain_weight": PRICE / kept}
-    if given["learning_rate"] == AUTO:
+    if rate:
         chosen["learning_rate"] = _harmless_rate(model, retain, forget, (1 + HARM) * kept)
-    return Settings(**{name: chosen[name] if value == AUTO else value for name, value in given.items()})
+    return options.resolved(**chosen)
 
 
 def _probes(model: DiffusionModel, part: LabelledSet, conditional: bool) -> list[DenoisingProbe]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, SupportsFloat
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from unlearn_gym.envs.checks import check_keywords, check_options, check_seed
 from unlearn_gym.envs.rendering.curves import Curves, beside
-from unlearn_gym.envs.rewards import SIDES, make_reward
+from unlearn_gym.envs.rewards import SIDES, Reward, make_reward
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 
@@ -32,9 +33,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         horizon: updates per episode, T.
         lambda_range: smallest and largest λ.
         alpha: weight of the smoothness penalty (λ_t − λ_{t−1})².
-        reward: a name in ``unlearn_gym.envs.rewards.REWARDS``.
-        forget_cap: forget loss beyond which the ``progress`` reward sees no further gain.
-        retain_weight: weight of lost retain quality in the ``progress`` reward.
+        reward: a name in ``unlearn_gym.envs.rewards.REWARDS``, or an instance, which is copied.
+        reward_kwargs: keywords of the reward that is named.
         divergence_penalty: reward lost for each remaining step when the weights diverge.
         online: keep weights, optimizer and step counter at an unseeded ``reset``.
         render_mode: one of ``metadata["render_modes"]`` or None.
@@ -49,9 +49,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         horizon: int,
         lambda_range: tuple[float, float],
         alpha: float,
-        reward: str,
-        forget_cap: float,
-        retain_weight: float,
+        reward: str | Reward,
+        reward_kwargs: Mapping[str, Any] | None = None,
         divergence_penalty: float,
         online: bool,
         render_mode: str | None,
@@ -70,7 +69,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             np.zeros(6, np.float32),
             np.array([OBSERVATION_LIMIT] * 4 + [max(1.0, high), 1.0], np.float32),
         )
-        self._reward = make_reward(reward, forget_cap, retain_weight)
+        self._reward = make_reward(reward, **(reward_kwargs or {}))
         self._sides: tuple[str, ...] = getattr(self._reward, "names", SIDES)
         self._low, self._high = low, high
         self._step = 0

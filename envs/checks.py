@@ -14,8 +14,6 @@ import numpy as np
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.checks import (
     Check,
-    divisor,
-    fraction,
     is_number,
     mapping,
     number,
@@ -45,23 +43,25 @@ def range_of_lambda(name: str, value: Any) -> None:
 
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("online", "grad_norms", "augment"), switch),
-    **dict.fromkeys(("alpha", "retain_weight", "divergence_penalty"), weight),
-    **dict.fromkeys(("superfactor", "forget_norm", "erasediff_eta", "noise"), weight),
-    **dict.fromkeys(("learning_rate", "forget_cap", "best_lambda"), positive),
-    **dict.fromkeys(("objective", "reward", "optimizer", "state", "curves"), word),
-    **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from", "gradients"), word),
+    **dict.fromkeys(("alpha", "divergence_penalty", "noise"), weight),
+    **dict.fromkeys(("learning_rate", "best_lambda"), positive),
+    **dict.fromkeys(("optimizer", "state", "curves", "gradients"), word),
     **dict.fromkeys(("task_kwargs", "curves_kwargs"), optional(mapping)),
+    **dict.fromkeys(("objective_kwargs", "reward_kwargs", "defaults"), optional(mapping)),
     **dict.fromkeys(("task", "render_mode"), optional(word)),
     "horizon": whole(1),
     "batch_size": whole(2),
     "num_classes": optional(whole(0)),
     "draw": optional(whole(0)),
     "max_grad_norm": number("a number above 0, or inf for no clip", lambda value: value > 0),
-    "sigma": divisor,
-    "strength": fraction,
     "lambda_range": range_of_lambda,
 }
-"""Keyword → its check, the same in every family of environments."""
+"""Keyword → its check, the same in every family of environments. Objectives and rewards check their own."""
+
+
+def is_auto(name: str, value: Any, automatic: Container[str]) -> bool:
+    """Whether a value is "auto" and may be."""
+    return name in automatic and isinstance(value, str) and value == AUTO
 
 
 def check_keywords(keywords: Mapping[str, Any], automatic: Container[str] = ()) -> None:
@@ -75,7 +75,7 @@ def check_keywords(keywords: Mapping[str, Any], automatic: Container[str] = ()) 
         UserError: naming the keyword, what was given and what is allowed.
     """
     for name, value in keywords.items():
-        if name in CHECKS and not (name in automatic and isinstance(value, str) and value == AUTO):
+        if name in CHECKS and not is_auto(name, value, automatic):
             CHECKS[name](name, value)
 
 

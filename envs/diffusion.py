@@ -15,18 +15,15 @@ from torch import Generator, Tensor
 from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.request import user_request
 from unlearn_gym.data.split import UnlearningData
-from unlearn_gym.envs.automatic import AUTOMATIC, settle
+from unlearn_gym.envs.automatic import settle
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.checks import check_keywords
-from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
+from unlearn_gym.envs.options import DiffusionOptions, as_keywords, takes
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.sampling import sample
 from unlearn_gym.models.diffusion.tasks import Task, get_task
 from unlearn_gym.models.grid import image_grid
-from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, make_diffusion_objective
 from unlearn_gym.processes.diffusion import DiffusionProcess
-from unlearn_gym.runtime.registered import keywords_of
 
 GRID_COLUMNS = 8
 GRID_SEED = 0
@@ -38,7 +35,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     A diffusion model was trained on a retain set and a forget set. Each step makes one gradient update that
     unlearns the forget set, and the action λ says how. Under the `siss` objective λ is the probability that a
     noised image of the pair is taken from the forget set (mixture probability); importance weights make the
-    *expected* loss the same for every λ, so that λ acts through the noise and, with `forget_scaling="norm"`,
+    *expected* loss the same for every λ, so that λ acts through the noise and, with `forget_scaling` `"norm"`,
     the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
     L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Three baselines ignore λ: `naive` (descend
     L_retain), `neggrad` (ascend L_forget) and `erasediff` (descend L_retain, and a forget loss towards uniform
@@ -102,8 +99,11 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `scheduler` | path, object | `None` | the noise schedule of a `model` that comes without one |
     | `retain_data`, `forget_data` | path or arrays | `None` | images, folder, parquet, array file, array or data set |
     | `class_names` | list, dict, path | `None` | which class name has which number: see `docs/own_data.md` |
-    | `objective` | str | `"siss"` | a name in `unlearn_gym.objectives.DIFFUSION_OBJECTIVES` |
-    | `reward` | str | `"loss"` | a name in `unlearn_gym.envs.rewards.REWARDS` |
+    | `objective` | str, object | `"siss"` | a name in `unlearn_gym.objectives.DIFFUSION_OBJECTIVES`, or an instance |
+    | `objective_kwargs` | dict | `None` | hyperparameters of the objective that is named: below |
+    | `reward` | str, object | `"loss"` | a name in `unlearn_gym.envs.rewards.REWARDS`, or an instance |
+    | `reward_kwargs` | dict | `None` | keywords of the reward that is named: below |
+    | `defaults` | dict | `None` | keywords of whatever is chosen, where the two above leave them out |
     | `horizon` | int | `200` | updates per episode, T |
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | images per update, half from each set |
@@ -112,14 +112,6 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
-    | `forget_scaling` | str | `"norm"` | SISS: `norm` rescales the forget gradient, `coef` uses dataset factors |
-    | `forget_norm` | float | `0.1` | SISS, `norm`: its norm as a share of the retain gradient's |
-    | `superfactor` | float | `0.5` | SISS, `coef`: s |
-    | `dataset_factors` | str | `"exact"` | SISS, `coef`: `exact`, `paper` or `none` |
-    | `x_from` | str | `"retain"` | SISS: draw x from the `retain` set or from `all` |
-    | `forget_cap` | float or `"auto"` | `0.15` | forget loss at which `weighted` and `progress` saturate |
-    | `erasediff_eta` | float | `1e-3` | EraseDiff: η, a pure number (the same for losses summed over pixels) |
-    | `retain_weight` | float or `"auto"` | `50.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
@@ -127,6 +119,18 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
     | `render_mode` | str | `None` | `rgb_array` (samples, a row per class, and curves of λ and losses) or `ansi` |
+
+    | Objective or reward | Keyword | Default | Description |
+    |---------------------|---------|---------|-------------|
+    | `siss` | `forget_scaling` | `"norm"` | `norm` rescales the forget gradient, `coef` uses dataset factors |
+    | `siss` | `forget_norm` | `0.1` | under `norm`: its norm as a share of the retain gradient's |
+    | `siss` | `superfactor` | `0.5` | under `coef`: s |
+    | `siss` | `dataset_factors` | `"exact"` | under `coef`: `exact`, `paper` or `none` |
+    | `siss` | `x_from` | `"retain"` | draw x from the `retain` set or from `all` |
+    | `weighted` | `forget_cap` | `0.15` | forget loss at which the forget term saturates, or `"auto"` |
+    | `erasediff` | `eta` | `1e-3` | η, a pure number (the same for losses summed over pixels) |
+    | `progress`, `balance` | `forget_cap` | `0.15` | forget loss beyond which nothing is gained, or `"auto"` |
+    | `progress`, `balance` | `retain_weight` | `50.0` | price of lost retain quality, or `"auto"` |
 
     `"auto"` chooses from the losses of the original network, the same at every call (docs/own_model.md says how);
     the attribute `settings` has the numbers.
@@ -147,6 +151,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
     evaluator = "diffusion"
 
+    @takes(DiffusionOptions)
     def __init__(
         self,
         task: str | None = None,
@@ -156,39 +161,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         retain_data: Any = None,
         forget_data: Any = None,
         class_names: ClassNames | None = None,
-        objective: str = "siss",
-        reward: str = "loss",
-        horizon: int = 200,
-        online: bool = False,
-        batch_size: int = 64,
-        learning_rate: float | str = 2e-4,
-        optimizer: str = "adam",
-        max_grad_norm: float = 1.0,
-        lambda_range: tuple[float, float] = (0.1, 0.9),
-        alpha: float = 0.01,
-        forget_scaling: str = "norm",
-        forget_norm: float = 0.1,
-        superfactor: float = 0.5,
-        dataset_factors: str = "exact",
-        x_from: str = "retain",
-        forget_cap: float | str = 0.15,
-        erasediff_eta: float = 1e-3,
-        retain_weight: float | str = 50.0,
-        state: str = "fresh",
-        grad_norms: bool = True,
-        gradients: str = "auto",
-        divergence_penalty: float = 1.0,
-        device: str = "cpu",
-        dtype: str = "float32",
-        render_mode: str | None = None,
+        *,
+        options: DiffusionOptions,
     ) -> None:
-        check_keywords(locals(), automatic=AUTOMATIC)
-        EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
-        if len(lambda_range) != 2 or lambda_range[1] > 1.0:
-            raise UserError(
-                f"lambda_range={lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
-            )
-        where = as_device(device)
         own = {
             "model": model,
             "scheduler": scheduler,
@@ -201,55 +176,10 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         if not isinstance(model, str | os.PathLike | None):
             # a copy: what the user does to the object later is not ours
             self._ezpickle_kwargs |= {"model": copy.deepcopy(original), "scheduler": None}
-        self.settings = settle(
-            original,
-            data,
-            device=where,
-            optimizer=optimizer,
-            forget_cap=forget_cap,
-            retain_weight=retain_weight,
-            learning_rate=learning_rate,
-        )
+        self.settings = settle(options, original, data)
         self._given_scheduler = original.given_scheduler
-        numbers = dict(
-            superfactor=superfactor,
-            dataset_factors=dataset_factors,
-            x_from=x_from,
-            forget_scaling=forget_scaling,
-            forget_norm=forget_norm,
-            forget_cap=self.settings.forget_cap,
-            eta=erasediff_eta,
-        )
-        process = DiffusionProcess(
-            original.unet,
-            original.scheduler,
-            data,
-            objective=make_diffusion_objective(
-                objective,
-                **{k: v for k, v in numbers.items() if k in keywords_of(DIFFUSION_OBJECTIVES[objective])},
-            ),
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=self.settings.learning_rate,
-            max_grad_norm=max_grad_norm,
-            state=state,
-            grad_norms=grad_norms,
-            gradients=gradients,
-            device=where,
-            dtype=as_dtype(dtype),
-        )
-        super().__init__(
-            process,
-            horizon=horizon,
-            lambda_range=lambda_range,
-            alpha=alpha,
-            reward=reward,
-            forget_cap=self.settings.forget_cap,
-            retain_weight=self.settings.retain_weight,
-            divergence_penalty=divergence_penalty,
-            online=online,
-            render_mode=render_mode,
-        )
+        process = DiffusionProcess(original.unet, original.scheduler, data, **self.settings.of_process())
+        super().__init__(process, **self.settings.of_episode())
         self.process: DiffusionProcess = process
 
     @property

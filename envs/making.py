@@ -13,8 +13,9 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import unlearn_gym
+from unlearn_gym.envs.deprecated import deprecated
 from unlearn_gym.errors import UserError
-from unlearn_gym.runtime.checks import optional, word
+from unlearn_gym.runtime.checks import check_known, optional, word
 from unlearn_gym.runtime.command_line import one_line
 
 PREFIX = "unlearn_gym/"
@@ -103,6 +104,6 @@ def _check_keywords(spec: EnvSpec, keywords: dict[str, Any]) -> None:
         raise UserError("render_mode='human' needs a window; choose rgb_array, ansi or None.")
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    unknown = sorted(set(keywords) - set(parameters))
-    if unknown:
-        raise UserError(f"{spec.id} has no keyword {unknown[0]!r}; allowed are {', '.join(parameters)}.")
+    options = getattr(creator.__init__, "options", None)  # type: ignore[misc]
+    old = deprecated(options.hyperparameters()) if options else ()
+    check_known(spec.id, [name for name in keywords if name not in old], parameters)

@@ -1,15 +1,230 @@
-"""Keywords of environments that arrive as strings."""
+"""The options that environments share, each declared once, and the way they reach a constructor."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import torch
+from gymnasium.utils import EzPickle
 
+from unlearn_gym.envs.checks import check_keywords, is_auto
+from unlearn_gym.envs.deprecated import deprecated, in_new_form, warn
+from unlearn_gym.envs.rewards import REWARDS, Reward, make_reward
 from unlearn_gym.errors import UserError
+from unlearn_gym.objectives import (
+    DIFFUSION_OBJECTIVES,
+    SUPERVISED_OBJECTIVES,
+    make_diffusion_objective,
+    make_supervised_objective,
+)
+from unlearn_gym.objectives.base import Objective
+from unlearn_gym.runtime.checks import check_known
+from unlearn_gym.runtime.registered import keywords_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+KINDS = ("objective", "reward")
+Keywords = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of every environment that moves a network; a subclass is a family's, with its own defaults.
+
+    What each means stands on the page of the environment.
+
+    Attributes:
+        defaults: keywords of objectives and rewards. What is chosen gets those that it has and that are not in
+            ``objective_kwargs`` and ``reward_kwargs``; an id says so what fits its network.
+    """
+
+    objective: str | Objective
+    objective_kwargs: Keywords | None = None
+    reward: str | Reward
+    reward_kwargs: Keywords | None = None
+    defaults: Keywords | None = None
+    horizon: int = 200
+    online: bool = False
+    batch_size: int = 64
+    learning_rate: float | str = 1e-3
+    optimizer: str = "adam"
+    max_grad_norm: float = 1.0
+    lambda_range: tuple[float, float] = (0.0, 1.0)
+    alpha: float = 0.01
+    state: str = "fresh"
+    grad_norms: bool = True
+    gradients: str = "auto"
+    divergence_penalty: float = 1.0
+    device: str | torch.device = "cpu"
+    dtype: str | torch.dtype = "float32"
+    render_mode: str | None = None
+
+    OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]]
+    AUTOMATIC: ClassVar[tuple[str, ...]] = ()
+    """What may be "auto"; see ``unlearn_gym.envs.automatic``."""
+    FAMILY_DEFAULTS: ClassVar[Keywords] = {}
+    """Like ``defaults``, for the family."""
+
+    @staticmethod
+    def make_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
+        """Return an objective of the family."""
+        raise NotImplementedError
+
+    @classmethod
+    def hyperparameters(cls) -> tuple[str, ...]:
+        """Return every keyword that an objective or a reward of the family has."""
+        makers = (*cls.OBJECTIVES.values(), *REWARDS.values())
+        return tuple(dict.fromkeys(name for maker in makers for name in keywords_of(maker)))
+
+    def __post_init__(self) -> None:
+        """Refuse what is wrong before a model is made or trained, which may take long."""
+        check_keywords(vars(self), automatic=self.AUTOMATIC)
+        check_known("defaults", self.defaults or {}, self.hyperparameters())
+        as_device(self.device)
+        as_dtype(self.dtype)
+        objective, reward = (self._numbers(kind) for kind in KINDS)
+        self.make_objective(self.objective, **objective)
+        make_reward(self.reward, **reward)
+
+    def keywords(self, kind: str) -> dict[str, Any]:
+        """Return all keywords of the chosen objective or reward, as ``kind`` says."""
+        chosen, given = getattr(self, kind), getattr(self, f"{kind}_kwargs")
+        registry: Mapping[str, Any] = {"objective": self.OBJECTIVES, "reward": REWARDS}[kind]
+        known = keywords_of(registry[chosen]) if isinstance(chosen, str) and chosen in registry else ()
+        defaults = {**self.FAMILY_DEFAULTS, **(self.defaults or {})}
+        return {name: value for name, value in defaults.items() if name in known} | dict(given or {})
+
+    def waiting(self, kind: str) -> set[str]:
+        """Return which of those keywords are "auto"."""
+        return {name for name, value in self.keywords(kind).items() if is_auto(name, value, self.AUTOMATIC)}
+
+    def _numbers(self, kind: str) -> dict[str, Any]:
+        waiting = self.waiting(kind)
+        return {name: value for name, value in self.keywords(kind).items() if name not in waiting}
+
+    def resolved(self, **chosen: float) -> Self:
+        """Return the same options with every keyword of objective and reward in its place.
+
+        Args:
+            chosen: the numbers of what is "auto".
+        """
+        changes: dict[str, Any] = {"learning_rate": chosen.get("learning_rate", self.learning_rate)}
+        for kind in KINDS:
+            automatic = {name: chosen[name] for name in self.waiting(kind)}
+            changes[f"{kind}_kwargs"] = self.keywords(kind) | automatic
+        return replace(self, **changes, defaults=None)
+
+    def of_process(self) -> dict[str, Any]:
+        """Return the keywords of ``processes.gradient.GradientProcess``."""
+        names = (
+            "batch_size",
+            "optimizer",
+            "learning_rate",
+            "max_grad_norm",
+            "state",
+            "grad_norms",
+            "gradients",
+        )
+        return {
+            **{name: getattr(self, name) for name in names},
+            "objective": self.make_objective(self.objective, **self.keywords("objective")),
+            "device": as_device(self.device),
+            "dtype": as_dtype(self.dtype),
+        }
+
+    def of_episode(self) -> dict[str, Any]:
+        """Return the keywords of ``envs.base.UnlearningEnv``."""
+        names = ("horizon", "online", "lambda_range", "alpha", "divergence_penalty", "render_mode", "reward")
+        return {**{name: getattr(self, name) for name in names}, "reward_kwargs": self.keywords("reward")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionOptions(Options):
+    """The options of diffusion models."""
+
+    objective: str | Objective = "siss"
+    reward: str | Reward = "loss"
+    learning_rate: float | str = 2e-4
+    lambda_range: tuple[float, float] = (0.1, 0.9)
+
+    OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = DIFFUSION_OBJECTIVES
+    AUTOMATIC: ClassVar[tuple[str, ...]] = ("forget_cap", "retain_weight", "learning_rate")
+    make_objective = staticmethod(make_diffusion_objective)
+
+    def __post_init__(self) -> None:
+        """Refuse λ that are no probability, too."""
+        super().__post_init__()
+        if self.lambda_range[1] > 1.0:
+            raise UserError(
+                f"lambda_range={self.lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedOptions(Options):
+    """The options of classifiers and the user's own models."""
+
+    objective: str | Objective = "linear"
+    reward: str | Reward = "progress"
+
+    OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = SUPERVISED_OBJECTIVES
+    FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 1.5, "retain_weight": 10.0}
+    make_objective = staticmethod(make_supervised_objective)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolynomialOptions(SupervisedOptions):
+    """The options of polynomials."""
+
+    reward: str | Reward = "balance"
+    horizon: int = 100
+    learning_rate: float | str = 0.03
+    max_grad_norm: float = 10.0
+
+    FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 2.0, "retain_weight": 5.0}
+
+
+def takes(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a constructor the shared options as keywords, and hand them to it as one object, checked.
+
+    ``inspect.signature``, help and completion show the constructor's own keywords and then the shared ones. What
+    was given is what a pickle of the environment holds.
+    """
+
+    def decorate(init: Callable[..., None]) -> Callable[..., None]:
+        itself, *own = (p for p in inspect.signature(init).parameters.values() if p.name != "options")
+        shared = [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+            )
+            for field in fields(options)
+        ]
+        signature = inspect.Signature([itself, *own, *shared], return_annotation=None)
+        names = [p.name for p in (*own, *shared)]
+        own_names = {p.name for p in own}
+
+        @functools.wraps(init)
+        def constructor(self: Any, *args: Any, **given: Any) -> None:
+            old = {name: given.pop(name) for name in deprecated(options.hyperparameters()) if name in given}
+            check_known(type(self).__name__, given, names)
+            given = dict(signature.bind(self, *args, **given).arguments)
+            del given[itself.name]
+            check_keywords(given, options.AUTOMATIC)
+            given = in_new_form(given, old)
+            EzPickle.__init__(self, **given)
+            mine = {name: given[name] for name in given if name in own_names}
+            built = options(**{name: given[name] for name in given if name not in mine})
+            warn(old, {f"{kind}_kwargs": built.keywords(kind) for kind in KINDS})
+            init(self, **mine, options=built)
+
+        constructor.__signature__ = signature  # type: ignore[attr-defined]
+        constructor.options = options  # type: ignore[attr-defined]
+        return constructor
+
+    return decorate
 
 
 def as_dtype(name: str | torch.dtype) -> torch.dtype:

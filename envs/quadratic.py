@@ -71,8 +71,10 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
             lambda_range=lambda_range,
             alpha=alpha,
             reward="progress",
-            forget_cap=QuadraticProcess.cap,
-            retain_weight=QuadraticProcess.retain_weight(best_lambda),
+            reward_kwargs={
+                "forget_cap": QuadraticProcess.cap,
+                "retain_weight": QuadraticProcess.retain_weight(best_lambda),
+            },
             divergence_penalty=1.0,
             online=online,
             render_mode=render_mode,

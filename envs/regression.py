@@ -10,10 +10,8 @@ from gymnasium.utils import EzPickle
 from unlearn_gym.data.checks import LARGEST_SEED, whole
 from unlearn_gym.data.sets.curves import make_curves
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.checks import check_keywords
-from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
+from unlearn_gym.envs.options import PolynomialOptions, as_keywords, takes
 from unlearn_gym.models.curve_picture import draw_fits, picture
-from unlearn_gym.objectives import make_supervised_objective
 from unlearn_gym.processes.regression import RegressionProcess, fit_all, fit_wanted
 
 
@@ -69,10 +67,11 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `curves` | str | `"synthetic"` | a name in `unlearn_gym.data.sets.curves.CURVES` |
     | `curves_kwargs` | dict | `None` | `degree`, `noise`, `unwanted_share`, …: see `SyntheticCurves` |
     | `draw` | int | `0` | number of the problem that is drawn; `None` draws another one at each reset |
-    | `objective` | str | `"linear"` | `linear` or `likelihood` |
-    | `sigma` | float | `0.5` | `likelihood`: σ, in standard deviations of the wanted curve |
-    | `strength` | float | `0.9` | `likelihood`: c in (0, 1) |
-    | `reward` | str | `"balance"` | a name in `unlearn_gym.envs.rewards.REWARDS` |
+    | `objective` | str, object | `"linear"` | `linear` or `likelihood`, or an instance |
+    | `objective_kwargs` | dict | `None` | hyperparameters of the objective that is named: below |
+    | `reward` | str, object | `"balance"` | a name in `unlearn_gym.envs.rewards.REWARDS`, or an instance |
+    | `reward_kwargs` | dict | `None` | keywords of the reward that is named: below |
+    | `defaults` | dict | `None` | keywords of whatever is chosen, where the two above leave them out |
     | `horizon` | int | `100` | updates per episode, T |
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | points per update, half from each set |
@@ -81,14 +80,19 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `max_grad_norm` | float | `10.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.0, 1.0)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
-    | `forget_cap` | float | `2.0` | unwanted squared error beyond which nothing is gained |
-    | `retain_weight` | float | `5.0` | price of wanted squared error |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device`, `dtype` | str | `"cpu"`, `"float32"` | where and in which type to compute |
     | `render_mode` | str | `None` | `rgb_array` (points and fits, and curves of λ, losses and norms) or `ansi` |
+
+    | Objective or reward | Keyword | Default | Description |
+    |---------------------|---------|---------|-------------|
+    | `likelihood` | `sigma` | `0.5` | σ, in standard deviations of the wanted curve |
+    | `likelihood` | `strength` | `0.9` | c in (0, 1) |
+    | `progress`, `balance` | `forget_cap` | `2.0` | unwanted squared error beyond which nothing is gained |
+    | `progress`, `balance` | `retain_weight` | `5.0` | price of wanted squared error |
 
     ```python
     >>> import gymnasium as gym
@@ -107,63 +111,22 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     evaluator = "regression"
 
+    @takes(PolynomialOptions)
     def __init__(
         self,
         curves: str = "synthetic",
         curves_kwargs: dict[str, Any] | None = None,
         draw: int | None = 0,
-        objective: str = "linear",
-        sigma: float = 0.5,
-        strength: float = 0.9,
-        reward: str = "balance",
-        horizon: int = 100,
-        online: bool = False,
-        batch_size: int = 64,
-        learning_rate: float = 0.03,
-        optimizer: str = "adam",
-        max_grad_norm: float = 10.0,
-        lambda_range: tuple[float, float] = (0.0, 1.0),
-        alpha: float = 0.01,
-        forget_cap: float = 2.0,
-        retain_weight: float = 5.0,
-        state: str = "fresh",
-        grad_norms: bool = True,
-        gradients: str = "auto",
-        divergence_penalty: float = 1.0,
-        device: str = "cpu",
-        dtype: str = "float32",
-        render_mode: str | None = None,
+        *,
+        options: PolynomialOptions,
     ) -> None:
-        check_keywords(locals())
-        EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
+        self.settings = options.resolved()
         process = RegressionProcess(
             make_curves(curves, **as_keywords("curves_kwargs", curves_kwargs)),
             None if draw is None else whole("draw", draw, 0, LARGEST_SEED),
-            objective=make_supervised_objective(
-                objective, **({"sigma": sigma, "strength": strength} if objective == "likelihood" else {})
-            ),
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            max_grad_norm=max_grad_norm,
-            state=state,
-            grad_norms=grad_norms,
-            gradients=gradients,
-            device=as_device(device),
-            dtype=as_dtype(dtype),
+            **self.settings.of_process(),
         )
-        super().__init__(
-            process,
-            horizon=horizon,
-            lambda_range=lambda_range,
-            alpha=alpha,
-            reward=reward,
-            forget_cap=forget_cap,
-            retain_weight=retain_weight,
-            divergence_penalty=divergence_penalty,
-            online=online,
-            render_mode=render_mode,
-        )
+        super().__init__(process, **self.settings.of_episode())
         self.process: RegressionProcess = process
 
     def _picture(self) -> np.ndarray:

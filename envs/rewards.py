@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import Process, Quality, Update
+from unlearn_gym.runtime.checks import positive, weight
+from unlearn_gym.runtime.registered import make_part
 
 SIDES = ("retain", "forget")
 """Names of the terms of a reward that does not say ``names``."""
@@ -32,9 +34,6 @@ class Reward(Protocol):
 class LossReward(Reward):
     """The paper's reward, −L_t(λ_t) (section 5.3); its two terms are the sides of the loss."""
 
-    def __init__(self, forget_cap: float, retain_weight: float) -> None:
-        del forget_cap, retain_weight  # the loss has its own weights
-
     def reset(self, process: Process) -> None:
         """Nothing to remember."""
 
@@ -50,11 +49,9 @@ class ProgressReward(Reward):
     κ = ``retain_weight``.
     """
 
-    def __init__(self, forget_cap: float, retain_weight: float) -> None:
-        if not forget_cap > 0:
-            raise UserError(
-                f"forget_cap={forget_cap} is not positive; give a forget loss above 0, such as 0.15."
-            )
+    def __init__(self, *, forget_cap: float = 0.15, retain_weight: float = 50.0) -> None:
+        positive("forget_cap", forget_cap)
+        weight("retain_weight", retain_weight)
         self.forget_cap, self.retain_weight = forget_cap, retain_weight
         self._start = 0.0
         self._last = (0.0, 0.0)
@@ -104,16 +101,21 @@ def _of_the_start(process: Process) -> Quality:
     return quality
 
 
-REWARDS: dict[str, Callable[[float, float], Reward]] = {
+REWARDS: dict[str, Callable[..., Reward]] = {
     "loss": LossReward,
     "progress": ProgressReward,
     "balance": BalanceReward,
 }
-"""Name → class, called with ``forget_cap`` and ``retain_weight``. A new reward is one line here."""
+"""Name → class; the keywords of its constructor are ``reward_kwargs``. A new reward is one line here."""
 
 
-def make_reward(name: str, forget_cap: float, retain_weight: float) -> Reward:
-    """Return the reward registered under ``name``."""
-    if name not in REWARDS:
-        raise UserError(f"reward={name!r} is not known; choose one of {', '.join(sorted(REWARDS))}.")
-    return REWARDS[name](forget_cap, retain_weight)
+def make_reward(reward: str | Reward, **keywords: Any) -> Reward:
+    """Return the reward that a name stands for, or a copy of an instance.
+
+    Raises:
+        UserError: on an unknown name or keyword, or one beside an instance.
+    """
+    made = make_part("reward", reward, REWARDS, keywords)
+    if not all(callable(getattr(made, method, None)) for method in ("reset", "terms")):
+        raise UserError(f"reward={reward!r:.80} has no reset and terms; see unlearn_gym.envs.rewards.Reward.")
+    return made

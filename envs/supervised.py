@@ -15,12 +15,10 @@ from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.data.supervised_request import inferred_classes, read_examples, request_of
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.checks import check_keywords
-from unlearn_gym.envs.options import as_device, as_dtype, as_keywords
+from unlearn_gym.envs.options import SupervisedOptions, as_keywords, takes
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.supervised.foreign import adapted, copied, fitted, itself
 from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
-from unlearn_gym.objectives import make_supervised_objective
 from unlearn_gym.processes.supervised import SupervisedProcess
 from unlearn_gym.storage.files import atomic_write
 
@@ -97,10 +95,11 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `num_classes` | int | `None` | your own data: number of classes, 0 for a regression; `None` asks the model |
     | `image_shape` | tuple | `None` | your own images: (channels, height, width) that files are brought to |
     | `class_names` | list, dict, path | `None` | which class name has which number: see `docs/own_data.md` |
-    | `objective` | str | `"linear"` | a name in `unlearn_gym.objectives.SUPERVISED_OBJECTIVES` |
-    | `sigma` | float | `0.5` | `likelihood`: σ, in the units of the outputs |
-    | `strength` | float | `0.9` | `likelihood`: c in (0, 1) |
-    | `reward` | str | `"progress"` | a name in `unlearn_gym.envs.rewards.REWARDS` |
+    | `objective` | str, object | `"linear"` | a name in `objectives.SUPERVISED_OBJECTIVES`, or an instance |
+    | `objective_kwargs` | dict | `None` | hyperparameters of the objective that is named: below |
+    | `reward` | str, object | `"progress"` | a name in `unlearn_gym.envs.rewards.REWARDS`, or an instance |
+    | `reward_kwargs` | dict | `None` | keywords of the reward that is named: below |
+    | `defaults` | dict | `None` | keywords of whatever is chosen, where the two above leave them out |
     | `horizon` | int | `200` | updates per episode, T |
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | examples per update, half from each set (the benchmark's ids: 256) |
@@ -110,8 +109,6 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.0, 1.0)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
-    | `forget_cap` | float | `1.5` | `progress`: forget error beyond which nothing is gained |
-    | `retain_weight` | float | `10.0` | `progress`: price of lost retain quality |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
@@ -119,6 +116,13 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `device` | str | `"cpu"` | where to compute; the whole data set lies there |
     | `dtype` | str | `"float32"` | floating-point type |
     | `render_mode` | str | `None` | `rgb_array` (curves of λ, losses and norms) or `ansi` |
+
+    | Objective or reward | Keyword | Default | Description |
+    |---------------------|---------|---------|-------------|
+    | `likelihood` | `sigma` | `0.5` | σ, in the units of the outputs |
+    | `likelihood` | `strength` | `0.9` | c in (0, 1) |
+    | `progress`, `balance` | `forget_cap` | `1.5` | forget error beyond which nothing is gained |
+    | `progress`, `balance` | `retain_weight` | `10.0` | price of lost retain quality |
 
     ```python
     >>> import gymnasium as gym
@@ -133,6 +137,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     * v0: first version.
     """  # noqa: D212 (the docstring is the page)
 
+    @takes(SupervisedOptions)
     def __init__(
         self,
         task: str | None = None,
@@ -143,75 +148,28 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         num_classes: int | None = None,
         image_shape: Sequence[int] | None = None,
         class_names: ClassNames | None = None,
-        objective: str = "linear",
-        sigma: float = 0.5,
-        strength: float = 0.9,
-        reward: str = "progress",
-        horizon: int = 200,
-        online: bool = False,
-        batch_size: int = 64,
         augment: bool = False,
-        learning_rate: float = 1e-3,
-        optimizer: str = "adam",
-        max_grad_norm: float = 1.0,
-        lambda_range: tuple[float, float] = (0.0, 1.0),
-        alpha: float = 0.01,
-        forget_cap: float = 1.5,
-        retain_weight: float = 10.0,
-        state: str = "fresh",
-        grad_norms: bool = True,
-        gradients: str = "auto",
-        divergence_penalty: float = 1.0,
-        device: str = "cpu",
-        dtype: str = "float32",
-        render_mode: str | None = None,
+        *,
+        options: SupervisedOptions,
     ) -> None:
-        check_keywords(locals())
-        EzPickle.__init__(**{name: value for name, value in locals().items() if name != "__class__"})
-        where = as_device(device)
+        self.settings = options.resolved()
+        settings = self.settings.of_process()
         self.task: SupervisedTask | None = (
             get_supervised_task(task, **as_keywords("task_kwargs", task_kwargs)) if task else None
         )
         if self.task is not None:
-            network, data = self.task.original(where), self.task.data
+            network, data = self.task.original(settings["device"]), self.task.data
         elif augment:
             raise UserError(
                 "augment=True needs a task, whose training says how; augment your own data yourself."
             )
         else:
-            network, data = _own(
-                model, retain_data, forget_data, num_classes, image_shape, class_names, as_dtype(dtype)
-            )
-        process = SupervisedProcess(
-            network,
-            data,
-            pad=self.task.recipe.pad if self.task and augment else 0,
-            mirror=bool(self.task and augment and self.task.recipe.mirror),
-            objective=make_supervised_objective(
-                objective, **({"sigma": sigma, "strength": strength} if objective == "likelihood" else {})
-            ),
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            max_grad_norm=max_grad_norm,
-            state=state,
-            grad_norms=grad_norms,
-            gradients=gradients,
-            device=where,
-            dtype=as_dtype(dtype),
-        )
-        super().__init__(
-            process,
-            horizon=horizon,
-            lambda_range=lambda_range,
-            alpha=alpha,
-            reward=reward,
-            forget_cap=forget_cap,
-            retain_weight=retain_weight,
-            divergence_penalty=divergence_penalty,
-            online=online,
-            render_mode=render_mode,
-        )
+            own = (model, retain_data, forget_data, num_classes, image_shape, class_names)
+            network, data = _own(*own, settings["dtype"])
+        recipe = self.task.recipe if self.task and augment else None
+        pad, mirror = (recipe.pad, recipe.mirror) if recipe else (0, False)
+        process = SupervisedProcess(network, data, pad=pad, mirror=mirror, **settings)
+        super().__init__(process, **self.settings.of_episode())
         self.process: SupervisedProcess = process
         self.evaluator = "supervised" if data.num_classes else "regression"
 

@@ -47,7 +47,9 @@ def test_the_new_parts_work_together(names, tmp_path):
         "unlearn_gym/SISS-Digits-v0",
         task="tiny",
         objective="ascent",
+        objective_kwargs={"pull": 2.0},
         reward="bounded",
+        reward_kwargs={"cap": 0.5},
         horizon=3,
         batch_size=8,
     )

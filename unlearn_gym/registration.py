@@ -9,8 +9,7 @@ TROUSERS: dict[str, object] = {
     "task": "trousers",
     "learning_rate": 5e-5,
     "horizon": 100,
-    "forget_cap": 0.08,
-    "retain_weight": 200.0,
+    "defaults": {"forget_cap": 0.08, "retain_weight": 200.0},
 }
 """Losses of the 28x28 model are smaller than those of the digits; so are the steps that it can take."""
 GENTLE = {"lambda_range": (0.01, 0.9)}

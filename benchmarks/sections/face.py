@@ -52,8 +52,6 @@ def run(settings: Settings) -> list[Row]:
         lambda_range=(0.1, 0.9),
         alpha=0.01,
         reward="loss",
-        forget_cap=0.3,
-        retain_weight=10.0,
         divergence_penalty=1.0,
         online=False,
         render_mode=None,

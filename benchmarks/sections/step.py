@@ -18,7 +18,7 @@ STEPS = {
     "env.step, weighted, fresh state": (2.0, {"objective": "weighted"}),
     "env.step, SISS (coef), lagged, no norms": (
         1.15,
-        {"state": "lagged", "grad_norms": False, "forget_scaling": "coef"},
+        {"state": "lagged", "grad_norms": False, "objective_kwargs": {"forget_scaling": "coef"}},
     ),
 }
 """Row → limit in bare updates, and keywords of the environment."""

@@ -21,20 +21,18 @@ WORD = [3, ["siss"], None]
 MAPPING = ["abc", ["a"], {1: 2}]
 WRONG = {
     **dict.fromkeys(("online", "grad_norms", "augment"), SWITCH),
-    **dict.fromkeys(("alpha", "retain_weight", "divergence_penalty"), WEIGHT),
-    **dict.fromkeys(("superfactor", "forget_norm", "erasediff_eta", "noise"), WEIGHT),
-    **dict.fromkeys(("learning_rate", "forget_cap", "best_lambda"), POSITIVE),
-    **dict.fromkeys(("objective", "reward", "optimizer", "state", "curves"), WORD),
-    **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from", "gradients"), WORD),
-    **dict.fromkeys(("task_kwargs", "curves_kwargs"), MAPPING),
+    **dict.fromkeys(("alpha", "divergence_penalty", "noise"), WEIGHT),
+    **dict.fromkeys(("learning_rate", "best_lambda"), POSITIVE),
+    **dict.fromkeys(("optimizer", "state", "curves", "gradients"), WORD),
+    **dict.fromkeys(
+        ("task_kwargs", "curves_kwargs", "objective_kwargs", "reward_kwargs", "defaults"), MAPPING
+    ),
     "task": [3, ["digits"]],
     "render_mode": [3, ["ansi"], "human", "video"],
     "horizon": [2.5, 0, -1, True, "10", NAN, None],
     "batch_size": [2.5, 3, 0, True, "64", None],
     "num_classes": [2.5, -1, "3", True],
     "max_grad_norm": ["1", NAN, 0.0, -1.0, None],
-    "sigma": [*POSITIVE, 10**30, 1e200, 1e-200],
-    "strength": ["0.5", NAN, 0.0, 1.0, None],
     "lambda_range": [
         "0.1 0.9",
         "ab",
@@ -65,6 +63,37 @@ def test_wrong_keywords_get_one_sentence(family, tmp_path):
             with pytest.raises(UserError, match=name) as caught:
                 make_env(env_id, {**right, name: value})
             assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+SIGMA = [*POSITIVE, 10**30, 1e200, 1e-200]
+NESTED = [
+    ("SISS-v0", "objective", "siss", {"forget_norm": WEIGHT, "superfactor": WEIGHT}),
+    ("SISS-v0", "objective", "siss", {"forget_scaling": WORD, "dataset_factors": WORD, "x_from": WORD}),
+    ("SISS-v0", "objective", "weighted", {"forget_cap": POSITIVE}),
+    ("SISS-v0", "objective", "erasediff", {"eta": WEIGHT}),
+    ("EMSE-v0", "objective", "likelihood", {"sigma": SIGMA, "strength": ["0.5", NAN, 0.0, 1.0, None]}),
+    ("EMSE-v0", "reward", "progress", {"forget_cap": [*POSITIVE, "auto"], "retain_weight": WEIGHT}),
+    ("EMSE-Polynomial-v0", "reward", "balance", {"forget_cap": POSITIVE, "retain_weight": WEIGHT}),
+]
+
+
+@pytest.mark.parametrize(("family", "kind", "chosen", "wrong"), NESTED)
+def test_wrong_hyperparameters_get_one_sentence_in_either_form(family, kind, chosen, wrong, tmp_path):
+    env_id = f"unlearn_gym/{family}"
+    right = {**small_kwargs(env_id, tmp_path), kind: chosen}
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(UserError, match=name):
+                make_env(env_id, {**right, f"{kind}_kwargs": {name: value}})
+            with pytest.raises(UserError, match=name):
+                make_env(env_id, {**right, {"eta": "erasediff_eta"}.get(name, name): value})
+
+
+@pytest.mark.parametrize("kind", ["objective", "reward"])
+@pytest.mark.parametrize("value", [3, ["siss"], None, object, object(), {}])
+def test_what_is_neither_a_name_nor_an_instance(kind, value, tmp_path):
+    with pytest.raises(UserError, match=f"^{kind}="):
+        make_env("unlearn_gym/SISS-v0", {**small_kwargs("unlearn_gym/SISS-v0", tmp_path), kind: value})
 
 
 def test_every_check_has_its_wrong_values():

@@ -16,6 +16,7 @@ from unlearn_gym.evaluation import EvaluatorSettings
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
+from unlearn_gym.objectives.siss import SISS
 
 
 def own(tmp_path, **kwargs):
@@ -68,9 +69,14 @@ def test_a_folder_of_images_is_enough(tmp_path):
         ({"lambda_range": (0.9, 0.1)}, "low < high"),
         ({"state": "stale"}, "lagged"),
         ({"batch_size": 7}, "even"),
-        ({"forget_scaling": "both"}, "norm or coef"),
-        ({"dataset_factors": "some"}, "exact"),
-        ({"x_from": "forget"}, "retain or all"),
+        ({"objective_kwargs": {"forget_scaling": "both"}}, "norm or coef"),
+        ({"objective_kwargs": {"dataset_factors": "some"}}, "exact"),
+        ({"objective_kwargs": {"x_from": "forget"}}, "retain or all"),
+        ({"objective_kwargs": {"eta": 1.0}}, "objective_kwargs of 'siss' has no keyword 'eta'"),
+        ({"objective_kwargs": {"forget_norm": "auto"}}, "forget_norm='auto'"),
+        ({"objective": SISS(), "objective_kwargs": {"forget_norm": 0.2}}, "beside an instance of SISS"),
+        ({"reward_kwargs": {"forget_cap": 1.0}}, "reward_kwargs of 'loss' has no keyword 'forget_cap'"),
+        ({"defaults": {"forgetcap": 1.0}}, "no keyword 'forgetcap'; allowed are forget_cap, "),
         ({"device": "cuda:99"}, "cuda:99"),
         ({"device": "meta"}, "meta"),
         ({"device": "gpu"}, "gpu"),
@@ -81,14 +87,10 @@ def test_a_folder_of_images_is_enough(tmp_path):
         ({"task": "digits"}, "leave model=, retain_data=, forget_data= out"),
         ({"task_kwargs": {"boots": 3}}, "give task= too"),
         ({"scheduler": default_scheduler()}, "leave scheduler= out"),
-        ({"forget_cap": "0.15"}, "forget_cap='0.15'"),
-        ({"retain_weight": True}, "retain_weight=True"),
         ({"learning_rate": "auto", "optimizer": "sgd"}, "not offered for optimizer='sgd'"),
         ({"dtype": "int8"}, "float32"),
         ({"horizon": 0}, "at least 1"),
         ({"alpha": -1.0}, "alpha"),
-        ({"objective": "erasediff", "erasediff_eta": -1.0}, "erasediff_eta"),
-        ({"retain_weight": float("nan")}, "retain_weight"),
         ({"learning_rate": 0.0}, "above 0"),
     ],
 )
@@ -168,20 +170,29 @@ def test_images_need_not_be_square(tmp_path):
     assert env.render().shape[2] == 3 and env.process.data.retain.inputs.shape[2:] == (8, 16)
 
 
-AUTO = {"forget_cap": "auto", "retain_weight": "auto", "learning_rate": "auto"}
+AUTO = {
+    "objective": "weighted",
+    "objective_kwargs": {"forget_cap": "auto"},
+    "reward": "progress",
+    "reward_kwargs": {"forget_cap": "auto", "retain_weight": "auto"},
+    "learning_rate": "auto",
+}
 
 
 def test_auto_is_chosen_from_the_losses_at_the_start_and_repeats(tmp_path):
     state = torch.get_rng_state()
     env, again = own(tmp_path, **AUTO), own(tmp_path, **AUTO)
     assert env.settings == again.settings and torch.equal(torch.get_rng_state(), state)
-    assert all(np.isfinite(value) and value > 0 for value in vars(env.settings).values())
+    chosen = [env.settings.learning_rate, *env.settings.reward_kwargs.values()]
+    assert all(np.isfinite(value) and value > 0 for value in chosen)
+    cap = env.settings.reward_kwargs["forget_cap"]
+    assert env.process.objective.cap == env.settings.objective_kwargs["forget_cap"] == cap
     original = DiffusionModel.load(user_model(tmp_path)).unet.state_dict()
     assert all(torch.equal(weight, original[name]) for name, weight in env.process.model.state_dict().items())
     assert env.process._optimizer.param_groups[0]["lr"] == env.settings.learning_rate
-    some = own(tmp_path, forget_cap="auto", reward="progress").settings
-    assert (some.retain_weight, some.learning_rate) == (50.0, 2e-4)
-    assert some.forget_cap == env.settings.forget_cap
+    some = own(tmp_path, reward="progress", reward_kwargs={"forget_cap": "auto"})
+    assert (some._reward.retain_weight, some.settings.learning_rate) == (50.0, 2e-4)
+    assert some.settings.reward_kwargs == {"forget_cap": cap}
 
 
 def test_auto_scales_with_the_network(tmp_path):
@@ -191,14 +202,14 @@ def test_auto_scales_with_the_network(tmp_path):
     torch.nn.init.zeros_(unet.conv_out.weight)
     torch.nn.init.zeros_(unet.conv_out.bias)
     zero = own(tmp_path, model=(unet, default_scheduler()), **AUTO).settings
-    assert zero.forget_cap == pytest.approx(2.25, rel=0.05)
-    assert zero.retain_weight == pytest.approx(4, rel=0.05)
+    assert zero.reward_kwargs["forget_cap"] == pytest.approx(2.25, rel=0.05)
+    assert zero.reward_kwargs["retain_weight"] == pytest.approx(4, rel=0.05)
 
 
 def test_auto_gives_about_the_registered_values_on_digits():
     settings = gym.make("unlearn_gym/Weighted-Digits-v0", **AUTO).unwrapped.settings
-    assert settings.forget_cap == pytest.approx(0.15, rel=0.25)
-    assert settings.retain_weight == pytest.approx(50, rel=0.25)
+    assert settings.reward_kwargs["forget_cap"] == pytest.approx(0.15, rel=0.25)
+    assert settings.reward_kwargs["retain_weight"] == pytest.approx(50, rel=0.25)
     assert 1e-4 < settings.learning_rate < 3e-4
 
 

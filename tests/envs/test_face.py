@@ -111,8 +111,9 @@ def scripted(reward):
         lambda_range=(0.0, 1.0),
         alpha=0.0,
         reward=reward,
-        forget_cap=0.5,
-        retain_weight=10.0,
+        reward_kwargs={"forget_cap": 0.5, "retain_weight": 10.0}
+        if reward in ("progress", "balance")
+        else None,
         divergence_penalty=2.0,
         online=True,
         render_mode=None,

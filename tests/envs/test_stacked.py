@@ -73,10 +73,15 @@ CASES = [
         "diffusion",
         {"objective": "weighted", "reward": "progress", "optimizer": "sgd", "learning_rate": 0.1},
     ),
-    ("diffusion", {"objective": "erasediff", "erasediff_eta": 0.3, "optimizer": "adam"}),
+    ("diffusion", {"objective": "erasediff", "objective_kwargs": {"eta": 0.3}, "optimizer": "adam"}),
     (
         "diffusion",
-        {"forget_scaling": "coef", "optimizer": "signsgd", "grad_norms": False, "online": True},
+        {
+            "objective_kwargs": {"forget_scaling": "coef"},
+            "optimizer": "signsgd",
+            "grad_norms": False,
+            "online": True,
+        },
     ),
     ("classifier", {}),
     ("classifier", {**LIKELIHOOD, "state": "lagged", "optimizer": "sgd"}),

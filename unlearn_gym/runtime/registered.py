@@ -15,7 +15,8 @@ Part = TypeVar("Part")
 
 def keywords_of(maker: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of the keywords that a class or function takes."""
-    return tuple(inspect.signature(maker).parameters)
+    parameters = inspect.signature(maker).parameters.values()
+    return tuple(p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
 def make_part(
