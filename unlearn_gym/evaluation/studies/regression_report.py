@@ -8,9 +8,9 @@ from pathlib import Path
 from unlearn_gym.data.sets.curves import BreastCancerCurves, SyntheticCurves
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markup import code, escape
+from unlearn_gym.evaluation.report.results_file import versions
 from unlearn_gym.evaluation.report.sentences import interval, number
 from unlearn_gym.evaluation.report.tables import Grid
-from unlearn_gym.evaluation.results import versions
 from unlearn_gym.evaluation.statistics import Summary, paired_difference
 from unlearn_gym.evaluation.studies.regression_figures import NAMES
 from unlearn_gym.evaluation.studies.regression_records import (
