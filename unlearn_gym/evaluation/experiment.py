@@ -61,6 +61,8 @@ class Experiment:
         deterministic: whether learned policies act by their mean.
         metrics: names of what reports show; everything that is measured if empty.
         baseline: name of an agent that all others are compared with, beside the best static one; none if empty.
+        seeded: keyword of the environment that is the run's seed, such as ``draw``, where every seed is to be another
+            problem; none if empty.
     """
 
     env_id: str
@@ -71,6 +73,7 @@ class Experiment:
     deterministic: bool = True
     metrics: tuple[str, ...] = ()
     baseline: str = ""
+    seeded: str = ""
 
     def __post_init__(self) -> None:
         names = [entry.name for entry in self.entries]
@@ -95,16 +98,17 @@ class Experiment:
         """Return the groups of the entries, in their order."""
         return tuple(dict.fromkeys(entry.group for entry in self.entries))
 
-    def setting(self, entry: Entry | None) -> tuple[str, dict[str, Any]]:
-        """Return id and keywords of the environment that an entry, or a reference, runs in."""
+    def setting(self, entry: Entry | None, seed: int | None = None) -> tuple[str, dict[str, Any]]:
+        """Return id and keywords of the environment that an entry, or a reference, runs in, at a seed or as such."""
+        own = {self.seeded: seed} if self.seeded and seed is not None else {}
         if entry is None:
-            return self.env_id, self.env_kwargs
-        return entry.env_id or self.env_id, self.env_kwargs | entry.env_kwargs
+            return self.env_id, self.env_kwargs | own
+        return entry.env_id or self.env_id, self.env_kwargs | entry.env_kwargs | own
 
     def key(self, name: str, seed: int) -> str:
         """Return the digest that the record of a row and a seed is found by."""
         entry = self.entry(name)
-        env_id, env_kwargs = self.setting(entry)
+        env_id, env_kwargs = self.setting(entry, seed)
         settings = {
             "env": env_id,
             "env_kwargs": registered_kwargs(env_id) | env_kwargs,
