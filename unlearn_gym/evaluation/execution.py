@@ -13,8 +13,9 @@ import torch
 from tqdm import tqdm
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.experiment import Experiment, Results
+from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.records import Record, is_kept, load_record, record_path, save_record
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime import workers
@@ -83,6 +84,7 @@ def evaluate(
         raise UserError(f"{next(iter(failed.values()))}{others} All other runs are kept: run again to go on.")
     runner.close()
     return Results(
+        experiment,
         records=tuple(load_record(path) for path in paths.values()),
         metrics=metrics,
         key_metrics=tuple(name for name in runner.evaluator.key_metrics if name in metrics),

@@ -13,9 +13,9 @@ from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, Ben
 from unlearn_gym.evaluation.benchmark.figures import benchmark_figure
 from unlearn_gym.evaluation.benchmark.report import published_grid, report, sentences
 from unlearn_gym.evaluation.execution import evaluate
-from unlearn_gym.evaluation.experiment import Results
 from unlearn_gym.evaluation.report.figures.runs import lambda_figure
-from unlearn_gym.evaluation.results import as_json, save_results
+from unlearn_gym.evaluation.report.results_file import as_json, save_results
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.storage.files import write_text
 
 
@@ -34,8 +34,8 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
     results = evaluate(experiment, output, jobs, make_runner=BenchmarkRunner)
     pictures = [benchmark_figure(experiment, results, output)]
     if any(results.runs(entry.name) for entry in experiment.entries):
-        pictures.append(lambda_figure(experiment, results, output))
-    content = as_json(experiment, results, command, output)
+        pictures.append(lambda_figure(results, output))
+    content = as_json(results, command, output)
     content["benchmark"] = {
         "name": experiment.benchmark,
         "scaled_down": scale_sentence(experiment),
@@ -43,7 +43,7 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
         "data": data_sentence(experiment),
         "published": [asdict(row) for row in published.published(experiment.benchmark)],
     }
-    saved = save_results(content, experiment, results, output)
+    saved = save_results(content, results, output)
     write_text(output / "report.md", report(experiment, results, pictures, command, output))
     console = Console(width=max(Console().width, 100))
     title = f"{experiment.benchmark}, {len(experiment.seeds)} seeds"

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
 from unlearn_gym.evaluation.report.sentences import mean_and_deviation, mean_and_half, number
-from unlearn_gym.evaluation.results import Pair, best_static, table
-from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap, summarize
+from unlearn_gym.evaluation.results import Pair, Results
+from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 STAR = "★"
@@ -43,28 +42,28 @@ class Grid:
         return drawn
 
 
-def main_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
+def main_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± half of the 95 % interval.
 
     A star marks, column by column, the best static agent (of each group).
     """
     best = {
-        metric: {best_static(experiment, results, metric, group) for group in experiment.groups()}
+        metric: {results.best_static(metric, group) for group in results.experiment.groups()}
         for metric in metrics
     }
     rows = []
-    for name in _names(experiment, results):
-        summary = table(results, name)
+    for name in results.names:
+        summary = results.row(name)
         cells = [_cell(summary.get(metric), name in best[metric]) for metric in metrics]
         rows.append((name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
 
 
-def deviation_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
+def deviation_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± standard deviation over seeds."""
     rows = []
-    for name in _names(experiment, results):
-        summary = table(results, name)
+    for name in results.names:
+        summary = results.row(name)
         cells = [mean_and_deviation(summary[metric]) if metric in summary else "–" for metric in metrics]
         rows.append((name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
@@ -85,25 +84,21 @@ def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: b
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in shown)), rows)
 
 
-def robust_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
+def robust_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """Interquartile means over seeds with bootstrap intervals (Agarwal et al. 2021)."""
     rows = []
-    for entry in experiment.entries:
-        summary = table(results, entry.name)
+    for entry in results.experiment.entries:
+        summary = results.row(entry.name)
         cells = [_robust(summary.get(metric)) for metric in metrics]
         rows.append((entry.name, *cells))
     return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
 
 
-def class_grid(experiment: Experiment, results: Results, metric: str) -> Grid:
+def class_grid(results: Results, metric: str) -> Grid:
     """One metric class by class: a row an agent, a column a class, means over seeds."""
-    names = _names(experiment, results)
-    found = {name: classes for name in names if (classes := results.by_class(name, metric))}
+    found = results.by_class[metric]
     labels = tuple(next(iter(found.values())))
-    rows = tuple(
-        (name, *(number(summarize(classes[label]).mean) for label in labels))
-        for name, classes in found.items()
-    )
+    rows = tuple((name, *(number(row[label].mean) for label in labels)) for name, row in found.items())
     return Grid(("agent", *labels), rows)
 
 
@@ -123,12 +118,6 @@ def glossary_grid(metrics: Sequence[str]) -> Grid:
 
 def _in_markdown(cell: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\\|", cell) if isinstance(cell, Markup) else escape(cell)
-
-
-def _names(experiment: Experiment, results: Results) -> list[str]:
-    """Return the rows that something was found for: before, the agents, retrained."""
-    agents = (entry.name for entry in experiment.entries)
-    return [name for name in (BEFORE, *agents, RETRAINED) if results.of(name)]
 
 
 def _cell(summary: Summary | None, starred: bool) -> str:

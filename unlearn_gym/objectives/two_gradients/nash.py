@@ -15,8 +15,8 @@ class NashBargain(TwoGradients):
     """The d with ‖d‖ = ‖g_r‖ that maximises (1 − λ)·log⟨d, g_r⟩ + λ·log⟨d, a⟩: the scale of a plays no part.
 
     λκ stands in the place of λ, so that forgetting ends where the cap is reached. At λκ = 0 it is g_r; as λκ goes to 0
-    it is g_r without its part along a where the two conflict: d never ascends either side. The loss x·L_retain + y·F has
-    no bound there, because y has none; the update has.
+    it is g_r without its part along a where the two conflict: d never ascends either side. The loss x·L_retain + y·F
+    has no bound there, because y has none; the update has.
     """
 
     def coefficients(self, lam: float, angle: Angle) -> tuple[float, float]:
