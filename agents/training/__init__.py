@@ -29,12 +29,15 @@ from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.failures import logged
 from unlearn_gym.runtime.stopping import Stopped
 from unlearn_gym.storage.files import LITTER, is_full, refuse_foreign, user_path, write_text
 from unlearn_gym.storage.run_lock import LOCK, alone_in
 from unlearn_gym.storage.temporaries import is_temporary, sweep
 
 CONFIG = "config.yaml"
+ERRORS = "training-error.log"
+"""The traceback of what ended a run that nobody has put into words."""
 CHANGEABLE = frozenset({"total_timesteps", "checkpoint_every", "progress_bar", "resume", "overwrite"})
 """Keys that a resumed run may change: none of them changes a number."""
 
@@ -163,6 +166,7 @@ def train(config: TrainConfig) -> Path:
             if config.resume is None:
                 _clear(folder)
                 _write_config(folder, config, agent)
+            (folder / ERRORS).unlink(missing_ok=True)
             Run(agent, folder, config).finish()
         except Stopped as stopped:
             stopped.hint = f"go on with --resume {folder}"
@@ -247,12 +251,13 @@ def _check_free(folder: Path, overwrite: bool) -> None:
 
 def _contents(folder: Path) -> list[Path]:
     """Return what is there apart from the lock, leftovers of a killed run, and what desktops leave."""
-    return [path for path in folder.iterdir() if path.name not in {LOCK, *LITTER} and not is_temporary(path)]
+    ours = {LOCK, ERRORS, *LITTER}
+    return [path for path in folder.iterdir() if path.name not in ours and not is_temporary(path)]
 
 
 def _run_files(folder: Path) -> Iterator[str]:
     """Yield the names that a run may have written in its folder."""
-    yield from (CONFIG, CSV)
+    yield from (CONFIG, CSV, ERRORS)
     yield from (f"{AGENT}/{name}" for name in serialization.files(AGENT))
     yield from (f"{BOARD}/{file.name}" for file in (folder / BOARD).glob(EVENTS))
     for checkpoint in (folder / checkpoints.FOLDER).glob("[0-9]*"):
@@ -271,7 +276,7 @@ def _clear(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Say what to do when the disk is full; the run goes on from its last checkpoint then."""
+    """Say what to do when the disk is full, or where the traceback is; the run goes on from its last checkpoint."""
     hook = threading.excepthook
     # TensorBoard writes in a thread and raises its error here as well
     threading.excepthook = lambda caught: None if isinstance(caught.exc_value, OSError) else hook(caught)
@@ -285,6 +290,10 @@ def _explained(folder: Path) -> Iterator[None]:
         raise UserError(
             f"The run in {folder} cannot be written ({reason}); free some space and go on with --resume {folder}."
         ) from error
+    except UserError:
+        raise
+    except Exception as error:
+        raise logged(error, f"The training in {folder}", folder / ERRORS) from error
     finally:
         threading.excepthook = hook
 
