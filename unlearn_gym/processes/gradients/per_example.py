@@ -69,13 +69,13 @@ class PerExampleGradients(SideGradients):
     def _sum(self, flat: Tensor, *, is_forget: bool) -> Tensor:
         own = torch.arange(len(flat), device=flat.device) >= 2 * self.pairs
         flat = torch.where(own == is_forget, flat, 0.0)
-        found = []
+        total = self._empty()
         for entries, record in self._records:
             weights = flat[entries]
             part = _span(weights.nonzero().squeeze(1).tolist(), len(entries))
             if part is not None:
-                found.append(record.gradient(part, weights[part]))
-        return torch.stack(found).sum(0) if found else self._empty()
+                record.gradient(part, weights[part], into=total)
+        return total
 
 
 def _span(chosen: list[int], size: int) -> slice | None:
