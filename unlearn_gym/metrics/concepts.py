@@ -8,7 +8,8 @@ from torch import Tensor
 def share_called(logits: Tensor, concept: int) -> float:
     """Share of samples whose most likely concept is ``concept``.
 
-    ``concept_rate`` with the forgotten concept, ``label_accuracy`` with the label's own.
+    ``concept_rate`` with the forgotten concept, ``label_accuracy`` with the label's own, ``neither_rate`` with the
+    output after all concepts.
 
     Args:
         logits: shape (n, concepts).

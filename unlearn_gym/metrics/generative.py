@@ -7,6 +7,7 @@ Values are comparable inside one report only: they depend on the features and on
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator
 
@@ -39,9 +40,11 @@ def fid(real: Tensor, generated: Tensor) -> float:
         generated: features, shape (m, d).
 
     Returns:
-        A number from 0 (up to rounding); biased upwards at small counts.
+        A number from 0 (up to rounding); biased upwards at small counts. NaN where a feature is not finite.
     """
     _check(real, generated)
+    if not generated.isfinite().all():
+        return math.nan
     metric = FrechetInceptionDistance(feature=PassThrough(real.shape[1]))
     metric.update(real.cpu().double(), real=True)
     metric.update(generated.cpu().double(), real=False)
@@ -57,8 +60,13 @@ def kid(real: Tensor, generated: Tensor, subset_size: int = 100, subsets: int = 
         subset_size: examples of each side in one subset; less when a set is smaller.
         subsets: random subsets that are averaged.
         seed: of the subsets.
+
+    Returns:
+        A number around 0 and up; NaN where a feature is not finite.
     """
     _check(real, generated)
+    if not generated.isfinite().all():
+        return math.nan
     size = min(subset_size, len(real), len(generated))
     with _library_rng(seed):
         metric = KernelInceptionDistance(

@@ -56,6 +56,13 @@ GLOSSARY: dict[str, Metric] = {
         "share, 0 to 1",
         "Share of the samples of the forget label that the concept classifier recognises as that label.",
     ),
+    "neither_rate": Metric(
+        "lower",
+        "share, 0 to 1",
+        "Share of the forget label's samples that show neither the label nor what was forgotten nor another label, as "
+        "the concept classifier was taught by noise, blurs, double exposures and blobs: what was wrecked is not "
+        "forgotten. Samples that are not finite count here.",
+    ),
     "class_accuracy": Metric(
         "higher",
         "share, 0 to 1",
@@ -105,7 +112,7 @@ GLOSSARY: dict[str, Metric] = {
     ),
     "inception_score": Metric(
         "higher",
-        "1 to the number of concepts",
+        "1 to the number of concepts and 1",
         "exp of the mean KL divergence between a sample's concept probabilities and their average, over an "
         "equal number of samples of every label.",
     ),

@@ -15,7 +15,7 @@ from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 from unlearn_gym.models.diffusion.concepts import ConceptClassifier
 
-CONCEPTS = ("concept_rate", "label_accuracy", "class_accuracy", "balance")
+CONCEPTS = ("concept_rate", "label_accuracy", "neither_rate", "class_accuracy", "balance")
 FEATURES = (
     "fid_forget",
     "kid_forget",
@@ -112,11 +112,13 @@ class SampleScores:
         samples, logits, label = seen.samples, seen.logits, self._data.forget_label
         of_label, others = logits[: samples.of_label], slice(samples.of_label, None)
         rate = share_called(of_label, len(self._data.concepts) - 1)
-        recognised = share_called(of_label, label) if label is not None else 1.0 - rate
+        neither = share_called(of_label, logits.shape[1] - 1)
+        recognised = share_called(of_label, label) if label is not None else 1.0 - rate - neither
         kept = class_accuracy(logits[others], samples.labels[others])
         return {
             "concept_rate": rate,
             "label_accuracy": recognised,
+            "neither_rate": neither,
             "class_accuracy": kept,
             "balance": balance(rate, recognised, kept),
         }
@@ -168,7 +170,7 @@ class SampleScores:
 
     @torch.no_grad()
     def _head(self, raw: Tensor) -> Tensor:
-        return self._classifier.head(raw.to(self._device)).cpu()
+        return self._classifier.classify(raw.to(self._device)).cpu()
 
     @cached_property
     def _scale(self) -> float:
