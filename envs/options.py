@@ -86,7 +86,12 @@ class Options:
         as_device(self.device)
         as_dtype(self.dtype)
         objective, reward = (self._numbers(kind) for kind in KINDS)
-        self.make_objective(self.objective, **objective)
+        largest = self.make_objective(self.objective, **objective).largest_lambda
+        if self.lambda_range[1] > largest:
+            raise UserError(
+                f"lambda_range={self.lambda_range} goes beyond {largest:g}, the largest λ of this objective; give two "
+                "numbers, such as 0 0.9."
+            )
         make_reward(self.reward, **reward)
 
     def keywords(self, kind: str) -> dict[str, Any]:

@@ -8,9 +8,7 @@ from torch.nn.functional import cross_entropy, kl_div
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.methods import make_method
-from unlearn_gym.methods.bounded.preference import preference_penalty, preferred
-from unlearn_gym.methods.bounded.probability import f_divergence
-from unlearn_gym.objectives.demote import demoted
+from unlearn_gym.objectives.penalties import demoted, f_divergence, preference_penalty, preferred
 
 LOSSES = torch.linspace(0.1, 3.0, 7, dtype=torch.float64)
 

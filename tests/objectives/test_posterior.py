@@ -110,8 +110,8 @@ def test_the_forget_error_is_bounded_by_the_clean_images():
     latents = process._latents
     t = latents.timesteps[5:]
     snr = (process._gamma[t] / process._sigma[t]).square()
-    assert torch.allclose(latents.forget_scale[5:], (1 / snr).clamp(max=1))
-    assert (latents.forget_scale[:5] == 1).all()
+    assert torch.allclose(latents.forget_numbers[5:], (1 / snr).clamp(max=1))
+    assert (latents.forget_numbers[:5] == 1).all()
 
 
 def test_the_originals_own_target_starts_at_nothing():

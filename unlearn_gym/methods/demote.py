@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from unlearn_gym.methods.base import Batch, Batches, LossMethod
 from unlearn_gym.methods.distillation import frozen_copy
-from unlearn_gym.objectives.demote import demoted
+from unlearn_gym.objectives.penalties import demoted
 
 
 class Demote(LossMethod):

@@ -7,11 +7,14 @@ from typing import Any
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Objective
+from unlearn_gym.objectives.classifiers.demote import Demote
+from unlearn_gym.objectives.classifiers.preference import ClassifierNPO, ClassifierSimNPO, GeneralisedCE
 from unlearn_gym.objectives.emse import LikelihoodEMSE, LinearEMSE
 from unlearn_gym.objectives.erasediff import EraseDiff
 from unlearn_gym.objectives.naive import NaiveDeletion
 from unlearn_gym.objectives.neggrad import NegGrad
 from unlearn_gym.objectives.posterior import Posterior
+from unlearn_gym.objectives.preference import NPO, SimNPO
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.objectives.siss_ablations import Bernoulli, SISSWithoutSampling
 from unlearn_gym.objectives.two_gradients import RULES
@@ -27,6 +30,8 @@ DIFFUSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "posterior": Posterior,
     "siss_no_is": SISSWithoutSampling,
     "bernoulli": Bernoulli,
+    "npo": NPO,
+    "simnpo": SimNPO,
     **RULES,
 }
 """Name → class; the keywords of its constructor are its hyperparameters."""
@@ -34,6 +39,10 @@ DIFFUSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
 SUPERVISED_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "linear": LinearEMSE,
     "likelihood": LikelihoodEMSE,
+    "demote": Demote,
+    "npo": ClassifierNPO,
+    "simnpo": ClassifierSimNPO,
+    "gce": GeneralisedCE,
 }
 
 

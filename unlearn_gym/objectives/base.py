@@ -134,12 +134,18 @@ class Objective(ABC):
     Attributes:
         needs_norms: whether ``combine`` uses the gradient norms.
         needs_dot: whether ``combine`` uses the inner product of the two gradients.
+        needs_original: whether ``answer_errors`` uses the outputs of the network before unlearning.
+        needs_classes: whether it is for classifiers only.
+        largest_lambda: λ above it means nothing.
         retain_target: a name in ``RETAIN_TARGETS``.
         x_from: the set that a diffusion process draws the retain images from, a name in ``SOURCES``.
     """
 
     needs_norms: bool = False
     needs_dot: bool = False
+    needs_original: bool = False
+    needs_classes: bool = False
+    largest_lambda: float = math.inf
     retain_target: str = "noise"
     x_from: str = "retain"
 
@@ -182,19 +188,35 @@ class Objective(ABC):
         """
         return side.noise
 
-    def forget_scale(self, gamma: Tensor, sigma: Tensor) -> Tensor | None:
-        """Return a factor of each forget latent's error, (B,); None, as here, for 1.
+    def forget_numbers(self, side: ForgetSide) -> Tensor | None:
+        """Return what ``forget_error`` is to know of each forget latent, (B, …); None, as here, for nothing.
 
-        Only diffusion processes ask.
+        Only diffusion processes ask, once for a minibatch: weights of noise levels, errors of the original network.
         """
         return None
 
-    def forget_error(self, error: Tensor) -> Tensor:
-        """Return what is to grow for each squared error of a forget example, (n,); by default the error.
+    def forget_error(self, error: Tensor, numbers: Tensor | None = None) -> Tensor:
+        """Return what g_forget is the gradient of, for each squared error of a forget example, (n,); here the error.
 
-        Only supervised processes ask: the gradient g_forget is that of the returned numbers.
+        Args:
+            error: of some examples, (n,).
+            numbers: the same examples' rows of ``forget_numbers``.
         """
         return error
+
+    def answer_errors(
+        self, outputs: Tensor, targets: Tensor, original: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """Return the retain and the forget error of each example, (n,); None, as here, for the process's own.
+
+        Only supervised processes ask. Theirs are the Brier score or the squared error, and ``forget_error`` of it.
+
+        Args:
+            outputs: of the network, (n, K).
+            targets: labels (n,), or targets (n, K).
+            original: outputs of the network before unlearning, (n, K); zeros where they are not needed.
+        """
+        return None
 
     @abstractmethod
     def combine(self, lam: float, parts: Parts) -> Combination:

@@ -44,7 +44,7 @@ class LikelihoodEMSE(Objective):
         self.sigma, self.strength = sigma, strength
         self.floor = math.log1p(-strength)
 
-    def forget_error(self, error: Tensor) -> Tensor:
+    def forget_error(self, error: Tensor, numbers: Tensor | None = None) -> Tensor:
         """Return log(1 − c·exp(−e/2σ²)) − log(1 − c), between 0 and −log(1 − c)."""
         return torch.log1p(-self.strength * torch.exp(-error / (2 * self.sigma**2))) - self.floor
 

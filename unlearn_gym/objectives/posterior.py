@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import RETAIN_TARGETS, Combination, ForgetSide, Objective, Parts
+from unlearn_gym.objectives.classifiers.base import weighted_sum
 from unlearn_gym.runtime.checks import one_of, optional, switch, whole
 
 REFERENCES = 512
@@ -30,6 +31,8 @@ class Posterior(Objective):
         retain_target: "noise", or "teacher": what the original network predicts for the retain latents.
         snr_weight: False for ω ≡ 1.
     """
+
+    largest_lambda = 1.0
 
     def __init__(
         self, *, override: int | None = None, retain_target: str = "noise", snr_weight: bool = True
@@ -70,19 +73,17 @@ class Posterior(Objective):
         order = torch.randperm(len(known), generator=Generator().manual_seed(seed))[:REFERENCES]
         return side.retain_images[known[order].to(side.retain_images.device)]
 
-    def forget_scale(self, gamma: Tensor, sigma: Tensor) -> Tensor | None:
-        """Return ω_t, (B,)."""
-        return (sigma / gamma).square().clamp(max=1.0) if self.snr_weight else None
+    def forget_numbers(self, side: ForgetSide) -> Tensor | None:
+        """Return ω_t of each latent, (B,)."""
+        return (side.sigma / side.gamma).square().clamp(max=1.0) if self.snr_weight else None
+
+    def forget_error(self, error: Tensor, numbers: Tensor | None = None) -> Tensor:
+        """Return ω_t times the error."""
+        return error if numbers is None else numbers * error
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 − λ and λ, and the loss."""
-        return Combination(
-            c_retain=1.0 - lam,
-            c_forget=lam,
-            retain_term=(1.0 - lam) * parts.retain,
-            forget_term=lam * parts.forget,
-            dloss_dlambda=parts.forget - parts.retain,
-        )
+        return weighted_sum(lam, parts)
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import Generator, Tensor
-from torch.nn.utils import vector_to_parameters
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import SOURCES, Draw, ForgetSide
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
 from unlearn_gym.processes.base import Quality
-from unlearn_gym.processes.common.flat import trained
+from unlearn_gym.processes.common.originals import frozen_original
 from unlearn_gym.processes.common.passes import forward
 from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
@@ -57,7 +55,7 @@ class RawDraw:
 class Latents:
     """The 2B latents of one minibatch: first B retain latents, then B forget latents.
 
-    ``forget_scale`` is a factor of each latent's error towards the forget target, (2B,), or None for 1.
+    ``forget_numbers`` is what the objective's ``forget_error`` knows of each, (2B, …), ones for the retain latents.
     """
 
     noisy: Tensor
@@ -65,7 +63,7 @@ class Latents:
     timesteps: Tensor
     retain_target: Tensor
     forget_target: Tensor
-    forget_scale: Tensor | None
+    forget_numbers: Tensor | None
     draw: Draw
 
 
@@ -182,33 +180,31 @@ class DiffusionProcess(GradientProcess):
         shift = (gamma / sigma).view(wide) * (x - a)
         x_labels, a_labels = self.keep.labels[raw.retain], self.forget.labels[raw.forget]
         kept, forgotten = (y * gamma.view(wide) + noise * sigma.view(wide) for y in (x, a))
-        to_x, to_a, scale = noise, noise, None
+        to_x, to_a, numbers = noise, noise, None
         if redirect:
             conditions = (x_labels, a_labels) if self._conditional else (None, None)
             if self.objective.retain_target == "teacher":
                 to_x = self.predict_originally(kept, timesteps, conditions[0])
-            to_a = self.objective.forget_target(
-                ForgetSide(
-                    latents=forgotten,
-                    noise=noise,
-                    timesteps=timesteps,
-                    gamma=gamma,
-                    sigma=sigma,
-                    labels=conditions[1],
-                    drawn=raw.target,
-                    retain_images=self.retain.inputs,
-                    retain_labels=self.retain.labels,
-                    original=self.predict_originally,
-                )
+            side = ForgetSide(
+                latents=forgotten,
+                noise=noise,
+                timesteps=timesteps,
+                gamma=gamma,
+                sigma=sigma,
+                labels=conditions[1],
+                drawn=raw.target,
+                retain_images=self.retain.inputs,
+                retain_labels=self.retain.labels,
+                original=self.predict_originally,
             )
-            scale = self.objective.forget_scale(gamma, sigma)
+            to_a, numbers = self.objective.forget_target(side), self.objective.forget_numbers(side)
         return Latents(
             noisy=torch.cat([kept, forgotten]),
             labels=torch.cat([x_labels, a_labels]) if self._conditional else None,
             timesteps=timesteps.repeat(2),
             retain_target=torch.cat([to_x, noise - shift]),
             forget_target=torch.cat([noise + shift, to_a]),
-            forget_scale=None if scale is None else torch.cat([torch.ones_like(scale), scale]),
+            forget_numbers=None if numbers is None else torch.cat([torch.ones_like(numbers), numbers]),
             draw=self._mixture(raw, x - a, noise, gamma, sigma, x_labels == a_labels),
         )
 
@@ -219,12 +215,8 @@ class DiffusionProcess(GradientProcess):
 
     @functools.cached_property
     def _original_model(self) -> UNet2DModel:
-        """A frozen network on the original weights, made when an objective first asks it."""
-        frozen = copy.deepcopy(self.model).eval()
-        vector_to_parameters(self.original[0], trained(frozen))  # they share their memory
-        for buffer, before in zip(frozen.buffers(), self.original[1:], strict=True):
-            buffer.copy_(before)
-        return frozen.requires_grad_(False)
+        """The network before unlearning, made when an objective first asks it."""
+        return frozen_original(self.model, self.original)
 
     def _mixture(
         self, raw: RawDraw, gap: Tensor, noise: Tensor, gamma: Tensor, sigma: Tensor, same_label: Tensor
@@ -246,10 +238,16 @@ class DiffusionProcess(GradientProcess):
     def errors(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """See ``GradientProcess.errors``."""
         assert self._latents is not None
-        return self.errors_of(self._latents, rows)
+        return self.objective_errors(self._latents, rows)
+
+    def objective_errors(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the errors of some of the latents as the objective has them, each (r,)."""
+        to_retain, to_forget = self.errors_of(latents, rows)
+        numbers = None if latents.forget_numbers is None else latents.forget_numbers[rows]
+        return to_retain, self.objective.forget_error(to_forget, numbers)
 
     def errors_of(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the errors of some of the latents towards both targets, each (r,)."""
+        """Return the mean squared errors of some of the latents towards both targets, each (r,)."""
         labels = None if latents.labels is None else latents.labels[rows]
         if self.model.training:  # dropout would draw from the global generator
             self.model.eval()
@@ -262,8 +260,6 @@ class DiffusionProcess(GradientProcess):
             )
         to_retain = (predicted - latents.retain_target[rows]).square().flatten(1).mean(1)
         to_forget = (predicted - latents.forget_target[rows]).square().flatten(1).mean(1)
-        if latents.forget_scale is not None:
-            to_forget = to_forget * latents.forget_scale[rows]
         return to_retain, to_forget
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.processes.base import Quality
+from unlearn_gym.processes.common.originals import frozen_original
 from unlearn_gym.processes.common.passes import forward
 from unlearn_gym.processes.common.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
 from unlearn_gym.processes.common.stream import Shuffled
@@ -108,6 +110,12 @@ class SupervisedProcess(GradientProcess):
         nothing = torch.zeros(self.pairs, device=self.device, dtype=self.dtype)
         self._draw = Draw(nothing, nothing, nothing)
         self.batch: tuple[LabelledSet, ...] | None = None
+        self._before: Tensor | None = None
+        if self.objective.needs_classes and not data.num_classes:
+            raise UserError(
+                f"{type(self.objective).__name__} is an objective of classifiers; choose linear or likelihood for a "
+                "regression."
+            )
         self.use(data)
 
     def use(self, data: UnlearningData) -> None:
@@ -134,9 +142,25 @@ class SupervisedProcess(GradientProcess):
     def draw_batch(self) -> None:
         """See ``GradientProcess.draw_batch``."""
         self.statistics.discard()
-        self.batch = tuple(
-            self._pick(part, order) for part, order in zip(self.sets, self._orders, strict=True)
+        self.use_batch(
+            tuple(self._pick(part, order) for part, order in zip(self.sets, self._orders, strict=True))
         )
+
+    def use_batch(self, batch: tuple[LabelledSet, ...] | None) -> None:
+        """Go over to another minibatch, and ask the original network about its forget side if the objective does."""
+        self.batch, self._before = batch, None
+        if batch is not None and self.objective.needs_original:
+            answers = self.ask_original(batch[1].inputs, batch[1].labels)
+            self._before = torch.cat([torch.zeros_like(answers), answers])
+
+    @torch.no_grad()
+    def ask_original(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the outputs of the network before unlearning, in eval mode."""
+        return outputs_of(forward(self._original_model, inputs), labels, self.data.num_classes)
+
+    @functools.cached_property
+    def _original_model(self) -> nn.Module:
+        return frozen_original(self.model, self.original)
 
     def _pick(self, part: LabelledSet, order: Shuffled) -> LabelledSet:
         rows = order.take(self.pairs).to(self.device)
@@ -167,16 +191,31 @@ class SupervisedProcess(GradientProcess):
         self.set_modes()
         if not self.coupled:
             inputs, labels = (torch.cat(parts)[rows] for parts in zip(*map(_pair, self.batch), strict=True))
-            error = self.errors_of(inputs, labels)
-            return error, self.objective.forget_error(error)
+            return self._objective_errors(inputs, labels, rows)
         is_forget = rows >= self.pairs
-        error = torch.zeros(len(rows), device=self.device, dtype=self.dtype)
+        found = torch.zeros(2, len(rows), device=self.device, dtype=self.dtype)
         for part, first, mask in zip(self.batch, (0, self.pairs), (~is_forget, is_forget), strict=True):
             if bool(mask.any()):
                 numbers = rows[mask] - first
                 with self.statistics.measuring():
-                    found = self.errors_of(part.inputs[numbers], part.labels[numbers])
-                error = error.masked_scatter(mask, found)
+                    errors = self._objective_errors(part.inputs[numbers], part.labels[numbers], rows[mask])
+                found = found.masked_scatter(mask, torch.stack(errors))
+        return found[0], found[1]
+
+    def _objective_errors(self, inputs: Tensor, labels: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the errors of examples that are the given rows of the minibatch, each (r,)."""
+        outputs = outputs_of(forward(self.model, inputs), labels, self.data.num_classes)
+        return self.answer_errors(outputs, labels, None if self._before is None else self._before[rows])
+
+    def answer_errors(
+        self, outputs: Tensor, labels: Tensor, original: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the errors of outputs (n, …) as the objective has them, each (n,)."""
+        before = torch.zeros_like(outputs) if original is None else original
+        own = self.objective.answer_errors(outputs, labels, before)
+        if own is not None:
+            return own
+        error = self.error_of(outputs, labels)
         return error, self.objective.forget_error(error)
 
     def errors_of(self, inputs: Tensor, labels: Tensor) -> Tensor:
@@ -221,9 +260,8 @@ class SupervisedProcess(GradientProcess):
         self.statistics.load_state_dict(state["statistics"])
         for order, left in zip(self._orders, state["orders"], strict=True):
             order.load_state_dict(left)
-        self.batch = None
-        if state["batch"] is not None:
-            self.batch = tuple(self._move(LabelledSet(*tensors)) for tensors in state["batch"])
+        batch = state["batch"]
+        self.use_batch(batch and tuple(self._move(LabelledSet(*tensors)) for tensors in batch))
 
 
 def _pair(part: LabelledSet) -> tuple[Tensor, Tensor]:

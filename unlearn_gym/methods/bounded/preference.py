@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import cross_entropy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.methods.base import Batches
 from unlearn_gym.methods.bounded.base import BoundedMethod
 from unlearn_gym.methods.distillation import frozen_copy
-
-
-def preference_penalty(losses: Tensor, reference: Tensor | float, beta: float) -> Tensor:
-    """Return ψ = (2/β)·log(1 + e^{β(ℓ⁰ − ℓ)}): (2/β)·log 2 at ℓ = ℓ⁰, and 0 far above it."""
-    return 2.0 / beta * softplus(beta * (reference - losses))
+from unlearn_gym.objectives.penalties import preference_penalty, preferred
 
 
 class NPO(BoundedMethod):
@@ -79,12 +75,6 @@ class DiPO(BoundedMethod):
             before = self._reference(images)
         wins, loses = preferred(before, self.top)
         return preference_penalty(((wins - loses) * (logits - before)).sum(1), 0.0, self.beta)
-
-
-def preferred(logits: Tensor, top: int) -> tuple[Tensor, Tensor]:
-    """Return the distributions in which the ``top`` largest logits are lowered by 10 and raised by 2, (n, K) each."""
-    largest = torch.zeros_like(logits).scatter(1, logits.topk(min(top, logits.shape[1]), dim=1).indices, 1.0)
-    return (logits - 10.0 * largest).softmax(1), (logits + 2.0 * largest).softmax(1)
 
 
 def _positive(method: str, name: str, number: float) -> float:

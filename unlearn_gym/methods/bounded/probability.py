@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.methods.bounded.base import BoundedMethod
+from unlearn_gym.objectives.penalties import f_divergence, generalised_penalty
 
 DIVERGENCES = ("kl", "tv", "pearson")
 
@@ -28,7 +29,7 @@ class GCE(BoundedMethod):
 
     def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Return ψ of the cross entropies."""
-        return torch.expm1(-self.q * cross_entropy(logits, labels, reduction="none")) / self.q
+        return generalised_penalty(cross_entropy(logits, labels, reduction="none"), self.q)
 
 
 class FLAT(BoundedMethod):
@@ -57,15 +58,6 @@ class FLAT(BoundedMethod):
             chances.gather(1, k.unsqueeze(1)).squeeze(1) for k in ((labels + offset) % classes, labels)
         )
         return f_divergence(self.divergence, template, true)
-
-
-def f_divergence(name: str, template: Tensor, true: Tensor) -> Tensor:
-    """Return −T(p_t) + f*(T(p_y)) of the named divergence, (n,)."""
-    if name == "kl":
-        return -template + (true - 1.0).exp()
-    if name == "tv":
-        return 0.5 * true.tanh() - 0.5 * template.tanh()
-    return -template + true + true.square() / 4
 
 
 class Margin(BoundedMethod):

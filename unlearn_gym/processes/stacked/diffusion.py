@@ -56,18 +56,19 @@ class StackedDiffusion(Stack):
         return flat.expand(self.copies, *flat.shape)
 
     def _pass(self) -> Measured:
-        return Measured([Pass(slice(0, 2 * self.pairs), *self._errors(self._latents, self._copies_first))])
+        retain, forget = self._errors(self._latents, self._copies_first)
+        numbers = self._latents.forget_numbers
+        known = None if numbers is None else self._copies_first(numbers)
+        return Measured([Pass(slice(0, 2 * self.pairs), retain, self.objective.forget_error(forget, known))])
 
     def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return self._process.errors_of(self._process.noised(self._raws[copy]), rows)
+        return self._process.objective_errors(self._process.noised(self._raws[copy]), rows)
 
     def _errors(self, latents: Latents, arrange: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         inputs = [latents.noisy, latents.timesteps, *([] if latents.labels is None else [latents.labels])]
         (predicted,), _ = self.network({}, *map(arrange, inputs), return_dict=False)
         targets = (latents.retain_target, latents.forget_target)
         retain, forget = ((predicted - arrange(target)).square().flatten(2).mean(2) for target in targets)
-        if latents.forget_scale is not None:
-            forget = forget * arrange(latents.forget_scale)
         return retain, forget
 
     def _probe(self) -> tuple[Tensor, Tensor]:

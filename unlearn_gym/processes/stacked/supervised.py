@@ -20,7 +20,7 @@ from unlearn_gym.processes.stacked.gradient import Stack
 from unlearn_gym.processes.stacked.measures import Measured, Pass, Start
 from unlearn_gym.processes.supervised import SupervisedProcess
 
-PARTS = (0, 1)
+RETAIN, FORGET = PARTS = (0, 1)
 """The retain and the forget part of a request, a minibatch or a probe batch."""
 
 
@@ -138,10 +138,19 @@ class StackedSupervised(Stack):
         statistics, passes = self.network.statistics, []
         for part, batch in enumerate(self._batch):
             outputs, statistics = self.network(statistics, batch.inputs)
-            error = self._error(outputs, batch.labels)
             rows = slice(part * self.pairs, (part + 1) * self.pairs)
-            passes.append(Pass(rows, error, self.objective.forget_error(error)))
+            passes.append(Pass(rows, *self._objective_errors(outputs, batch, is_forget=part == FORGET)))
         return Measured(passes, statistics)
+
+    def _objective_errors(
+        self, outputs: Tensor, batch: LabelledSet, *, is_forget: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return the errors of all copies' examples as the objective has them, each (N, B)."""
+        inputs, labels = batch.inputs.flatten(0, 1), batch.labels.flatten(0, 1)
+        asked = is_forget and self.objective.needs_original
+        original = self._process.ask_original(inputs, labels) if asked else None
+        retain, forget = self._process.answer_errors(outputs.flatten(0, 1), labels, original)
+        return retain.unflatten(0, outputs.shape[:2]), forget.unflatten(0, outputs.shape[:2])
 
     def _error(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return self._process.error_of(outputs.flatten(0, 1), labels.flatten(0, 1)).unflatten(
@@ -150,11 +159,11 @@ class StackedSupervised(Stack):
 
     def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         process, before = self._process, self._process.batch
-        process.batch = tuple(LabelledSet(side.inputs[copy], side.labels[copy]) for side in self._batch)
+        process.use_batch(tuple(LabelledSet(side.inputs[copy], side.labels[copy]) for side in self._batch))
         try:
             return process.errors(rows)
         finally:
-            process.batch = before
+            process.use_batch(before)
             process.statistics.discard()
 
     def _probe(self) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,95 @@
+"""The objectives on cross entropies: their closed forms, and what the original network says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, kl_div
+
+from tests.processes.test_foreign_networks import build, data
+from tests.processes.test_foreign_networks import process as supervised
+from unlearn_gym.errors import UserError
+from unlearn_gym.objectives import SUPERVISED_OBJECTIVES, make_supervised_objective
+from unlearn_gym.objectives.classifiers.base import CrossEntropyObjective
+from unlearn_gym.objectives.classifiers.demote import Demote
+from unlearn_gym.objectives.penalties import demoted
+from unlearn_gym.processes.supervised import SupervisedProcess
+
+NAMES = [
+    name
+    for name in SUPERVISED_OBJECTIVES
+    if isinstance(make_supervised_objective(name), CrossEntropyObjective)
+]
+
+
+def logits(seed, n=6, classes=4):
+    return torch.randn(n, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_demotion_is_a_divergence_that_the_renormalised_teacher_ends():
+    teacher, labels = logits(0), torch.tensor([0, 1, 2, 3, 0, 1])
+    q = demoted(teacher, labels)
+    student = logits(1)
+    found = Demote().penalty(student, labels, teacher)
+    wanted = kl_div(student.log_softmax(1), q, reduction="none").sum(1)
+    assert torch.allclose(found, wanted)
+    assert torch.allclose(
+        Demote().penalty(q.clamp_min(1e-300).log(), labels, teacher), torch.zeros(6, dtype=torch.float64)
+    )
+
+
+def test_demotions_gradient_at_the_start_is_ce_us():
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    z = logits(0).requires_grad_()
+    own = torch.autograd.grad(Demote().penalty(z, labels, z.detach()).sum(), z)[0]
+    running = torch.autograd.grad((-(demoted(z, labels) * z.log_softmax(1)).sum(1)).sum(), z)[0]
+    assert torch.allclose(own, running)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_state_shows_the_two_losses_and_progress_the_brier_scores(name):
+    made = supervised(build("plain"), objective=name)
+    reference = supervised(build("plain"), objective="linear")
+    signals = made.reset(np.random.default_rng(0))
+    reference.reset(np.random.default_rng(0))
+    retain, forget = made.batch
+    with torch.no_grad():
+        kept, lost = made.model(retain.inputs), made.model(forget.inputs)
+    assert signals.retain_loss == pytest.approx(float(cross_entropy(kept, retain.labels)))
+    assert signals.forget_loss == pytest.approx(
+        float(made.objective.penalty(lost, forget.labels, lost).mean())
+    )
+    assert made.quality() == reference.quality()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_original_network_stays_what_it_was(name):
+    made = supervised(build("plain"), objective=name)
+    made.reset(np.random.default_rng(0))
+    if not made.objective.needs_original:
+        return
+    inputs, labels = made.batch[1].inputs, made.batch[1].labels
+    with torch.no_grad():
+        before = made.model(inputs)
+    for _ in range(3):
+        made.update(0.5)
+    assert torch.equal(made.ask_original(inputs, labels), before)
+    assert not torch.equal(made.model(inputs), before)
+
+
+def test_a_regression_has_no_classes_to_demote():
+    with pytest.raises(UserError, match="objective of classifiers"):
+        SupervisedProcess(
+            build("plain"),
+            replace(data(tokens=False), num_classes=0),
+            objective=Demote(),
+            batch_size=12,
+            optimizer="sgd",
+            learning_rate=0.1,
+            max_grad_norm=1.0,
+            state="fresh",
+            grad_norms=True,
+            device=torch.device("cpu"),
+            dtype=torch.float64,
+        )

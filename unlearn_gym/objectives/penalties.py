@@ -1,0 +1,45 @@
+"""Forget losses that saturate, as functions of one example's loss or logits; each is descended."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+def preference_penalty(losses: Tensor, reference: Tensor | float, beta: Tensor | float) -> Tensor:
+    """Return ψ = (2/β)·log(1 + e^{β(ℓ⁰ − ℓ)}): (2/β)·log 2 at ℓ = ℓ⁰, and 0 far above it.
+
+    Its slope in ℓ is −1 at ℓ⁰, that of ascent, and fades as ℓ grows (NPO, arXiv 2404.05868).
+    """
+    return 2.0 / beta * softplus(beta * (reference - losses))
+
+
+def generalised_penalty(losses: Tensor, q: float) -> Tensor:
+    """Return ψ = −(1 − e^{−qℓ})/q of cross entropies ℓ: ascent as q → 0, p_y − 1 at q = 1 (arXiv 1805.07836)."""
+    return torch.expm1(-q * losses) / q
+
+
+def f_divergence(name: str, template: Tensor, true: Tensor) -> Tensor:
+    """Return −T(p_t) + f*(T(p_y)) of a divergence: ``kl``, ``tv`` or ``pearson`` (FLAT), (n,)."""
+    if name == "kl":
+        return -template + (true - 1.0).exp()
+    if name == "tv":
+        return 0.5 * true.tanh() - 0.5 * template.tanh()
+    return -template + true + true.square() / 4
+
+
+def preferred(logits: Tensor, top: int) -> tuple[Tensor, Tensor]:
+    """Return the distributions in which the ``top`` largest logits are lowered by 10 and raised by 2, (n, K) each."""
+    largest = torch.zeros_like(logits).scatter(1, logits.topk(min(top, logits.shape[1]), dim=1).indices, 1.0)
+    return (logits - 10.0 * largest).softmax(1), (logits + 2.0 * largest).softmax(1)
+
+
+def demoted(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return q = softmax(z⁰ with z⁰_y ← −∞), (n, K): the original's prediction without the true label.
+
+    Args:
+        logits: z⁰, of the original network, (n, K).
+        labels: y, (n,).
+    """
+    return logits.detach().scatter(1, labels.unsqueeze(1), -torch.inf).softmax(1)
