@@ -76,7 +76,8 @@ class Runner:
             UserError: when the experiment asks for something that is not measured here.
         """
         passes = PASS_METRICS if network(self.env) is not None else ()
-        measured = tuple(look_up((*RUN_METRICS, *passes, *self.evaluator.metrics())))
+        names = (*RUN_METRICS, *passes, *self.evaluator.metrics(), *self.evaluator.registered)
+        measured = tuple(look_up(names))
         for name in look_up(self.experiment.metrics):
             if name not in measured:
                 raise UserError(
