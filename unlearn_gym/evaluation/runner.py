@@ -22,7 +22,7 @@ Setting = tuple[str, dict[str, Any]]
 class Runner:
     """One process's environment and evaluator, built once and used for many runs.
 
-    An entry with a setting of its own runs in an environment of its own, and is judged by the same evaluator. Where
+    An entry with a setting of its own runs in an environment of its own, and is measured by the same evaluator. Where
     the setting follows the seed, environment and evaluator are built again at each seed.
     """
 

@@ -20,7 +20,7 @@ from unlearn_gym.processes.regression import RegressionProcess, fit_wanted
 class RegressionEvaluator(Evaluator):
     """Asks the model for its predictions on held-out points, or on the training points without such.
 
-    Where the environment draws another problem at each reset, the model is judged on the one it was left
+    Where the environment draws another problem at each reset, the model is measured on the one it was left
     with.
     """
 

@@ -43,7 +43,7 @@ class Predictions:
 class SupervisedEvaluator(Evaluator):
     """Asks the classifier for its predictions on test data and on the forgotten training images.
 
-    The images are judged as they are, without augmentation, the model in eval mode. Where single images and
+    The images are taken as they are, without augmentation, the model in eval mode. Where single images and
     no class were forgotten there are no test images like them: then ``forget_acc`` is measured on the
     forgotten images themselves, and all test images are the non-members. Without any test images (the user's
     own data) ``retain_acc`` is measured on the retain set, and membership inference is left out.
