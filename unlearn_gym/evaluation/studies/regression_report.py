@@ -14,7 +14,7 @@ from unlearn_gym.evaluation.report.markdown import bullets, ending, save_section
 from unlearn_gym.evaluation.report.markup import code
 from unlearn_gym.evaluation.report.results_file import as_json
 from unlearn_gym.evaluation.report.sentences import interval, number
-from unlearn_gym.evaluation.report.tables import Grid
+from unlearn_gym.evaluation.report.tables import MISSING, Grid
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.statistics import Summary, paired_difference
 from unlearn_gym.evaluation.studies import Pipeline
@@ -130,6 +130,6 @@ def _grid(problems: Mapping[str, Results], metric: str) -> Grid:
 
 def _cell(summary: Summary | None) -> str:
     if summary is None:
-        return "–"
+        return MISSING
     half = f" ± {summary.ci95[1] - summary.mean:.2f}" if summary.ci95 else ""
     return f"{summary.mean:.2f}{half}".replace("-", "−")
