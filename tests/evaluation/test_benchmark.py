@@ -18,7 +18,7 @@ from unlearn_gym.evaluation.benchmark.experiment import (
     benchmark_experiment,
 )
 from unlearn_gym.evaluation.benchmark.protocol import Protocol
-from unlearn_gym.evaluation.benchmark.report import report
+from unlearn_gym.evaluation.benchmark.report import save_report
 from unlearn_gym.evaluation.results import Results
 
 SCRIPT = Path(__file__).parents[2] / "evaluate.py"
@@ -126,7 +126,7 @@ def test_the_report_names_the_classes(tmp_path, monkeypatch):
     results = Results(
         experiment, (), ("forget_acc",), (), ("forget_acc", "retain_acc"), class_names=named.data.class_names
     )
-    text = report(experiment, results, (), "command", tmp_path)
+    text = save_report(experiment, results, (), "command", tmp_path).read_text(encoding="utf-8")
     assert "images (class 0, zero)" in text and "Classes: 0 zero, 1 1" in text
 
 

@@ -16,14 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from unlearn_gym import configs
-from unlearn_gym.agents import resolve
-from unlearn_gym.agents.common import saving
-from unlearn_gym.agents.imports import sb3_models
+from unlearn_gym.agents.common import specs
 from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
@@ -100,25 +97,12 @@ class Options:
     deterministic: bool = True
 
 
-def entry(spec: str) -> Entry:
+def entry(text: str) -> Entry:
     """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
-    trained = saving.find(spec)
-    zipped = sb3_models.files(spec)
-    if zipped:
-        fingerprint = "".join(file_digest(part) for part in zipped if part.exists())
-        return Entry(spec, partial(resolve, spec), "learned", fingerprint)
-    file = user_path(spec.partition(".py:")[0] + ".py")
-    if trained is not None:
-        folder = trained.parent if trained.name == saving.FILE else trained
-        return Entry(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(trained), folder)
-    if file.is_file():
-        saved = [user_path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
-        fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())
-        return Entry(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
-    settings = configs.table(spec.split(":")[0])
-    fingerprint = json.dumps(settings, sort_keys=True) if settings else ""
-    kind: Literal["static", "other"] = "static" if spec.startswith("static") else "other"
-    return Entry(spec, partial(resolve, spec), kind, fingerprint)
+    spec = specs.parse(text)
+    fingerprint = json.dumps(spec.settings, sort_keys=True) if spec.settings else ""
+    fingerprint += "".join(file_digest(file) for file in spec.files if file.exists())
+    return Entry(text.rstrip("/"), spec.make, spec.kind, fingerprint, spec.run_folder)
 
 
 def lineup(options: Options) -> tuple[Entry, ...]:
@@ -159,16 +143,15 @@ def trained(
             f"Two of the rows {', '.join(folders)} have the same folder; name them more differently."
         )
     trainings = {name: training_of(row, env_id, env_kwargs, folders[name]) for name, row in checked.items()}
+    ready = {name: entry(row.agent) for name, row in checked.items() if trainings[name] is None}
     train_all([config for config in trainings.values() if config], jobs)
     return tuple(
-        as_entry(name, row, str(folders[name]) if trainings[name] else row.agent)
-        for name, row in checked.items()
+        as_entry(name, row, ready.get(name) or entry(str(folders[name]))) for name, row in checked.items()
     )
 
 
-def as_entry(name: str, row: Row, spec: str) -> Entry:
-    """Return the entry of a row whose agent is ``spec``."""
-    agent = entry(spec)
+def as_entry(name: str, row: Row, agent: Entry) -> Entry:
+    """Return the entry of a row with its agent."""
     return replace(
         agent,
         name=name,

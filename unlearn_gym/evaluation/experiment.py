@@ -14,6 +14,7 @@ from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.records import digest, stamps
+from unlearn_gym.evaluation.sources import registered
 
 BEFORE, RETRAINED = "before", "retrained"
 MOST_SEEDS = 2**32
@@ -119,4 +120,6 @@ class Experiment:
             "deterministic": self.deterministic,
             "torch": torch.__version__,
         }
+        if own := registered():
+            settings["metrics"] = own
         return digest(settings | stamps(env_kwargs))

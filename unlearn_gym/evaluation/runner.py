@@ -22,7 +22,7 @@ Setting = tuple[str, dict[str, Any]]
 class Runner:
     """One process's environment and evaluator, built once and used for many runs.
 
-    An entry with a setting of its own runs in an environment of its own, and is judged by the same evaluator. Where
+    An entry with a setting of its own runs in an environment of its own, and is measured by the same evaluator. Where
     the setting follows the seed, environment and evaluator are built again at each seed.
     """
 
@@ -76,7 +76,8 @@ class Runner:
             UserError: when the experiment asks for something that is not measured here.
         """
         passes = PASS_METRICS if network(self.env) is not None else ()
-        measured = tuple(look_up((*RUN_METRICS, *passes, *self.evaluator.metrics())))
+        names = (*RUN_METRICS, *passes, *self.evaluator.metrics(), *self.evaluator.registered)
+        measured = tuple(look_up(names))
         for name in look_up(self.experiment.metrics):
             if name not in measured:
                 raise UserError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +10,17 @@ from unlearn_gym.evaluation.benchmark.data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, Rule
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import Picture
-from unlearn_gym.evaluation.report.markdown import classes, differences
+from unlearn_gym.evaluation.report.markdown import (
+    bullets,
+    classes,
+    differences,
+    ending,
+    save_sections,
+    shown,
+)
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
-from unlearn_gym.evaluation.report.results_file import versions
 from unlearn_gym.evaluation.report.sentences import conclusion, interval, number
-from unlearn_gym.evaluation.report.tables import STAR, Grid, glossary_grid, main_grid
+from unlearn_gym.evaluation.report.tables import STAR, Grid, main_grid
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.metrics.glossary import GLOSSARY
 
@@ -23,14 +28,14 @@ HIDDEN = ("return",)
 """Metrics that only λ agents have."""
 
 
-def report(
+def save_report(
     experiment: BenchmarkExperiment,
     results: Results,
     pictures: Sequence[Picture],
     command: str,
     output: Path,
-) -> str:
-    """Return the text of ``report.md``."""
+) -> Path:
+    """Write ``report.md`` into ``output`` and return its path."""
     metrics = [metric for metric in results.metrics if metric not in HIDDEN]
     key = [metric for metric in results.key_metrics if metric not in HIDDEN]
     sections = [
@@ -39,7 +44,7 @@ def report(
         _setting(experiment),
         *classes(results),
         "## What was found",
-        "\n".join(f"- {escape(sentence)}" for sentence in sentences(experiment, results)),
+        bullets(sentences(experiment, results)),
         "## Results",
         published_grid(experiment, results, metrics).markdown(),
         "Mean ± half of the 95 % interval (Student's t) over the seeds of unlearning; the original model is "
@@ -48,16 +53,10 @@ def report(
         "whole published data.",
         *(f"*{escape(note)}*" for note in results.notes),
         *_against_static(experiment, results, key),
-        *(
-            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
-            for picture in pictures
-        ),
-        "## What the metrics mean",
-        glossary_grid(metrics).markdown(),
-        "## Versions",
-        ", ".join(f"{name} {version}" for name, version in versions().items()) + ".",
+        *shown(pictures, output),
+        *ending(metrics),
     ]
-    return "\n\n".join(sections) + "\n"
+    return save_sections(sections, output)
 
 
 def _setting(experiment: BenchmarkExperiment) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from unlearn_gym.evaluation.experiment import Experiment
@@ -46,14 +46,7 @@ def save_report(
         *classes(results),
         *_rows(experiment),
         "## What was found",
-        "\n".join(
-            f"- {escape(sentence)}"
-            for sentence in (
-                *spread(results),
-                *conclusion(results),
-                *_diverged(results),
-            )
-        ),
+        bullets((*spread(results), *conclusion(results), *_diverged(results))),
         "## Results",
         main_grid(results, metrics).markdown(),
         f"Mean ± half of the 95 % interval (Student's t) over seeds. {STAR} marks the best static agent, "
@@ -63,15 +56,33 @@ def save_report(
         *_compared(results),
         *_class_by_class(results),
         "## Pictures",
-        *(
-            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
-            for picture in pictures
-        ),
-        "## What the metrics mean",
-        glossary_grid(metrics).markdown(),
-        "## Versions",
-        ", ".join(f"{name} {number}" for name, number in versions().items()) + ".",
+        *shown(pictures, output),
+        *ending(metrics),
     ]
+    return save_sections(sections, output)
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Return sentences as a list."""
+    return "\n".join(f"- {escape(sentence)}" for sentence in sentences)
+
+
+def shown(pictures: Sequence[Picture], output: Path) -> list[str]:
+    """Return pictures with their captions."""
+    return [
+        f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
+        for picture in pictures
+    ]
+
+
+def ending(metrics: Sequence[str]) -> list[str]:
+    """Return what every report ends with: what its metrics mean, and the versions."""
+    known = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return ["## What the metrics mean", glossary_grid(metrics).markdown(), "## Versions", f"{known}."]
+
+
+def save_sections(sections: Sequence[str], output: Path) -> Path:
+    """Write ``report.md`` into ``output`` and return its path."""
     path = output / "report.md"
     write_text(path, "\n\n".join(sections) + "\n")
     return path

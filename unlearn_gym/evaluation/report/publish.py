@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.experiment import Experiment
@@ -38,11 +40,17 @@ def publish(experiment: Experiment, output: Path, jobs: int, command: str) -> Re
     content = as_json(results, command, output)
     files = [*save_results(content, results, output), report, save_html(report)]
     shown = results.metrics if len(results.metrics) <= WIDEST else results.key_metrics
-    console = Console(width=max(Console().width, 100))
     title = f"{experiment.env_id}, {len(experiment.seeds)} seeds"
-    console.print(main_grid(results, shown).rich(title))
-    for sentence in conclusion(results):
-        console.print(sentence, markup=False)
-    for path in (*files, *(picture.path for picture in pictures)):
-        console.print(path, soft_wrap=True, markup=False, highlight=False)
+    files += [picture.path for picture in pictures]
+    show(main_grid(results, shown).rich(title), conclusion(results), files)
     return results
+
+
+def show(table: Table, sentences: Iterable[str], files: Iterable[Path]) -> None:
+    """Print a table, what it says, and the paths of a report's files."""
+    console = Console(width=max(Console().width, 100))
+    console.print(table)
+    for sentence in sentences:
+        console.print(sentence, markup=False)
+    for path in files:
+        console.print(path, soft_wrap=True, markup=False, highlight=False)

@@ -20,7 +20,6 @@ from unlearn_gym.evaluation.results import Results
 from unlearn_gym.metrics.glossary import GLOSSARY
 from unlearn_gym.storage.files import write_json
 
-TIMED = frozenset(name for name, metric in GLOSSARY.items() if metric.unit == "seconds")
 PACKAGES = ("unlearn-gym", "torch", "diffusers", "stable-baselines3", "gymnasium", "numpy", "torchmetrics")
 
 
@@ -120,5 +119,5 @@ def _row(results: Results, name: str, *, timed: bool = False) -> dict[str, Any]:
     return {
         metric: {**asdict(summary), "better": GLOSSARY[metric].better}
         for metric, summary in results.row(name).items()
-        if (metric in TIMED) == timed
+        if (GLOSSARY[metric].unit == "seconds") == timed
     }

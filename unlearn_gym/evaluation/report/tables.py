@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -15,7 +15,7 @@ from unlearn_gym.evaluation.results import Pair, Results
 from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap
 from unlearn_gym.metrics.glossary import GLOSSARY
 
-STAR = "★"
+STAR, MISSING = "★", "–"
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,19 @@ def main_grid(results: Results, metrics: Sequence[str]) -> Grid:
         metric: {results.best_static(metric, group) for group in results.experiment.groups()}
         for metric in metrics
     }
-    rows = []
-    for name in results.names:
-        summary = results.row(name)
-        cells = [_cell(summary.get(metric), name in best[metric]) for metric in metrics]
-        rows.append((name, *cells))
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+    return _grid(
+        results,
+        results.names,
+        metrics,
+        lambda name, metric: mean_and_half(results.row(name)[metric], STAR if name in best[metric] else ""),
+    )
 
 
 def deviation_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± standard deviation over seeds."""
-    rows = []
-    for name in results.names:
-        summary = results.row(name)
-        cells = [mean_and_deviation(summary[metric]) if metric in summary else "–" for metric in metrics]
-        rows.append((name, *cells))
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+    return _grid(
+        results, results.names, metrics, lambda name, metric: mean_and_deviation(results.row(name)[metric])
+    )
 
 
 def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: bool) -> Grid:
@@ -80,18 +77,29 @@ def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: b
     cells = {(pair.a, pair.metric): _difference(pair, name_other) for pair in compared}
     agents = list(dict.fromkeys(pair.a for pair in compared if pair.metric in metrics))
     shown = [metric for metric in metrics if any((agent, metric) in cells for agent in agents)]
-    rows = tuple((agent, *(cells.get((agent, metric), "–") for metric in shown)) for agent in agents)
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in shown)), rows)
+    rows = tuple((agent, *(cells.get((agent, metric), MISSING) for metric in shown)) for agent in agents)
+    return Grid(("agent", *_headings(shown)), rows)
 
 
 def robust_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """Interquartile means over seeds with bootstrap intervals (Agarwal et al. 2021)."""
-    rows = []
-    for entry in results.experiment.entries:
-        summary = results.row(entry.name)
-        cells = [_robust(summary.get(metric)) for metric in metrics]
-        rows.append((entry.name, *cells))
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+    agents = [entry.name for entry in results.experiment.entries]
+    return _grid(results, agents, metrics, lambda name, metric: _robust(results.row(name)[metric]))
+
+
+def _grid(
+    results: Results, names: Sequence[str], metrics: Sequence[str], cell: Callable[[str, str], str]
+) -> Grid:
+    """Return a row a name and a column a metric; ``cell`` is asked where there is something to show."""
+    rows = tuple(
+        (name, *(cell(name, metric) if metric in results.row(name) else MISSING for metric in metrics))
+        for name in names
+    )
+    return Grid(("agent", *_headings(metrics)), rows)
+
+
+def _headings(metrics: Sequence[str]) -> list[str]:
+    return [f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics]
 
 
 def class_grid(results: Results, metric: str) -> Grid:
@@ -120,12 +128,6 @@ def _in_markdown(cell: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\\|", cell) if isinstance(cell, Markup) else escape(cell)
 
 
-def _cell(summary: Summary | None, starred: bool) -> str:
-    if summary is None:
-        return "–"
-    return mean_and_half(summary, STAR if starred else "")
-
-
 def _difference(pair: Pair, name_other: bool) -> str:
     sign = "+" if pair.summary.mean > 0 else ""
     outcome = {"better": "better", "worse": "worse", "no difference": "≈"}[pair.outcome]
@@ -133,8 +135,6 @@ def _difference(pair: Pair, name_other: bool) -> str:
     return " ".join([*words, f"({pair.b})"] if name_other else words)
 
 
-def _robust(summary: Summary | None) -> str:
-    if summary is None:
-        return "–"
+def _robust(summary: Summary) -> str:
     low, high = stratified_bootstrap([summary.values])
     return f"{number(float(interquartile_mean(summary.values)))} ({number(low)} to {number(high)})"

@@ -10,17 +10,18 @@ from typing import Any
 from unlearn_gym.data.sets.curves import BreastCancerCurves, SyntheticCurves
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.html import save_html
-from unlearn_gym.evaluation.report.markup import code, escape
-from unlearn_gym.evaluation.report.results_file import as_json, versions
+from unlearn_gym.evaluation.report.markdown import bullets, ending, save_sections, shown
+from unlearn_gym.evaluation.report.markup import code
+from unlearn_gym.evaluation.report.results_file import as_json
 from unlearn_gym.evaluation.report.sentences import interval, number
-from unlearn_gym.evaluation.report.tables import Grid
+from unlearn_gym.evaluation.report.tables import MISSING, Grid
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.statistics import Summary, paired_difference
 from unlearn_gym.evaluation.studies import Pipeline
-from unlearn_gym.evaluation.studies.regression import Settings, Study, measure, sweep_row
+from unlearn_gym.evaluation.studies.regression import METRICS, Settings, Study, measure, sweep_row
 from unlearn_gym.evaluation.studies.regression_figures import TITLES, draw_study
 from unlearn_gym.runtime.command_line import check
-from unlearn_gym.storage.files import write_json, write_text
+from unlearn_gym.storage.files import write_json
 
 LOW, HIGH = 0.45, 0.95
 """The lift that was published: wanted R² from below the one to above the other."""
@@ -65,7 +66,7 @@ def save_report(study: Study, pictures: Sequence[Picture], command: str, output:
             else "."
         ),
         "## What was found",
-        "\n".join(f"- {escape(sentence)}" for sentence in (*lifts(study), *_against_fine_tuning(study))),
+        bullets((*lifts(study), *_against_fine_tuning(study))),
         *(
             f"## {title} by share of unwanted points, and on real data\n\n"
             + _grid(study.shares, metric).markdown()
@@ -76,18 +77,10 @@ def save_report(study: Study, pictures: Sequence[Picture], command: str, output:
             + _grid(study.correlations, metric).markdown()
             for metric, title in TITLES.items()
         ),
-        *(
-            f"![{picture.path.stem}]({picture.path.name})\n\n{escape(picture.caption)}"
-            for picture in pictures
-        ),
-        "Fair R² = max(R² wanted, 0)·(1 − exp(−SS_res/SS_tot on unwanted points)) is a definition "
-        "of this package.",
-        "## Versions",
-        ", ".join(f"{name} {number}" for name, number in versions().items()) + ".",
+        *shown(pictures, output),
+        *ending(METRICS),
     ]
-    path = output / "report.md"
-    write_text(path, "\n\n".join(sections) + "\n")
-    return path
+    return save_sections(sections, output)
 
 
 def lifts(study: Study) -> list[str]:
@@ -137,6 +130,6 @@ def _grid(problems: Mapping[str, Results], metric: str) -> Grid:
 
 def _cell(summary: Summary | None) -> str:
     if summary is None:
-        return "–"
+        return MISSING
     half = f" ± {summary.ci95[1] - summary.mean:.2f}" if summary.ci95 else ""
     return f"{summary.mean:.2f}{half}".replace("-", "−")
