@@ -75,7 +75,7 @@ def train_all(configurations: Iterable[TrainConfig], jobs: int) -> None:
     Raises:
         UserError: when a folder holds the run of another configuration.
     """
-    pending = [todo for config in configurations if (todo := _pending(config))]
+    pending = [todo for config in configurations if (todo := pending(config))]
     if not pending:
         return
     tasks = ((config,) for config in pending)
@@ -88,7 +88,7 @@ def _trainer() -> Callable[[TrainConfig], Path]:
     return train
 
 
-def _pending(config: TrainConfig) -> TrainConfig | None:
+def pending(config: TrainConfig) -> TrainConfig | None:
     """Return the training that is to be made or finished, or None where it is done."""
     folder = Path(config.output or "")
     if not (folder / CONFIG).is_file():
