@@ -75,11 +75,11 @@ def train_all(configurations: Iterable[TrainConfig], jobs: int) -> None:
     Raises:
         UserError: when a folder holds the run of another configuration.
     """
-    pending = [todo for config in configurations if (todo := pending(config))]
-    if not pending:
+    left = [todo for config in configurations if (todo := pending(config))]
+    if not left:
         return
-    tasks = ((config,) for config in pending)
-    with contextlib.closing(workers.run(_trainer, tasks, min(jobs, len(pending)))) as folders:
+    tasks = ((config,) for config in left)
+    with contextlib.closing(workers.run(_trainer, tasks, min(jobs, len(left)))) as folders:
         for folder in folders:
             print(f"trained: {folder}")
 
