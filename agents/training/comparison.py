@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unlearn_gym.agents.common.saving import FILE
-from unlearn_gym.agents.training import CONFIG, TrainConfig, resumed, stored_config, train
+from unlearn_gym.agents.training import train
+from unlearn_gym.agents.training.config import CONFIG, TrainConfig, resumed, stored_config
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line, workers
