@@ -116,6 +116,10 @@ def test_experiments_are_listed(words, capsys):
             "The experiment 'siss_lambda': 'sampels' is not known",
         ),
         (["study", "siss_lambda", "--samples", "3"], "'--samples' is not known; allowed are name, list"),
+        (
+            ["study", "emse_polynomial", "--seeds", "3"],
+            "'emse_polynomial' takes no seeds; change its settings",
+        ),
         (["benchmark", "digit"], "There is no benchmark 'digit'"),
         (["benchmark", "--samples", "3"], "'--samples' is not known; allowed are benchmark, methods"),
     ],

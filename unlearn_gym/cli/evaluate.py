@@ -5,7 +5,8 @@ unlearn-gym evaluate --env EMSE-Digits-v0 --agents static:0.1 primal_dual --env-
 unlearn-gym evaluate --experiment siss_lambda --seeds 3    (the options of a file in the package; see study --list)
 
 The output folder gets results.json, timings.json, report.md, PNGs, and runs/ with one record a run. A second call
-makes only the runs that are not there yet.
+makes only the runs that are not there yet. Class unlearning, and experiments by name, are commands of their own:
+unlearn-gym benchmark, unlearn-gym study.
 """
 
 from __future__ import annotations

@@ -59,6 +59,10 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
     values = merged(stored(options.name), options.settings)
     own = {key: getattr(options, key) for key in ("output", "seeds", "first_seed", "jobs")}
     values |= {key: value for key, value in own.items() if value is not None}
+    if "study" in values and not options.seeds is options.first_seed is None:
+        raise UserError(
+            f"{options.name!r} takes no seeds; change its settings with --settings.study_settings.KEY VALUE."
+        )
     experiment = command_line.check(evaluate.Options, values, f"The experiment {options.name!r}")
     evaluate.start(experiment, evaluate.repeated(program, words))
 

@@ -76,7 +76,7 @@ def _checksum(tensors: Mapping[str, Tensor], done: int) -> str:
     found = hashlib.sha256(str(done).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
