@@ -17,7 +17,7 @@ from unlearn_gym.data.request import user_request
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.envs.automatic import settle
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.options import DiffusionOptions, as_keywords, takes
+from unlearn_gym.envs.options import DiffusionOptions, takes
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.sampling import sample
@@ -138,7 +138,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ```python
     >>> import gymnasium as gym
     >>> import unlearn_gym
-    >>> env = gym.make("unlearn_gym/SISS-Digits-v0", horizon=50)
+    >>> env = gym.make("unlearn_gym/SISS-Digits-v0", horizon=50, objective_kwargs={"forget_norm": 0.2})
     >>> env.action_space
     Box(0.1, 0.9, (1,), float32)
 
@@ -222,7 +222,7 @@ def _task(name: str | None, kwargs: dict[str, Any] | None, own: dict[str, Any]) 
         raise UserError(
             f"The task {name!r} has its own model and data; leave {', '.join(extra)} out, or task=."
         )
-    return get_task(name, **as_keywords("task_kwargs", kwargs))
+    return get_task(name, **(kwargs or {}))
 
 
 def _own(

@@ -15,18 +15,15 @@ from unlearn_gym.envs.checks import check_keywords, is_auto
 from unlearn_gym.envs.deprecated import deprecated, in_new_form, warn
 from unlearn_gym.envs.rewards import REWARDS, Reward, make_reward
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives import (
-    DIFFUSION_OBJECTIVES,
-    SUPERVISED_OBJECTIVES,
-    make_diffusion_objective,
-    make_supervised_objective,
-)
+from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES, make_objective
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.runtime.checks import check_known
 from unlearn_gym.runtime.registered import keywords_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 KINDS = ("objective", "reward")
+OF_PROCESS = ("batch_size", "optimizer", "learning_rate", "max_grad_norm", "state", "grad_norms", "gradients")
+OF_EPISODE = ("reward", "horizon", "online", "lambda_range", "alpha", "divergence_penalty", "render_mode")
 Keywords = Mapping[str, Any]
 
 
@@ -68,11 +65,6 @@ class Options:
     FAMILY_DEFAULTS: ClassVar[Keywords] = {}
     """Like ``defaults``, for the family."""
 
-    @staticmethod
-    def make_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
-        """Return an objective of the family."""
-        raise NotImplementedError
-
     @classmethod
     def hyperparameters(cls) -> tuple[str, ...]:
         """Return every keyword that an objective or a reward of the family has."""
@@ -85,14 +77,13 @@ class Options:
         check_known("defaults", self.defaults or {}, self.hyperparameters())
         as_device(self.device)
         as_dtype(self.dtype)
-        objective, reward = (self._numbers(kind) for kind in KINDS)
-        largest = self.make_objective(self.objective, **objective).largest_lambda
+        largest = make_objective(self.objective, self.OBJECTIVES, self._numbers("objective")).largest_lambda
         if self.lambda_range[1] > largest:
             raise UserError(
                 f"lambda_range={self.lambda_range} goes beyond {largest:g}, the largest λ of this objective; give two "
                 "numbers, such as 0 0.9."
             )
-        make_reward(self.reward, **reward)
+        make_reward(self.reward, **self._numbers("reward"))
 
     def keywords(self, kind: str) -> dict[str, Any]:
         """Return all keywords of the chosen objective or reward, as ``kind`` says."""
@@ -124,26 +115,17 @@ class Options:
 
     def of_process(self) -> dict[str, Any]:
         """Return the keywords of ``processes.gradient.GradientProcess``."""
-        names = (
-            "batch_size",
-            "optimizer",
-            "learning_rate",
-            "max_grad_norm",
-            "state",
-            "grad_norms",
-            "gradients",
-        )
         return {
-            **{name: getattr(self, name) for name in names},
-            "objective": self.make_objective(self.objective, **self.keywords("objective")),
+            **{name: getattr(self, name) for name in OF_PROCESS},
+            "objective": make_objective(self.objective, self.OBJECTIVES, self.keywords("objective")),
             "device": as_device(self.device),
             "dtype": as_dtype(self.dtype),
         }
 
     def of_episode(self) -> dict[str, Any]:
         """Return the keywords of ``envs.base.UnlearningEnv``."""
-        names = ("horizon", "online", "lambda_range", "alpha", "divergence_penalty", "render_mode", "reward")
-        return {**{name: getattr(self, name) for name in names}, "reward_kwargs": self.keywords("reward")}
+        same = {name: getattr(self, name) for name in OF_EPISODE}
+        return {**same, "reward_kwargs": self.keywords("reward")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +139,6 @@ class DiffusionOptions(Options):
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = DIFFUSION_OBJECTIVES
     AUTOMATIC: ClassVar[tuple[str, ...]] = ("forget_cap", "retain_weight", "learning_rate")
-    make_objective = staticmethod(make_diffusion_objective)
 
     def __post_init__(self) -> None:
         """Refuse λ that are no probability, too."""
@@ -177,7 +158,6 @@ class SupervisedOptions(Options):
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = SUPERVISED_OBJECTIVES
     FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 1.5, "retain_weight": 10.0}
-    make_objective = staticmethod(make_supervised_objective)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,13 +219,6 @@ def as_dtype(name: str | torch.dtype) -> torch.dtype:
     if not isinstance(name, str) or name not in DTYPES:
         raise UserError(f"dtype={name!r} is not known; choose one of {', '.join(DTYPES)}.")
     return DTYPES[name]
-
-
-def as_keywords(name: str, given: Any) -> dict[str, Any]:
-    """Return keywords that arrive as a mapping or None."""
-    if given is not None and not (isinstance(given, Mapping) and all(isinstance(key, str) for key in given)):
-        raise UserError(f"{name}={given!r} was given; give a dictionary of keywords, or None.")
-    return dict(given or {})
 
 
 def as_device(name: str | torch.device) -> torch.device:

@@ -10,7 +10,7 @@ from gymnasium.utils import EzPickle
 from unlearn_gym.data.checks import LARGEST_SEED, whole
 from unlearn_gym.data.sets.curves import make_curves
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.options import PolynomialOptions, as_keywords, takes
+from unlearn_gym.envs.options import PolynomialOptions, takes
 from unlearn_gym.models.curve_picture import draw_fits, picture
 from unlearn_gym.processes.regression import RegressionProcess, fit_all, fit_wanted
 
@@ -122,7 +122,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     ) -> None:
         self.settings = options.resolved()
         process = RegressionProcess(
-            make_curves(curves, **as_keywords("curves_kwargs", curves_kwargs)),
+            make_curves(curves, **(curves_kwargs or {})),
             None if draw is None else whole("draw", draw, 0, LARGEST_SEED),
             **self.settings.of_process(),
         )

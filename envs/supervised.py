@@ -15,7 +15,7 @@ from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.data.supervised_request import inferred_classes, read_examples, request_of
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.options import SupervisedOptions, as_keywords, takes
+from unlearn_gym.envs.options import SupervisedOptions, takes
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.supervised.foreign import adapted, copied, fitted, itself
 from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
@@ -154,9 +154,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     ) -> None:
         self.settings = options.resolved()
         settings = self.settings.of_process()
-        self.task: SupervisedTask | None = (
-            get_supervised_task(task, **as_keywords("task_kwargs", task_kwargs)) if task else None
-        )
+        self.task: SupervisedTask | None = get_supervised_task(task, **(task_kwargs or {})) if task else None
         if self.task is not None:
             network, data = self.task.original(settings["device"]), self.task.data
         elif augment:

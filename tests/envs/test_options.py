@@ -155,6 +155,20 @@ def test_instances_in_the_place_of_names(tmp_path):
     np.testing.assert_array_equal(shown(copy), shown(env))
 
 
+def test_an_instance_says_what_the_retain_images_are_drawn_from(tmp_path):
+    objective = SISS(x_from="all")
+    assert len(make(tmp_path, objective=objective).process.keep) == 40
+    objective.x_from = "elsewhere"
+    with pytest.raises(UserError, match="x_from='elsewhere'"):
+        make(tmp_path, objective=objective)
+
+
+def test_an_entry_of_a_registry_with_a_keyword_that_has_no_default(tmp_path, monkeypatch):
+    monkeypatch.setitem(DIFFUSION_OBJECTIVES, "old", lambda settings: SISS())
+    with pytest.raises(UserError, match="objective='old' needs settings"):
+        make(tmp_path, objective="old")
+
+
 def test_a_spec_in_json_and_a_pickle_keep_nested_keywords(tmp_path):
     kwargs = {"objective_kwargs": {"forget_norm": 0.3}, "horizon": 3}
     env = gym.make("unlearn_gym/SISS-Digits-v0", **kwargs)

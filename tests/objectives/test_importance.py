@@ -119,6 +119,14 @@ def test_dataset_factors_make_s_zero_naive_deletion_for_both_sources():
     assert paper_factors("all", n, k, 0.5) == pytest.approx(exact_factors("all", n, k, 0.5))
 
 
+def test_the_sizes_of_a_request_belong_to_a_copy():
+    own = SISS(forget_scaling="coef")
+    big, small = own.with_sizes(1000, 100), own.with_sizes(10, 5)
+    assert (big.factors, small.factors) == ((1.0, 0.5 * 100 / 900), (1.0, 0.5)) and not hasattr(
+        own, "factors"
+    )
+
+
 def test_lambda_derivative_of_the_loss_matches_finite_differences():
     generator = torch.Generator().manual_seed(0)
     delta = torch.randn(64, generator=generator, dtype=torch.float64) * 2

@@ -48,20 +48,35 @@ KEYWORDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("forget_scaling", "dataset_factors", "x_from"), "choice"),
         **{"forget_norm": "weight", "superfactor": "weight", "model": "path", "retain_data": "path"},
     },
-    "SISS-Digits-v0": {**TRAINED, "task": "choice", "task_kwargs": "mapping", "erasediff_eta": "weight"},
+    "SISS-Digits-v0": {**TRAINED, "task": "choice", "task_kwargs": "mapping", "eta": "weight"},
 }
 """Id → keyword → kind of its value."""
 
 ONLY_WITH = {
     "sigma": {"objective": "likelihood"},
     "strength": {"objective": "likelihood"},
-    "superfactor": {"forget_scaling": "coef"},
-    "dataset_factors": {"forget_scaling": "coef"},
-    "erasediff_eta": {"objective": "erasediff"},
+    "superfactor": {"objective_kwargs": {"forget_scaling": "coef"}},
+    "dataset_factors": {"objective_kwargs": {"forget_scaling": "coef"}},
+    "eta": {"objective": "erasediff"},
     "forget_cap": {"reward": "progress"},
     "retain_weight": {"reward": "progress"},
 }
 """Keyword → setting in which it matters."""
+HYPERPARAMETERS = (
+    "forget_scaling",
+    "forget_norm",
+    "superfactor",
+    "dataset_factors",
+    "x_from",
+    "eta",
+    "sigma",
+    "strength",
+)
+PLACE = {
+    **dict.fromkeys(HYPERPARAMETERS, "objective_kwargs"),
+    **dict.fromkeys(("forget_cap", "retain_weight"), "reward_kwargs"),
+}
+"""Keyword of an objective or reward → where it is given."""
 
 ACTIONS = (
     *map(Wrong, (NAN, INF, -INF, None, "half", "", [], [0.1, 0.2], {}, 0.5j, object())),
@@ -102,9 +117,11 @@ def keyword(rng: np.random.Generator) -> Trial:
         name, wrong = "no_such_keyword", Wrong(1)
 
     def prepare(place: Place) -> Call:
-        known = {**ONLY_WITH.get(name, {}), name: wrong.value}
-        allowed = {key: value for key, value in known.items() if key in {*KEYWORDS[env], name}}
-        kwargs = settings(env, place.folder, **allowed)
+        kwargs = settings(env, place.folder, **ONLY_WITH.get(name, {}))
+        if name in PLACE:
+            kwargs[PLACE[name]] = {**kwargs.get(PLACE[name], {}), name: wrong.value}
+        else:
+            kwargs[name] = wrong.value
         return Call(lambda: drive(make_env(f"unlearn_gym/{env}", kwargs)))
 
     return Trial(f"{env}, {name}={name_of(wrong.value)}", prepare, wrong.refused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from unlearn_gym.errors import UserError
@@ -46,28 +46,27 @@ SUPERVISED_OBJECTIVES: dict[str, Callable[..., Objective]] = {
 }
 
 
-def make_diffusion_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
-    """Return the objective of a diffusion process that a name stands for, or a copy of an instance.
-
-    Raises:
-        UserError: on an unknown name or hyperparameter, or one beside an instance.
-    """
-    return _make(objective, DIFFUSION_OBJECTIVES, hyperparameters)
-
-
-def make_supervised_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
-    """Return the form of EMSE that a name stands for, or a copy of an instance.
-
-    Raises:
-        UserError: on an unknown name or hyperparameter, or one beside an instance.
-    """
-    return _make(objective, SUPERVISED_OBJECTIVES, hyperparameters)
-
-
-def _make(
-    objective: str | Objective, registry: dict[str, Callable[..., Objective]], keywords: dict[str, Any]
+def make_objective(
+    objective: str | Objective,
+    registry: Mapping[str, Callable[..., Objective]],
+    hyperparameters: Mapping[str, Any],
 ) -> Objective:
-    made = make_part("objective", objective, registry, keywords)
+    """Return the objective that a name stands for, or a copy of an instance.
+
+    Raises:
+        UserError: on an unknown name or hyperparameter, or one beside an instance.
+    """
+    made = make_part("objective", objective, registry, hyperparameters)
     if not isinstance(made, Objective):
         raise UserError(f"objective={objective!r:.80} makes no Objective; see unlearn_gym.objectives.base.")
     return made
+
+
+def make_diffusion_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
+    """Return an objective of a diffusion process; see ``make_objective``."""
+    return make_objective(objective, DIFFUSION_OBJECTIVES, hyperparameters)
+
+
+def make_supervised_objective(objective: str | Objective, **hyperparameters: Any) -> Objective:
+    """Return a form of EMSE; see ``make_objective``."""
+    return make_objective(objective, SUPERVISED_OBJECTIVES, hyperparameters)

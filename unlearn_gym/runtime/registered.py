@@ -49,4 +49,12 @@ def make_part(
         raise UserError(f"{kind}={given!r} is not known; choose one of {known}.")
     maker = registry[given]
     check_known(f"{kind}_kwargs of {given!r}", keywords, keywords_of(maker))
+    parameters = inspect.signature(maker).parameters
+    missing = [
+        n for n in keywords_of(maker) if n not in keywords and parameters[n].default is parameters[n].empty
+    ]
+    if missing:
+        raise UserError(
+            f"{kind}={given!r} needs {', '.join(missing)}; give {kind}_kwargs, or a default there."
+        )
     return maker(**keywords)
