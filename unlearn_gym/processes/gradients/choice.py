@@ -11,13 +11,17 @@ from unlearn_gym.processes.gradients.base import Errors, SideGradients
 from unlearn_gym.processes.gradients.blocks import BlockGradients
 from unlearn_gym.processes.gradients.direct import DirectGradients
 from unlearn_gym.processes.gradients.passes import PassedGradients
-from unlearn_gym.processes.gradients.per_example import PerExampleGradients
+from unlearn_gym.processes.gradients.per_example import FewRowGradients, PerExampleGradients
 
 GRADIENTS = ("auto", "direct")
 """What a user may ask for: the fastest way that is right for the network, or the reference."""
 
 SMALL_ROW = 2**17
 """A row is cheap beside the launches of a pass if the layers put out at most so many numbers for it."""
+
+HEAVY = 2
+"""Weights for each number that the layers put out for a row, from which a vector of all weights costs so much beside a
+row that sums are taken anew and not kept."""
 
 LARGEST_RECORD = 2**27
 """Numbers that the layers may put out for a whole minibatch before records would take too much memory."""
@@ -58,4 +62,7 @@ def choose(
         return PassedGradients
     if not trial.record_holds(record.trained_layers(model), parameters, errors, rows):
         return PassedGradients
-    return PerExampleGradients if size <= SMALL_ROW else BlockGradients
+    if size <= SMALL_ROW:
+        return PerExampleGradients
+    weights = sum(p.numel() for p in parameters)
+    return FewRowGradients if weights >= HEAVY * size else BlockGradients

@@ -23,6 +23,8 @@ class PerExampleGradients(SideGradients):
     Arguments as in ``SideGradients``.
     """
 
+    step: int = ROUND
+    """Passes and sums take a multiple of so many entries."""
     _plain: Sides | None = None
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
@@ -53,7 +55,7 @@ class PerExampleGradients(SideGradients):
         return known
 
     def _record(self, selection: Tensor) -> PerExampleRecord:
-        selection = rounded_up(selection, ~self._known())
+        selection = rounded_up(selection, ~self._known(), self.step)
         entries = selection.nonzero().squeeze(1)
         rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
 
@@ -72,17 +74,35 @@ class PerExampleGradients(SideGradients):
         total = self._empty()
         for entries, record in self._records:
             weights = flat[entries]
-            part = _span(weights.nonzero().squeeze(1).tolist(), len(entries))
+            part = _span(weights.nonzero().squeeze(1).tolist(), len(entries), self.step)
             if part is not None:
                 record.gradient(part, weights[part], into=total)
         return total
 
 
-def _span(chosen: list[int], size: int) -> slice | None:
-    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none."""
+class FewRowGradients(PerExampleGradients):
+    """For a network of so many weights that a row outweighs launches: no entry passes that is not needed.
+
+    The state's pass covers each row's own error alone, and its sums are not kept: beside the record, a vector of all
+    weights for each side is all that is held. Arguments as in ``SideGradients``.
+    """
+
+    step = 1
+
+    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
+        """Return the plain sums; see ``SideGradients``."""
+        record = self._record(torch.arange(4 * self.pairs, device=self._table.device) // self.pairs % 3 == 0)
+        return Sides(record.gradient(slice(self.pairs)), record.gradient(slice(self.pairs, None)))
+
+
+def _span(chosen: list[int], size: int, step: int) -> slice | None:
+    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none.
+
+    Its length is a multiple of ``step`` if there are so many.
+    """
     if not chosen:
         return None
-    length = min(size, -(-(chosen[-1] + 1 - chosen[0]) // ROUND) * ROUND)
+    length = min(size, -(-(chosen[-1] + 1 - chosen[0]) // step) * step)
     start = min(chosen[0], size - length)
     return slice(start, start + length)
 

@@ -23,16 +23,17 @@ ROUND = 4
 meets, and remembers a limited number of them."""
 
 
-def rounded_up(selection: Tensor, spare: Tensor) -> Tensor:
-    """Return the selected rows, and as many spare ones as make their number a multiple of ``ROUND``.
+def rounded_up(selection: Tensor, spare: Tensor, step: int = ROUND) -> Tensor:
+    """Return the selected rows, and as many spare ones as make their number a multiple of ``step``.
 
     Args:
         selection: True where a row is selected, shape (n,).
         spare: True where another may be, shape (n,).
+        step: at least 1.
     """
     others = (spare & ~selection).nonzero().squeeze(1)
     whole = selection.clone()
-    whole[others[: -int(selection.sum()) % ROUND]] = True
+    whole[others[: -int(selection.sum()) % step]] = True
     return whole
 
 
