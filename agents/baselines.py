@@ -21,7 +21,7 @@ TIME = -1
 class StaticAgent(SimpleAgent):
     """The same λ at every step: ``static:0.5``."""
 
-    name = "static"
+    name, static = "static", True
     arguments = ("lam",)
 
     @dataclass(frozen=True)

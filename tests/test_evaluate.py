@@ -190,6 +190,13 @@ def test_bad_rows_are_one_sentence(call, tmp_path, old, new, sentence):
     assert status == 2 and sentence in errors and "Traceback" not in errors
 
 
+def test_a_wrong_agent_is_noticed_before_any_training(call, tmp_path):
+    (tmp_path / "rows.yaml").write_text(ROWS.replace('"static:0.5"', "runs/none"), encoding="utf-8")
+    status, _, errors = call("--config", "rows.yaml")
+    assert status == 2 and "'runs/none' is not known" in errors
+    assert not (tmp_path / "reports" / "agents").exists()
+
+
 def test_another_configuration_file_is_another_agent(call, tmp_path, monkeypatch):
     def run(step_size):
         (tmp_path / "agents").mkdir(exist_ok=True)

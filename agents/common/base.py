@@ -50,6 +50,8 @@ class Agent(ABC):
     """
 
     name: ClassVar[str]
+    static: ClassVar[bool] = False
+    """Whether λ is the same at every step, which learned agents are compared with."""
     arguments: ClassVar[tuple[str, ...]] = ()
     """Settings that the words after a colon fill, in order: ``static:0.5`` is ``lam=0.5``; see ``takes``."""
 

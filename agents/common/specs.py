@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unlearn_gym import configs
 from unlearn_gym.agents import registry
@@ -19,50 +21,85 @@ from unlearn_gym.storage.files import user_path
 FILE_MARK = ".py:"
 
 
+@dataclass(frozen=True)
+class Spec:
+    """What a word means: parsed once, and sent to other processes as it is.
+
+    Attributes:
+        text: the word.
+        make: returns a fresh agent for an environment.
+        kind: whether the agent is a constant, was trained, or is neither.
+        files: files, or a folder, that it is made of.
+        settings: what ``unlearn_gym.configs`` has for it, where it is a name.
+        run_folder: where its training was logged.
+    """
+
+    text: str
+    make: Callable[[Any], Any]
+    kind: Literal["static", "learned", "other"] = "learned"
+    files: tuple[Path, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    run_folder: Path | None = None
+
+
+def parse(text: str) -> Spec:
+    """Return what a word means.
+
+    It is one of
+
+    - a name, with arguments: ``adaptive_vi``, ``static:0.5`` (a fresh, untrained agent with the settings that
+      ``unlearn_gym.configs`` has for the environment);
+    - a folder with a saved agent, or a run folder that holds one: ``runs/ppo``;
+    - the zip of Stable-Baselines3's ``model.save``: ``model.zip``, or ``model.zip:vecnormalize.pkl`` with the file of
+      ``VecNormalize.save``, or ``model.zip:raw`` where there was none;
+    - ``path/to/file.py:ClassName``, a class that is called with ``env``;
+    - ``path/to/file.py:ClassName:saved``, whose ``load("saved")`` is then called; the agent is what ``load``
+      returns, or the object itself when that is None.
+
+    Raises:
+        UserError: when it is none of these.
+    """
+    if FILE_MARK in text:
+        return _file(text)
+    name = text.split(":")[0]
+    if name in registry.REGISTRY:
+        kind: Literal["static", "other"] = "static" if registry.agent_class(name).static else "other"
+        return Spec(text, partial(_from_name, text, name), kind, settings=configs.table(name))
+    folder = saving.find(text)
+    if folder is not None:
+        run_folder = folder.parent if folder.name == saving.FILE else folder
+        return Spec(text, partial(saving.load, folder), files=(folder,), run_folder=run_folder)
+    if is_zip(text):
+        from unlearn_gym.agents.imports import sb3_models
+
+        return Spec(text, partial(sb3_models.from_zip, text), files=tuple(sb3_models.files(text)))
+    if user_path(text).exists():
+        raise UserError(f"{text} holds no saved agent; give a folder that train_agent.py has finished.")
+    raise UserError(
+        f"The agent {text!r} is not known; give one of {', '.join(registry.names())}, a run folder, the zip of a "
+        "model of Stable-Baselines3, or path/to/file.py:ClassName."
+    )
+
+
 def resolve(spec: Any, env: Any) -> Any:
     """Return the agent that ``spec`` means.
 
     Args:
-        spec: an agent (whatever has ``predict``), a model of Stable-Baselines3, or one of
-
-            - a name, with arguments: ``adaptive_vi``, ``static:0.5`` (a fresh, untrained agent with the settings
-              that ``unlearn_gym.configs`` has for the environment);
-            - a folder with a saved agent, or a run folder that holds one: ``runs/ppo``;
-            - the zip of Stable-Baselines3's ``model.save``: ``model.zip``, or ``model.zip:vecnormalize.pkl`` with
-              the file of ``VecNormalize.save``, or ``model.zip:raw`` where there was none;
-            - ``path/to/file.py:ClassName``, a class that is called with ``env``;
-            - ``path/to/file.py:ClassName:saved``, whose ``load("saved")`` is then called; the agent is what
-              ``load`` returns, or the object itself when that is None.
+        spec: an agent (whatever has ``predict``), a model of Stable-Baselines3, or a word that ``parse`` knows.
         env: the environment it will act in.
 
     Raises:
         UserError: when it is none of these.
     """
-    if not isinstance(spec, (str, os.PathLike)):
-        return _from_object(spec, env)
-    spec = os.fspath(spec)
-    if FILE_MARK in spec:
-        return _from_file(spec, env)
-    name = spec.split(":")[0]
-    if name in registry.REGISTRY:
-        env_id = env.spec.id if getattr(env, "spec", None) else ""
-        return registry.make(spec, env, **configs.hyperparameters(name, env_id))
-    if saving.find(spec) is not None or is_zip(spec):
-        return load(spec, env)
-    if user_path(spec).exists():
-        raise UserError(f"{spec} holds no saved agent; give a folder that train_agent.py has finished.")
-    raise UserError(
-        f"The agent {spec!r} is not known; give one of {', '.join(registry.names())}, a run folder, the zip of a "
-        "model of Stable-Baselines3, or path/to/file.py:ClassName."
-    )
+    if isinstance(spec, (str, os.PathLike)):
+        return parse(os.fspath(spec)).make(env)
+    return _from_object(spec, env)
 
 
 def load(path: str | Path, env: Any) -> Any:
     """Rebuild a saved agent; see ``unlearn_gym.agents.load``."""
     if saving.find(path) is None and is_zip(str(path)):
-        from unlearn_gym.agents.imports import sb3_models
-
-        return sb3_models.from_zip(str(path), env)
+        return parse(str(path)).make(env)
     return saving.load(path, env)
 
 
@@ -83,12 +120,23 @@ def _from_object(agent: Any, env: Any) -> Any:
     return agent
 
 
-def _from_file(spec: str, env: Any) -> Any:
-    stem, _, rest = spec.partition(FILE_MARK)
+def _from_name(text: str, name: str, env: Any) -> Any:
+    env_id = env.spec.id if getattr(env, "spec", None) else ""
+    return registry.make(text, env, **configs.hyperparameters(name, env_id))
+
+
+def _file(text: str) -> Spec:
+    stem, _, rest = text.partition(FILE_MARK)
     class_name, _, saved = rest.partition(":")
     path = user_path(stem + ".py")
     if not path.is_file():
         raise UserError(f"There is no file {path}; give path/to/file.py:ClassName.")
+    make = partial(_from_file, text, path, class_name, saved)
+    loaded = tuple(user_path(word) for word in saved.split(":")) if saved else ()
+    return Spec(text, make, "learned" if saved else "other", (path, *loaded))
+
+
+def _from_file(spec: str, path: Path, class_name: str, saved: str, env: Any) -> Any:
     module = import_file(path)
     kind = getattr(module, class_name, None)
     if not callable(kind):

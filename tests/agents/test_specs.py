@@ -1,8 +1,11 @@
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from unlearn_gym import agents, configs
+from unlearn_gym.agents.common import specs
 from unlearn_gym.errors import UserError
 
 SOURCE = """
@@ -55,6 +58,29 @@ def file(tmp_path):
     path.write_text(SOURCE)
     (tmp_path / "saved").write_text("0.75")
     return path
+
+
+def test_a_word_is_parsed_into_what_it_depends_on(file, env, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (
+        "runs/learned/agent",
+        "static",
+    ):  # a folder that is called like a name is not what the name means
+        agents.make("static:0.4", env).save(folder)
+    found = {
+        word: (spec.kind, [path.name for path in spec.files], spec.run_folder and spec.run_folder.name)
+        for word in ("static", "random", "runs/learned/", "mine.py:Mine", "mine.py:Mine:saved")
+        for spec in [pickle.loads(pickle.dumps(specs.parse(word)))]
+    }
+    assert found == {
+        "static": ("static", [], None),
+        "random": ("other", [], None),
+        "runs/learned/": ("learned", ["agent"], "learned"),
+        "mine.py:Mine": ("other", ["mine.py"], None),
+        "mine.py:Mine:saved": ("learned", ["mine.py", "saved"], None),
+    }
+    assert specs.parse("static").make(env).settings.lam != 0.4
+    assert specs.parse("ppo").settings == configs.table("ppo")
 
 
 def test_class_in_a_file(file, env):

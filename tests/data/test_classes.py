@@ -1,6 +1,7 @@
 """Class-unlearning requests: what is forgotten, what is kept, and what is refused."""
 
 import io
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 
 
-def write_split(folder, split, labels, *, size, channels, image="image", label="label"):
+def write_split(folder, split, labels, *, size, channels, image="image", label="label", names=()):
     """Write random images in the hub's layout."""
     rng = np.random.default_rng(len(labels))
     rows = []
@@ -28,7 +29,13 @@ def write_split(folder, split, labels, *, size, channels, image="image", label="
         Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(buffer, "PNG")
         rows.append({"bytes": buffer.getvalue(), "path": None})
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({image: rows, label: labels}), folder / f"{split}-00000-of-00001.parquet")
+    features = {"info": {"features": {label: {"names": names, "_type": "ClassLabel"}}}}
+    table = pa.table({image: rows, label: labels}).replace_schema_metadata(
+        {"huggingface": json.dumps(features)}
+    )
+    pq.write_table(
+        table if names else table.replace_schema_metadata(), folder / f"{split}-00000-of-00001.parquet"
+    )
 
 
 def test_digits_without_zero():
@@ -71,6 +78,16 @@ def test_cifar100_layout_from_the_local_folder(tmp_path, monkeypatch):
     assert data.num_classes == 100
     assert data.retain.inputs.shape == (2, 3, 32, 32) and data.retain.labels.tolist() == [1, 99]
     assert len(data.forget) == 2 and len(data.forget_holdout) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "called"), [([f"animal {k}" for k in range(10)], "animal 3"), (["cat", "dog"], "3")]
+)
+def test_classes_are_called_as_the_files_call_them(names, called, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNLEARN_GYM_DATA", str(tmp_path))
+    for split in ("train", "test"):
+        write_split(tmp_path / "cifar10", split, [0, 1], size=32, channels=3, image="img", names=names)
+    assert class_unlearning("cifar10").class_names[3] == called
 
 
 @pytest.fixture

@@ -4,14 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.data import scale_sentence
-from unlearn_gym.evaluation.benchmark.experiment import BENCHMARKS, Scale, benchmark_experiment
+from unlearn_gym.evaluation.benchmark.experiment import (
+    BENCHMARKS,
+    BenchmarkExperiment,
+    Scale,
+    benchmark_experiment,
+)
 from unlearn_gym.evaluation.benchmark.protocol import Protocol
+from unlearn_gym.evaluation.benchmark.report import save_report
+from unlearn_gym.evaluation.results import Results
 
 SCRIPT = Path(__file__).parents[2] / "evaluate.py"
 SMALL = ("--epochs", "1", "--pretrain-epochs", "1", "--fraction", "0.3", "--output", "report")
@@ -108,6 +116,18 @@ def test_agents_make_as_many_updates_of_the_same_size_as_rules():
     assert experiment.env_kwargs["batch_size"] == 256
     assert experiment.env_kwargs["learning_rate"] == 1e-3 and experiment.env_kwargs["optimizer"] == "adam"
     assert scale_sentence(experiment, "scaled down: ") == ""
+
+
+def test_the_report_names_the_classes(tmp_path, monkeypatch):
+    experiment = benchmark_experiment("digits", ("scrub",))
+    task = experiment.task()
+    named = replace(task, data=replace(task.data, concepts=("zero", *task.data.concepts[1:])))
+    monkeypatch.setattr(BenchmarkExperiment, "task", lambda self: named)
+    results = Results(
+        experiment, (), ("forget_acc",), (), ("forget_acc", "retain_acc"), class_names=named.data.class_names
+    )
+    text = save_report(experiment, results, (), "command", tmp_path).read_text(encoding="utf-8")
+    assert "images (class 0, zero)" in text and "Classes: 0 zero, 1 1" in text
 
 
 def test_the_scale_is_part_of_a_records_key():

@@ -70,7 +70,7 @@ def test_other_settings_are_other_runs(experiment):
     assert len({key, experiment.key("noisy", 1001), *(other.key("noisy", 1000) for other in changed)}) == 5
 
 
-def test_a_contestant_may_run_in_a_setting_of_its_own(experiment, tmp_path):
+def test_an_entry_may_run_in_a_setting_of_its_own(experiment, tmp_path):
     own = replace(constant(0.5), name="short", env_kwargs={"horizon": 3}, group="short")
     results = evaluate(replace(experiment, entries=(constant(0.5), own)), tmp_path, progress=False)
     assert {len(run.rewards) for run in results.runs("short")} == {3}

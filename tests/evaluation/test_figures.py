@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import matplotlib
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unlearn_gym.evaluation import Entry, evaluate
+from unlearn_gym.evaluation import Entry, evaluate, statistics
 from unlearn_gym.evaluation.report.drawing import looks
 from unlearn_gym.evaluation.report.figures import draw_all
 from unlearn_gym.evaluation.report.figures.runs import read_progress
@@ -13,6 +14,7 @@ from unlearn_gym.evaluation.report.figures.samples import samples_figure, strip
 from unlearn_gym.evaluation.report.figures.scores import ellipse_patch
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import save_report
+from unlearn_gym.evaluation.report.results_file import as_json
 
 
 def pixels(path):
@@ -33,14 +35,14 @@ def trained(experiment, tmp_path):
 
 def test_pictures_and_report(trained, tmp_path):
     results = evaluate(trained, tmp_path, progress=False)
-    pictures = draw_all(trained, results, tmp_path)
+    pictures = draw_all(results, tmp_path)
     assert [p.path.name for p in pictures] == ["metrics.png", "trade_off.png", "learning.png", "lambda.png"]
     for picture in pictures:
         drawn = pixels(picture.path)
         assert min(drawn.shape) > 300
         assert 0.005 < (drawn < 200).mean() < 0.5  # neither blank nor a blot
         assert picture.caption.endswith(".")
-    text = save_report(trained, results, pictures, "the command", tmp_path).read_text()
+    text = save_report(results, pictures, "the command", tmp_path).read_text()
     assert "the command" in text
     assert "| static:0.7 |" in text
     assert all(f"({picture.path.name})" in text for picture in pictures)
@@ -51,8 +53,8 @@ def test_a_diverged_run_is_drawn_as_far_as_it_went(experiment, tmp_path):
     run = results.runs("noisy")[0]
     run.diverged = True
     run.lambdas, run.observations = run.lambdas[:4], run.observations[:5]
-    assert draw_all(experiment, results, tmp_path)
-    text = save_report(experiment, results, [], "", tmp_path).read_text()
+    assert draw_all(results, tmp_path)
+    text = save_report(results, [], "", tmp_path).read_text()
     assert "1 of the runs of noisy diverged" in text
 
 
@@ -60,7 +62,7 @@ def test_every_group_gets_its_own_lambda(experiment, tmp_path):
     first, *others = experiment.entries
     grouped = replace(experiment, entries=(replace(first, group="a"), *others))
     results = evaluate(grouped, tmp_path, progress=False)
-    names = [picture.path.name for picture in draw_all(grouped, results, tmp_path)]
+    names = [picture.path.name for picture in draw_all(results, tmp_path)]
     assert names[-2:] == ["lambda-a.png", "lambda.png"]
 
 
@@ -70,16 +72,16 @@ def test_class_by_class_and_the_data_are_drawn(experiment, tmp_path):
         record.classes["fid"] = {"0": 1.0 + record.seed % 3, "1": 2.0}
     examples = {"forget": np.zeros((3, 8, 8, 1), np.uint8), "retain": np.full((5, 8, 8, 1), 200, np.uint8)}
     results = replace(results, examples=examples)
-    pictures = {picture.path.name: picture for picture in draw_all(experiment, results, tmp_path)}
+    pictures = {picture.path.name: picture for picture in draw_all(results, tmp_path)}
     assert {"classes.png", "data.png"} <= set(pictures)
     assert min(pixels(pictures["classes.png"].path).shape) > 200
-    text = save_report(experiment, results, [pictures["data.png"]], "", tmp_path).read_text()
+    text = save_report(results, [pictures["data.png"]], "", tmp_path).read_text()
     assert "## Class by class" in text and "### fid" in text and "(data.png)" in text
 
 
 def test_the_html_report_holds_its_pictures(experiment, tmp_path):
     results = evaluate(experiment, tmp_path, progress=False)
-    report = save_report(experiment, results, draw_all(experiment, results, tmp_path), "a < b", tmp_path)
+    report = save_report(results, draw_all(results, tmp_path), "a < b", tmp_path)
     page = save_html(report).read_text(encoding="utf-8")
     assert page.count('src="data:image/png;base64,') == report.read_text().count("](") == 3
     assert "<table>" in page and '.png"' not in page and "http" not in page
@@ -88,12 +90,12 @@ def test_the_html_report_holds_its_pictures(experiment, tmp_path):
 
 def test_sample_rows_share_their_columns(experiment, tmp_path):
     results = evaluate(experiment, tmp_path, progress=False)
-    assert samples_figure(experiment, results, tmp_path) is None
+    assert samples_figure(results, tmp_path) is None
     rng = np.random.default_rng(0)
     for record in results.records:
         record.pictures["forget label"] = rng.integers(0, 255, (6, 8, 8, 1), np.uint8)
         record.pictures["other labels"] = rng.integers(0, 255, (3, 8, 8, 1), np.uint8)
-    picture = samples_figure(experiment, results, tmp_path)
+    picture = samples_figure(results, tmp_path)
     assert picture is not None and pixels(picture.path).std() > 20
 
 
@@ -119,9 +121,23 @@ def test_ellipse_patch_is_hotellings_region():
     assert ellipse_patch(points[:3]) is None
 
 
+def test_every_number_is_computed_once(experiment, tmp_path, monkeypatch):
+    found = evaluate(replace(experiment, baseline="static:0.5"), tmp_path, progress=False)
+    counts = Counter()
+    for name in ("summarize", "paired_difference"):
+        monkeypatch.setattr(
+            f"unlearn_gym.evaluation.results.{name}",
+            lambda *values, name=name: counts.update([name]) or getattr(statistics, name)(*values),
+        )
+    save_report(found, draw_all(found, tmp_path), "the command", tmp_path)
+    as_json(found, "the command", tmp_path)
+    assert counts["summarize"] == sum(len(found.row(name)) for name in found.names)
+    assert counts["paired_difference"] == len(found.against_static) + len(found.against_baseline)
+
+
 def test_style_stays_inside(experiment, tmp_path):
     before = dict(matplotlib.rcParams)
-    draw_all(experiment, evaluate(experiment, tmp_path, progress=False), tmp_path)
+    draw_all(evaluate(experiment, tmp_path, progress=False), tmp_path)
     assert dict(matplotlib.rcParams) == before
 
 

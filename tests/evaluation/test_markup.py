@@ -69,8 +69,8 @@ def test_a_report_about_hostile_names_is_a_report(experiment, tmp_path, monkeypa
     agents = tuple(replace(constant(0.5), name=name, group=name, description=name) for name in HOSTILE[:6])
     whole = replace(experiment, entries=agents, seeds=(0, 1), env_kwargs={"horizon": 2}, baseline=HOSTILE[0])
     results = evaluate(whole, tmp_path, progress=False)
-    pictures = draw_all(whole, results, tmp_path)  # matplotlib does not read $ as a formula
-    report = save_report(whole, results, pictures, "python `evaluate.py` <b> |", tmp_path)
+    pictures = draw_all(results, tmp_path)  # matplotlib does not read $ as a formula
+    report = save_report(results, pictures, "python `evaluate.py` <b> |", tmp_path)
     found = Reader(save_html(report).read_text(encoding="utf-8"))
     assert found.tags <= PLAIN
     assert all(address.startswith("data:image/png;base64,") for address in found.addresses)
@@ -78,7 +78,7 @@ def test_a_report_about_hostile_names_is_a_report(experiment, tmp_path, monkeypa
     for number, name in enumerate(HOSTILE[:6]):
         assert name in found.text and f"{number} {name}" in found.text
     assert "python `evaluate.py` <b> |" in found.text
-    assert main_grid(whole, results, ["return"]).rich("[/]").row_count == 7  # rich does not read brackets
+    assert main_grid(results, ["return"]).rich("[/]").row_count == 7  # rich does not read brackets
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,5 @@ def test_a_report_about_hostile_names_is_a_report(experiment, tmp_path, monkeypa
 def test_the_report_names_the_classes(names, said, experiment, tmp_path):
     experiment = replace(experiment, entries=(constant(0.5),), seeds=(0,))
     results = replace(evaluate(experiment, tmp_path, progress=False), class_names=names)
-    text = save_report(experiment, results, (), "command", tmp_path).read_text(encoding="utf-8")
+    text = save_report(results, (), "command", tmp_path).read_text(encoding="utf-8")
     assert ("Classes: 0 0, 1 cat." in text) == said == ("Classes: " in text)

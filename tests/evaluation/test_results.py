@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from unlearn_gym.evaluation import Entry, Experiment, evaluate
-from unlearn_gym.evaluation.experiment import Results
 from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.report.results_file import as_json, save_results
 from unlearn_gym.evaluation.report.sentences import conclusion, mean_and_half, number, spread
 from unlearn_gym.evaluation.report.tables import (
     STAR,
@@ -17,7 +17,7 @@ from unlearn_gym.evaluation.report.tables import (
     pair_grid,
     robust_grid,
 )
-from unlearn_gym.evaluation.results import as_json, baseline_pairs, best_static, pairs, save_results
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.statistics import Summary
 
 
@@ -26,14 +26,16 @@ def results(experiment, tmp_path):
     return evaluate(experiment, tmp_path, progress=False)
 
 
-def made_up(values):
+def made_up(values, experiment=None):
     """Results with given returns: name → one number a seed."""
     records = tuple(
         Record(name, seed, {"return": value})
         for name, row in values.items()
         for seed, value in enumerate(row)
     )
-    return Results(records, ("return",), ("return",), ("return", "return"), (), {})
+    return Results(
+        experiment or made_up_experiment(values), records, ("return",), ("return",), ("return", "return")
+    )
 
 
 def made_up_experiment(values):
@@ -44,8 +46,8 @@ def made_up_experiment(values):
 
 
 def test_schema(experiment, results, tmp_path):
-    found = as_json(experiment, results, "python evaluate.py", tmp_path)
-    path, timed = save_results(found, experiment, results, tmp_path)
+    found = as_json(results, "python evaluate.py", tmp_path)
+    path, timed = save_results(found, results, tmp_path)
     content = json.loads(path.read_text())
     assert set(json.loads(timed.read_text())["noisy"]) == {"seconds_per_update"}
     assert "seconds" not in path.read_text()  # what the clock says is in the other file
@@ -68,14 +70,15 @@ def test_schema(experiment, results, tmp_path):
 
 
 def test_best_static_follows_the_direction(experiment, results):
-    assert best_static(experiment, results, "return") == "static:0.7"
-    assert best_static(experiment, results, "retain_loss") == "static:0.5"
-    assert best_static(replace(experiment, entries=experiment.entries[2:]), results, "return") is None
+    assert results.best_static("return") == "static:0.7"
+    assert results.best_static("retain_loss") == "static:0.5"
+    alone = replace(results, experiment=replace(experiment, entries=experiment.entries[2:]))
+    assert alone.best_static("return") is None
 
 
 def test_pairs_are_paired():
     values = {"static:0.1": [1.0, 5.0, 9.0], "static:0.2": [0.0, 0.0, 0.0], "ppo": [2.0, 6.0, 10.0]}
-    (pair,) = pairs(made_up_experiment(values), made_up(values))
+    (pair,) = made_up(values).against_static
     assert (pair.a, pair.b, pair.summary.mean) == ("ppo", "static:0.1", 1.0)
     assert pair.summary.ci95 == pytest.approx((1.0, 1.0))
     assert pair.outcome == "better"
@@ -95,46 +98,46 @@ def test_pairs_are_paired():
 )
 def test_the_conclusion_follows_the_numbers(learned, overall, own):
     values = {"static:0.1": [1.0, 2.0, 3.0], "ppo": learned}
-    sentences = conclusion(made_up_experiment(values), made_up(values))
+    sentences = conclusion(made_up(values))
     assert sentences[0].startswith(overall)
     assert own in sentences[1]
 
 
 def test_the_conclusion_claims_nothing_without_material():
     values = {"static:0.1": [1.0], "ppo": [2.0]}
-    assert "one seed" in conclusion(made_up_experiment(values), made_up(values))[0]
+    assert "one seed" in conclusion(made_up(values))[0]
     values = {"ppo": [2.0, 3.0]}
-    assert "No static agent" in conclusion(made_up_experiment(values), made_up(values))[0]
+    assert "No static agent" in conclusion(made_up(values))[0]
 
 
 def test_a_failed_metric_is_left_out_instead_of_averaged():
     values = {"static:0.1": [1.0, math.nan], "ppo": [2.0, 3.0]}
-    experiment, found = made_up_experiment(values), made_up(values)
-    assert "return" not in as_json(experiment, found, "", Path())["agents"]["static:0.1"]["metrics"]
-    assert main_grid(experiment, found, ["return"]).rows[0] == ("static:0.1", "–")
+    found = made_up(values)
+    assert "return" not in as_json(found, "", Path())["agents"]["static:0.1"]["metrics"]
+    assert main_grid(found, ["return"]).rows[0] == ("static:0.1", "–")
 
 
 def test_one_seed_has_no_interval(experiment, tmp_path):
     single = replace(experiment, seeds=(1000,))
     results = evaluate(single, tmp_path, progress=False)
-    assert main_grid(single, results, ["forget_loss"]).rows[0] == ("before", "0.500")
-    grid = pair_grid(pairs(single, results), ["return"], name_other=False)
+    assert main_grid(results, ["forget_loss"]).rows[0] == ("before", "0.500")
+    grid = pair_grid(results.against_static, ["return"], name_other=False)
     assert grid.rows[0][-1].endswith("open")
 
 
-def test_tables(experiment, results):
-    grid = main_grid(experiment, results, ["return", "retain_loss"])
+def test_tables(results):
+    grid = main_grid(results, ["return", "retain_loss"])
     assert grid.columns == ("agent", "return ↑", "retain_loss ↓")
     assert [row[0] for row in grid.rows] == ["before", "static:0.5", "static:0.7", "noisy"]
     assert STAR in grid.rows[2][1] and STAR not in grid.rows[1][1]
     assert grid.markdown().count("\n") == 5
     assert grid.rich("title").row_count == 4
-    assert len(robust_grid(experiment, results, ["return"]).rows) == 3
+    assert len(robust_grid(results, ["return"]).rows) == 3
 
 
-def test_time_is_not_compared(experiment, results):
-    assert best_static(experiment, results, "seconds_per_update") is None
-    assert all(pair.metric != "seconds_per_update" for pair in pairs(experiment, results))
+def test_time_is_not_compared(results):
+    assert results.best_static("seconds_per_update") is None
+    assert all(pair.metric != "seconds_per_update" for pair in results.against_static)
 
 
 def test_digits_follow_the_interval():
@@ -162,7 +165,7 @@ def test_numbers(value, text):
 
 def test_names_with_pipes_do_not_break_the_table():
     values = {"static:0.1": [1.0, 2.0], "a|b": [1.0, 2.0]}
-    assert "a\\|b" in main_grid(made_up_experiment(values), made_up(values), ["return"]).markdown()
+    assert "a\\|b" in main_grid(made_up(values), ["return"]).markdown()
 
 
 VALUES = {
@@ -173,51 +176,50 @@ VALUES = {
 }
 
 
-def grouped():
+def grouped(values=VALUES):
     """The rows of VALUES, the third one static in a group of its own."""
     agents = made_up_experiment(VALUES).entries
     agents = tuple(
         replace(agent, kind="static", group="other") if agent.name.startswith("other") else agent
         for agent in agents
     )
-    return replace(made_up_experiment(VALUES), entries=agents, baseline="static:0.1")
+    experiment = replace(made_up_experiment(VALUES), entries=agents, baseline="static:0.1")
+    return made_up(values, experiment)
 
 
 def test_the_best_static_agent_is_of_the_same_group():
-    experiment, found = grouped(), made_up(VALUES)
-    assert best_static(experiment, found, "return") == "static:0.9"
-    assert best_static(experiment, found, "return", "other") == "other 0.1"
-    (pair,) = pairs(experiment, found)
+    found = grouped()
+    assert found.best_static("return") == "static:0.9"
+    assert found.best_static("return", "other") == "other 0.1"
+    (pair,) = found.against_static
     assert (pair.a, pair.b) == ("ppo", "static:0.9")
-    stars = {row[0] for row in main_grid(experiment, found, ["return"]).rows if STAR in row[1]}
+    stars = {row[0] for row in main_grid(found, ["return"]).rows if STAR in row[1]}
     assert stars == {"static:0.9", "other 0.1"}
 
 
 def test_everything_is_compared_with_the_baseline_too():
-    experiment, found = grouped(), made_up(VALUES)
-    compared = {pair.a: pair.summary.mean for pair in baseline_pairs(experiment, found)}
+    found = grouped()
+    compared = {pair.a: pair.summary.mean for pair in found.against_baseline}
     assert compared == pytest.approx({"static:0.9": 1.1, "other 0.1": 7.0, "ppo": 1.5})
-    assert baseline_pairs(replace(experiment, baseline=""), found) == []
-    grid = pair_grid(baseline_pairs(experiment, found), ["return"], name_other=False)
+    assert replace(found, experiment=replace(found.experiment, baseline="")).against_baseline == ()
+    grid = pair_grid(found.against_baseline, ["return"], name_other=False)
     assert grid.rows[0] == ("static:0.9", "+1.10 ± 0.25 better")
-    assert (
-        pair_grid(pairs(experiment, found), ["return"], name_other=True).rows[0][1].endswith("(static:0.9)")
-    )
-    assert {pair["b"] for pair in as_json(experiment, found, "", Path())["pairs"]} == {
+    assert pair_grid(found.against_static, ["return"], name_other=True).rows[0][1].endswith("(static:0.9)")
+    assert {pair["b"] for pair in as_json(found, "", Path())["pairs"]} == {
         "static:0.9",
         "static:0.1",
     }
 
 
 def test_how_much_a_constant_matters_is_said_for_every_group():
-    (sentence,) = spread(grouped(), made_up(VALUES))
+    (sentence,) = spread(grouped())
     assert "return 2.00 (static:0.1) to 3.10 (static:0.9), a difference beyond chance" in sentence
     noisy = VALUES | {"static:0.9": [-5.0, 3.1, 9.0]}
-    assert "within chance" in spread(grouped(), made_up(noisy))[0]
+    assert "within chance" in spread(grouped(noisy))[0]
 
 
 def test_deviations_are_those_of_the_seeds():
-    assert deviation_grid(grouped(), made_up(VALUES), ["return"]).rows[0] == ("static:0.1", "2.0 ± 1.0")
+    assert deviation_grid(grouped(), ["return"]).rows[0] == ("static:0.1", "2.0 ± 1.0")
 
 
 def test_class_by_class_means_are_over_seeds():
@@ -226,7 +228,7 @@ def test_class_by_class_means_are_over_seeds():
         Record("ppo", seed, {}, classes={"fid": {"0": value, "1": 2 * value}})
         for seed, value in enumerate((1.0, 3.0))
     )
-    found = Results(records, (), (), ("return", "return"), (), {})
-    assert found.class_metrics() == ("fid",)
-    grid = class_grid(experiment, found, "fid")
+    found = Results(experiment, records, (), (), ("return", "return"))
+    assert list(found.by_class) == ["fid"]
+    grid = class_grid(found, "fid")
     assert (grid.columns, grid.rows) == (("agent", "0", "1"), (("ppo", "2.00", "4.00"),))

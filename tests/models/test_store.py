@@ -75,7 +75,11 @@ def cut_the_manifest(folder):
     (folder / "manifest.json").write_text('{"spec": ')
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, lose_a_file, add_a_file, cut_the_manifest])
+def nest_the_manifest(folder):
+    (folder / "manifest.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, lose_a_file, add_a_file, cut_the_manifest, nest_the_manifest])
 def test_damage_is_noticed_kept_aside_and_mended(damage):
     make = Maker()
     folder = ensure("kind", SPEC, make)
@@ -139,7 +143,7 @@ def test_a_shipped_model_is_found_before_the_cache(shipped, cache):
     assert make.calls == 0 and not list((cache / "models").glob("kind-*[!k]"))
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, lose_a_file, add_a_file, cut_the_manifest])
+@pytest.mark.parametrize("damage", [flip_a_bit, lose_a_file, add_a_file, cut_the_manifest, nest_the_manifest])
 def test_a_damaged_shipped_model_is_not_used(shipped, cache, damage):
     damage(shipped)
     assert not is_stored("kind", SPEC)

@@ -14,15 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from unlearn_gym import configs
-from unlearn_gym.agents import load, make, resolve
-from unlearn_gym.agents.common import saving
-from unlearn_gym.agents.common.base import Learner
-from unlearn_gym.agents.imports import sb3_models
+from unlearn_gym.agents.common import specs
 from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
@@ -31,7 +27,7 @@ from unlearn_gym.evaluation.benchmark.experiment import SEED, Scale, benchmark_e
 from unlearn_gym.evaluation.benchmark.publish import publish_benchmark
 from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.report.publish import publish
-from unlearn_gym.evaluation.studies import run_study
+from unlearn_gym.evaluation.studies import Pipeline, run_study
 from unlearn_gym.methods import METHODS
 from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.runtime import command_line
@@ -96,59 +92,61 @@ class Options:
     deterministic: bool = True
 
 
-def entry(spec: str) -> Entry:
+def entry(text: str) -> Entry:
     """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
-    trained = saving.find(spec)
-    zipped = sb3_models.files(spec)
-    if zipped:
-        fingerprint = "".join(file_digest(part) for part in zipped if part.exists())
-        return Entry(spec, partial(resolve, spec), "learned", fingerprint)
-    file = user_path(spec.partition(".py:")[0] + ".py")
-    if trained is not None:
-        folder = trained.parent if trained.name == saving.FILE else trained
-        return Entry(spec.rstrip("/"), partial(resolve, spec), "learned", file_digest(trained), folder)
-    if file.is_file():
-        saved = [user_path(word) for word in spec.partition(".py:")[2].split(":")[1:]]
-        fingerprint = "".join(file_digest(part) for part in (file, *saved) if part.exists())
-        return Entry(spec, partial(resolve, spec), "learned" if saved else "other", fingerprint)
-    settings = configs.table(spec.split(":")[0])
-    fingerprint = json.dumps(settings, sort_keys=True) if settings else ""
-    kind: Literal["static", "other"] = "static" if spec.startswith("static") else "other"
-    return Entry(spec, partial(resolve, spec), kind, fingerprint)
+    spec = specs.parse(text)
+    fingerprint = json.dumps(spec.settings, sort_keys=True) if spec.settings else ""
+    fingerprint += "".join(file_digest(file) for file in spec.files if file.exists())
+    return Entry(text.rstrip("/"), spec.make, spec.kind, fingerprint, spec.run_folder)
 
 
 def lineup(options: Options) -> tuple[Entry, ...]:
     """Return the agents, or the rows, whose agents are trained first where they are not yet."""
     if not options.rows:
         return tuple(entry(spec) for spec in options.agents)
-    rows = read_rows(options.rows)
-    folders = {name: Path(options.output) / "agents" / slug(name) for name in rows}
-    check_before_training(options, folders)
-    trainings = {
-        name: training_of(row, full_id(options.env), options.env_kwargs, folders[name])
-        for name, row in rows.items()
-    }
-    train_all([config for config in trainings.values() if config], options.jobs)
-    return tuple(
-        as_entry(name, row, str(folders[name]) if trainings[name] else row.agent)
-        for name, row in rows.items()
+    look_up(options.metrics)  # what would otherwise be noticed after hours of training
+    if options.baseline and options.baseline not in options.rows:
+        raise UserError(
+            f"The baseline {options.baseline!r} is not among the agents {', '.join(options.rows)}."
+        )
+    return trained(
+        full_id(options.env), options.env_kwargs, options.rows, output=Path(options.output), jobs=options.jobs
     )
 
 
-def check_before_training(options: Options, folders: Mapping[str, Path]) -> None:
-    """Refuse what would otherwise be noticed after hours of training."""
-    look_up(options.metrics)
-    if options.baseline and options.baseline not in folders:
-        raise UserError(f"The baseline {options.baseline!r} is not among the agents {', '.join(folders)}.")
+def trained(
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    rows: Mapping[str, Mapping[str, Any]],
+    *,
+    output: Path,
+    jobs: int,
+) -> tuple[Entry, ...]:
+    """Return the agents of rows; those that learn are trained first where they are not yet.
+
+    Args:
+        env_id: id of the environment of rows that name none.
+        env_kwargs: its keywords.
+        rows: name → keys of ``unlearn_gym.agents.training.comparison.Row``.
+        output: folder of the report; agents are kept in ``agents`` below it.
+        jobs: processes.
+    """
+    checked = read_rows(rows)
+    folders = {name: output / "agents" / slug(name) for name in checked}
     if len(set(folders.values())) < len(folders):
         raise UserError(
             f"Two of the rows {', '.join(folders)} have the same folder; name them more differently."
         )
+    trainings = {name: training_of(row, env_id, env_kwargs, folders[name]) for name, row in checked.items()}
+    ready = {name: entry(row.agent) for name, row in checked.items() if trainings[name] is None}
+    train_all([config for config in trainings.values() if config], jobs)
+    return tuple(
+        as_entry(name, row, ready.get(name) or entry(str(folders[name]))) for name, row in checked.items()
+    )
 
 
-def as_entry(name: str, row: Row, spec: str) -> Entry:
-    """Return the entry of a row whose agent is ``spec``."""
-    agent = entry(spec)
+def as_entry(name: str, row: Row, agent: Entry) -> Entry:
+    """Return the entry of a row with its agent."""
     return replace(
         agent,
         name=name,
@@ -158,17 +156,6 @@ def as_entry(name: str, row: Row, spec: str) -> Entry:
         group=row.group,
         description=row.description or row.agent,
     )
-
-
-def trained(name: str, env: Any, steps: int, folder: Path, hyperparameters: Mapping[str, Any]) -> Any:
-    """Train the agent that a study asks for, or load it where that was done before."""
-    if not folder.is_dir():
-        agent = make(name, env, seed=0, **hyperparameters)
-        if not isinstance(agent, Learner):
-            raise UserError(f"The agent {name!r} has nothing to learn; name a learning agent, such as ppo.")
-        agent.learn(steps, progress_bar=True)
-        agent.save(folder)
-    return load(folder, env)
 
 
 def seeds(options: Options, first: int) -> tuple[int, ...]:
@@ -201,7 +188,10 @@ def without_jobs(words: Sequence[str]) -> list[str]:
 def run(options: Options, command: str) -> None:
     """Run the study, the benchmark or the experiment that was asked for; ``command`` goes into its report."""
     if options.study is not None:
-        for path in run_study(options.study, options.study_settings, Path(options.output), trained, command):
+        output = Path(options.output)
+        lineup_of = partial(trained, output=output, jobs=options.jobs)
+        pipeline = Pipeline(output, options.jobs, lineup_of, command)
+        for path in run_study(options.study, options.study_settings, pipeline):
             print(path)
         return
     if options.benchmark is not None:

@@ -13,9 +13,11 @@ import torch
 from tqdm import tqdm
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.experiment import Experiment, Results
+from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.records import Record, is_kept, load_record, record_path, save_record
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.runner import Runner
+from unlearn_gym.metrics.glossary import GLOSSARY
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime import workers
 from unlearn_gym.runtime.user_code import blamed
@@ -63,7 +65,7 @@ def evaluate(
         runs.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is noticed before any run
         failed: dict[str, UserError] = {}
         tasks = (place for place in todo if place[0] not in failed)  # looked at as late as a worker is free
-        prepare = partial(_measuring, make_runner, experiment)
+        prepare = partial(_measuring, make_runner, experiment, metrics)
         finished = (
             workers.run(prepare, tasks, min(jobs, len(todo)))
             if jobs > 1
@@ -83,6 +85,7 @@ def evaluate(
         raise UserError(f"{next(iter(failed.values()))}{others} All other runs are kept: run again to go on.")
     runner.close()
     return Results(
+        experiment,
         records=tuple(load_record(path) for path in paths.values()),
         metrics=metrics,
         key_metrics=tuple(name for name in runner.evaluator.key_metrics if name in metrics),
@@ -115,7 +118,19 @@ def _attempt(runner: Runner, name: str, seed: int) -> Record | FailedRun:
         )
 
 
-def _measuring(make_runner: MakeRunner, experiment: Experiment) -> Callable[[str, int], Record | FailedRun]:
-    """Return what a worker process does with a row and a seed."""
+def _measuring(
+    make_runner: MakeRunner, experiment: Experiment, metrics: tuple[str, ...]
+) -> Callable[[str, int], Record | FailedRun]:
+    """Return what a worker process does with a row and a seed.
+
+    Raises:
+        UserError: for a metric that this process does not know.
+    """
     torch.set_num_threads(1)
-    return partial(_attempt, make_runner(experiment))
+    runner = make_runner(experiment)
+    for name in set(metrics) - set(GLOSSARY):
+        raise UserError(
+            f"The metric {name!r} is not known in other processes; register it in a module and give the environment "
+            "as module:id, or give jobs=1."
+        )
+    return partial(_attempt, runner)

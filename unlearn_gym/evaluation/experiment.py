@@ -1,4 +1,4 @@
-"""What a report compares, and what was found: agents, seeds, settings, and the records of all runs."""
+"""What a report compares: agents, seeds and settings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium as gym
-import numpy as np
 import torch
 
 from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
-from unlearn_gym.evaluation.records import Record, digest, stamps
-from unlearn_gym.evaluation.run import Run
+from unlearn_gym.evaluation.records import digest, stamps
+from unlearn_gym.evaluation.sources import registered
 
 BEFORE, RETRAINED = "before", "retrained"
 MOST_SEEDS = 2**32
@@ -63,6 +62,8 @@ class Experiment:
         deterministic: whether learned policies act by their mean.
         metrics: names of what reports show; everything that is measured if empty.
         baseline: name of an agent that all others are compared with, beside the best static one; none if empty.
+        seeded: keyword of the environment that is the run's seed, such as ``draw``, where every seed is to be another
+            problem; none if empty.
     """
 
     env_id: str
@@ -73,6 +74,7 @@ class Experiment:
     deterministic: bool = True
     metrics: tuple[str, ...] = ()
     baseline: str = ""
+    seeded: str = ""
 
     def __post_init__(self) -> None:
         names = [entry.name for entry in self.entries]
@@ -97,16 +99,17 @@ class Experiment:
         """Return the groups of the entries, in their order."""
         return tuple(dict.fromkeys(entry.group for entry in self.entries))
 
-    def setting(self, entry: Entry | None) -> tuple[str, dict[str, Any]]:
-        """Return id and keywords of the environment that an entry, or a reference, runs in."""
+    def setting(self, entry: Entry | None, seed: int | None = None) -> tuple[str, dict[str, Any]]:
+        """Return id and keywords of the environment that an entry, or a reference, runs in, at a seed or as such."""
+        own = {self.seeded: seed} if self.seeded and seed is not None else {}
         if entry is None:
-            return self.env_id, self.env_kwargs
-        return entry.env_id or self.env_id, self.env_kwargs | entry.env_kwargs
+            return self.env_id, self.env_kwargs | own
+        return entry.env_id or self.env_id, self.env_kwargs | entry.env_kwargs | own
 
     def key(self, name: str, seed: int) -> str:
         """Return the digest that the record of a row and a seed is found by."""
         entry = self.entry(name)
-        env_id, env_kwargs = self.setting(entry)
+        env_id, env_kwargs = self.setting(entry, seed)
         settings = {
             "env": env_id,
             "env_kwargs": registered_kwargs(env_id) | env_kwargs,
@@ -117,46 +120,6 @@ class Experiment:
             "deterministic": self.deterministic,
             "torch": torch.__version__,
         }
+        if own := registered():
+            settings["metrics"] = own
         return digest(settings | stamps(env_kwargs))
-
-
-@dataclass(frozen=True)
-class Results:
-    """All records of an experiment, and what its evaluator says about them.
-
-    Attributes:
-        records: one per row and seed.
-        metrics: names of what reports show, in the glossary's order.
-        key_metrics: those of them that come first.
-        trade_off: forget-side and retain-side metric of the scatter.
-        notes: what could not be measured and why.
-        paths: (row, seed) → file of the record.
-        examples: title → images of the training data, uint8 of shape (n, height, width, channels).
-        class_names: number → name of the classes; empty where there are none.
-    """
-
-    records: tuple[Record, ...]
-    metrics: tuple[str, ...]
-    key_metrics: tuple[str, ...]
-    trade_off: tuple[str, str]
-    notes: tuple[str, ...]
-    paths: dict[tuple[str, int], Path]
-    examples: dict[str, np.ndarray] = field(default_factory=dict)
-    class_names: dict[int, str] = field(default_factory=dict)
-
-    def of(self, name: str) -> list[Record]:
-        """Return a row's records in the order of the seeds."""
-        return sorted((record for record in self.records if record.name == name), key=lambda r: r.seed)
-
-    def class_metrics(self) -> tuple[str, ...]:
-        """Return the names of what was measured class by class."""
-        return tuple(dict.fromkeys(metric for record in self.records for metric in record.classes))
-
-    def by_class(self, name: str, metric: str) -> dict[str, list[float]]:
-        """Return class → a number a seed for one row and metric; empty where it was not measured."""
-        found = [record.classes[metric] for record in self.of(name) if metric in record.classes]
-        return {label: [values[label] for values in found] for label in (found[0] if found else {})}
-
-    def runs(self, name: str) -> list[Run]:
-        """Return a row's runs in the order of the seeds."""
-        return [record.run for record in self.of(name) if record.run is not None]

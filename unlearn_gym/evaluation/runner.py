@@ -2,52 +2,66 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.evaluators.base import Evaluator
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry, Experiment
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, network, rollout, warm_up
 from unlearn_gym.metrics.glossary import look_up
 
+Setting = tuple[str, dict[str, Any]]
+"""Id and keywords of an environment."""
+
 
 class Runner:
     """One process's environment and evaluator, built once and used for many runs.
 
-    An entry with a setting of its own runs in an environment of its own, and is judged by the same evaluator.
+    An entry with a setting of its own runs in an environment of its own, and is measured by the same evaluator. Where
+    the setting follows the seed, environment and evaluator are built again at each seed.
     """
+
+    env: gym.Env
+    evaluator: Evaluator
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self.env = make_env(experiment.env_id, experiment.env_kwargs)
-        warm_up(self.env)
-        self.evaluator = make_evaluator(self.env.unwrapped, experiment.evaluator)  # type: ignore[arg-type]
-        self._other: tuple[str, gym.Env] | None = None
+        self._open: dict[str, tuple[Setting, gym.Env]] = {}
+        self.go_to(experiment.seeds[0])
 
-    def env_of(self, entry: Entry) -> gym.Env:
-        """Return the environment that an entry runs in; of those beside the experiment's, one is kept."""
-        env_id, env_kwargs = self.experiment.setting(entry)
-        if (env_id, env_kwargs) == (self.experiment.env_id, self.experiment.env_kwargs):
-            return self.env
-        key = repr((env_id, sorted(env_kwargs.items())))
-        if self._other is None or self._other[0] != key:
-            self.close_other()
-            self._other = (key, make_env(env_id, env_kwargs))
-            warm_up(self._other[1])
-        return self._other[1]
+    def go_to(self, seed: int) -> None:
+        """Go over to the experiment's own setting at a seed."""
+        env = self._kept("own", self.experiment.setting(None, seed))
+        if env is not getattr(self, "env", None):
+            self.env, self.evaluator = env, self._evaluator(env)
+
+    def env_of(self, entry: Entry, seed: int) -> gym.Env:
+        """Return the environment that an entry runs in at a seed."""
+        setting = self.experiment.setting(entry, seed)
+        own = _same(setting, self.experiment.setting(None, seed))
+        return self._kept("own" if own else "other", setting)
+
+    def _kept(self, place: str, setting: Setting) -> gym.Env:
+        """Return the environment of a setting; in each place, the last one is kept."""
+        if place not in self._open or not _same(self._open[place][0], setting):
+            if place in self._open:
+                self._open.pop(place)[1].close()
+            self._open[place] = setting, make_env(*setting)
+            warm_up(self._open[place][1])
+        return self._open[place][1]
+
+    def _evaluator(self, env: gym.Env) -> Evaluator:
+        return make_evaluator(env.unwrapped, self.experiment.evaluator)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Close the environments."""
-        self.close_other()
-        self.env.close()
-
-    def close_other(self) -> None:
-        """Close the environment of an entry's own setting, if one is open."""
-        if self._other is not None:
-            self._other[1].close()
-        self._other = None
+        while self._open:
+            self._open.popitem()[1][1].close()
 
     def rows(self) -> tuple[str, ...]:
         """Return the names of all rows: before, the agents, retrained (where there is such a model)."""
@@ -62,7 +76,8 @@ class Runner:
             UserError: when the experiment asks for something that is not measured here.
         """
         passes = PASS_METRICS if network(self.env) is not None else ()
-        measured = tuple(look_up((*RUN_METRICS, *passes, *self.evaluator.metrics())))
+        names = (*RUN_METRICS, *passes, *self.evaluator.metrics(), *self.evaluator.registered)
+        measured = tuple(look_up(names))
         for name in look_up(self.experiment.metrics):
             if name not in measured:
                 raise UserError(
@@ -77,7 +92,7 @@ class Runner:
 
     def check_entry(self, entry: Entry) -> None:
         """Build an agent once and refuse it if it does not fit."""
-        agent = entry.make(self.env_of(entry))
+        agent = entry.make(self.env_of(entry, self.experiment.seeds[0]))
         space = getattr(agent, "observation_space", None)
         if space is not None and space.shape != self.env.observation_space.shape:
             raise UserError(
@@ -92,16 +107,24 @@ class Runner:
             )
 
     def measure(self, name: str, seed: int) -> Record:
-        """Make one run and evaluator what it left, or evaluator a reference."""
+        """Make one run and measure what it left, or measure a reference."""
+        self.go_to(seed)
         entry, run, evaluator = self.experiment.entry(name), None, self.evaluator
         if entry is not None:
-            env = self.env_of(entry)
-            if env is not self.env:
-                evaluator = make_evaluator(env.unwrapped, self.experiment.evaluator)  # type: ignore[arg-type]
+            env = self.env_of(entry, seed)
+            evaluator = self.evaluator if env is self.env else self._evaluator(env)
             run = rollout(env, entry.make(env), seed, self.experiment.deterministic)
-        elif name == BEFORE:
+        if evaluator is not self.evaluator or entry is None:  # it measures on the data of this seed
             self.env.reset(seed=seed, options={"restore": True})
         model = self.evaluator.retrained() if name == RETRAINED else evaluator.model()
         scores = self.evaluator.score(model, seed)
         values = scores.values | (run.values() if run else {})
         return Record(name, seed, values, run, scores.pictures, scores.classes)
+
+
+def _same(one: Setting, other: Setting) -> bool:
+    """Say whether two settings are the same; arrays and tensors are if they are the same object."""
+    try:
+        return one == other
+    except (RuntimeError, ValueError):  # what such objects raise when they are asked whether they are equal
+        return False

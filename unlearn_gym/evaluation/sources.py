@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
+import marshal
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from unlearn_gym.metrics.glossary import GLOSSARY
 
 PACKAGE = "unlearn_gym"
 ROOTS = (
@@ -21,7 +25,7 @@ ROOTS = (
     "metrics.*",
 )
 """Where the imports are followed from; ``*`` stands for what is imported by name, at run time, from a registry."""
-BESIDE = ("report", "tables", "figures", "publish", "published")
+BESIDE = ("report", "results", "statistics", "figures", "publish", "published")
 """Modules of the evaluation that only show numbers: tables and pictures may change without a run being made again."""
 NAMED = re.compile(rf"{PACKAGE}((?:\.\w+)+):\w+")
 """An entry point as text."""
@@ -41,6 +45,23 @@ def code_digest(folder: Path = Path(__file__).parents[1]) -> str:
     for name, text in sorted(sources(folder).items()):
         result.update(f"{name}\0{text}\0".encode())
     return result.hexdigest()
+
+
+def registered() -> dict[str, str]:
+    """Return metric → SHA-256 of the file, or the code, of those that were registered from outside the package."""
+    found = {}
+    for name, metric in GLOSSARY.items():
+        measure = metric.measure
+        if measure is None or getattr(measure, "__module__", "").startswith(f"{PACKAGE}."):
+            continue
+        try:
+            content = Path(inspect.getsourcefile(measure) or "").read_bytes()
+        except (TypeError, OSError):  # typed into a console
+            content = (
+                marshal.dumps(measure.__code__) if hasattr(measure, "__code__") else repr(measure).encode()
+            )
+        found[name] = hashlib.sha256(content).hexdigest()
+    return found
 
 
 def sources(folder: Path) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from unlearn_gym.errors import UserError
+
+if TYPE_CHECKING:
+    from unlearn_gym.metrics.subject import Subject
 
 Direction = Literal["higher", "lower"]
 
@@ -20,12 +23,16 @@ class Metric:
         unit: unit or range, for people.
         definition: what was measured, in a sentence or two.
         compared: whether agents are compared on it; not where the machine decides.
+        measure: how it is measured; None where an evaluator does so together with others.
+        of: kinds of environments that ``measure`` is for: ``diffusion``, ``supervised``, ``regression``, ``plain``.
     """
 
     better: Direction
     unit: str
     definition: str
     compared: bool = True
+    measure: Callable[[Subject], float] | None = None
+    of: tuple[str, ...] = ()
 
     @property
     def arrow(self) -> str:
@@ -193,7 +200,7 @@ GLOSSARY: dict[str, Metric] = {
         "lower", "seconds", "Median wall time of one environment step; depends on machine and load.", False
     ),
 }
-"""Name → metric, in the order in which tables show them. A new metric is one entry here."""
+"""Name → metric, in the order in which tables show them. A new one is one entry here, with ``measure`` and ``of``."""
 
 
 def look_up(names: Iterable[str]) -> dict[str, Metric]:

@@ -95,7 +95,7 @@ def _make(folder: Path, spec: dict[str, Any], make: Callable[[Path], None]) -> N
 def _intact(folder: Path) -> bool:
     try:
         return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"] == checksums(folder)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
 
 

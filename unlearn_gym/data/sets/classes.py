@@ -31,12 +31,14 @@ class LabelledImages:
         train: training images.
         test: test images.
         num_classes: number of labels.
+        names: of the classes, in the order of their numbers; empty where the files do not say.
     """
 
     name: str
     train: LabelledSet
     test: LabelledSet
     num_classes: int
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def _read(
         if found.labels is None:
             raise UserError(f"The {split} split of {name!r} has no labels; it needs 'label' or 'fine_label'.")
         sets.append(found.as_set())
-    return LabelledImages(name, sets[0], sets[1], images.num_classes)
+        known = found.labels.names if found.labels.ordered else ()
+    names = known if len(known) == images.num_classes else ()
+    return LabelledImages(name, sets[0], sets[1], images.num_classes, names)
 
 
 def _digits(name: str, fraction: float) -> LabelledImages:
@@ -148,7 +152,7 @@ def split_request(
         retain_holdout=_select(images.test, ~held),
         forget_holdout=_select(images.test, held),
         num_classes=images.num_classes,
-        concepts=tuple(str(label) for label in range(images.num_classes)),
+        concepts=images.names or tuple(map(str, range(images.num_classes))),
         forget_label=int(forget_class) if forget_indices is None else None,
     )
 

@@ -28,9 +28,12 @@ def scale_sentence(experiment: BenchmarkExperiment, prefix: str = "") -> str:
 def data_sentence(experiment: BenchmarkExperiment) -> str:
     """Say where the data came from, and how many images there are on each side."""
     data = experiment.task().data
+    label = data.forget_label
+    name = "" if label is None else data.class_names[label]
+    called = f"class {label}" + (f", {name}" if name not in ("", str(label)) else "")
     return (
         f"Data: {_source(data.name)}; {len(data.retain):,} retain and {len(data.forget):,} forget training "
-        f"images (class {data.forget_label}), {len(data.retain_holdout):,} and {len(data.forget_holdout):,} "
+        f"images ({called}), {len(data.retain_holdout):,} and {len(data.forget_holdout):,} "
         "test images."
     )
 

@@ -186,7 +186,7 @@ class BenchmarkRunner(Runner):
             super().check_entry(entry)
 
     def measure(self, name: str, seed: int) -> Record:
-        """Make one run of a rule or an agent and evaluator what it left, or evaluator a reference."""
+        """Make one run of a rule or an agent and measure what it left, or measure a reference."""
         entry = self.experiment.entry(name)
         if not isinstance(entry, Rule):
             return super().measure(name, seed)

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment
 from unlearn_gym.evaluation.benchmark.published import baseline, published
-from unlearn_gym.evaluation.experiment import Results
 from unlearn_gym.evaluation.report.drawing import REFERENCE, STYLE, Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.report.figures.scores import REFERENCE_LINES, REFERENCE_MARKERS
-from unlearn_gym.evaluation.results import table
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 PUBLISHED_MARKER = "d"
@@ -44,7 +43,7 @@ def benchmark_figure(experiment: BenchmarkExperiment, results: Results, output: 
 
 def _scatter(panel: Axes, experiment: BenchmarkExperiment, results: Results, metric: str) -> None:
     for name, drawn in looks(experiment).items():
-        summary = table(results, name)
+        summary = results.row(name)
         if metric not in summary or "retain_acc" not in summary:
             continue
         x, y = summary[metric], summary["retain_acc"]
@@ -58,7 +57,7 @@ def _scatter(panel: Axes, experiment: BenchmarkExperiment, results: Results, met
             place = known.values[metric], known.values["retain_acc"]
             panel.plot(*place, PUBLISHED_MARKER, color=drawn.colour, mfc="none", markersize=8)
     for name, marker in REFERENCE_MARKERS.items():
-        summary = table(results, name)
+        summary = results.row(name)
         if metric in summary:
             place = summary[metric].mean, summary["retain_acc"].mean
             panel.plot(*place, marker, color=REFERENCE, markersize=11, mew=2, linestyle="", label=name)
@@ -68,7 +67,7 @@ def _scatter(panel: Axes, experiment: BenchmarkExperiment, results: Results, met
 
 def _bars(panel: Axes, experiment: BenchmarkExperiment, results: Results, look: dict[str, Look]) -> None:
     for k, (name, drawn) in enumerate(look.items()):
-        score = table(results, name).get("unlearn_score")
+        score = results.row(name).get("unlearn_score")
         if score is None:
             continue
         panel.barh(k, score.mean, color=drawn.colour, alpha=0.75, height=0.7)
@@ -78,7 +77,7 @@ def _bars(panel: Axes, experiment: BenchmarkExperiment, results: Results, look: 
         if known is not None:
             panel.plot(known.values["unlearn_score"], k, PUBLISHED_MARKER, color="black", mfc="none")
     for name, line in REFERENCE_LINES.items():
-        score = table(results, name).get("unlearn_score")
+        score = results.row(name).get("unlearn_score")
         if score is not None:
             panel.axvline(score.mean, color=REFERENCE, linestyle=line, linewidth=1.2)
     panel.set_yticks(range(len(look)), list(look))

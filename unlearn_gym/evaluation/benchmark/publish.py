@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
 from unlearn_gym.evaluation.benchmark import published
 from unlearn_gym.evaluation.benchmark.data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, BenchmarkRunner
 from unlearn_gym.evaluation.benchmark.figures import benchmark_figure
-from unlearn_gym.evaluation.benchmark.report import published_grid, report, sentences
+from unlearn_gym.evaluation.benchmark.report import published_grid, save_report, sentences
 from unlearn_gym.evaluation.execution import evaluate
-from unlearn_gym.evaluation.experiment import Results
 from unlearn_gym.evaluation.report.figures.runs import lambda_figure
-from unlearn_gym.evaluation.results import as_json, save_results
-from unlearn_gym.storage.files import write_text
+from unlearn_gym.evaluation.report.html import save_html
+from unlearn_gym.evaluation.report.publish import show
+from unlearn_gym.evaluation.report.results_file import as_json, save_results
+from unlearn_gym.evaluation.results import Results
 
 
 def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, command: str) -> Results:
@@ -34,8 +33,8 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
     results = evaluate(experiment, output, jobs, make_runner=BenchmarkRunner)
     pictures = [benchmark_figure(experiment, results, output)]
     if any(results.runs(entry.name) for entry in experiment.entries):
-        pictures.append(lambda_figure(experiment, results, output))
-    content = as_json(experiment, results, command, output)
+        pictures.append(lambda_figure(results, output))
+    content = as_json(results, command, output)
     content["benchmark"] = {
         "name": experiment.benchmark,
         "scaled_down": scale_sentence(experiment),
@@ -43,14 +42,10 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
         "data": data_sentence(experiment),
         "published": [asdict(row) for row in published.published(experiment.benchmark)],
     }
-    saved = save_results(content, experiment, results, output)
-    write_text(output / "report.md", report(experiment, results, pictures, command, output))
-    console = Console(width=max(Console().width, 100))
+    saved = save_results(content, results, output)
+    report = save_report(experiment, results, pictures, command, output)
     title = f"{experiment.benchmark}, {len(experiment.seeds)} seeds"
-    console.print(published_grid(experiment, results, results.key_metrics).rich(title))
-    for sentence in sentences(experiment, results):
-        console.print(sentence, markup=False)
-    files = (*saved, output / "report.md", *(picture.path for picture in pictures))
-    for path in files:
-        console.print(path, soft_wrap=True, markup=False, highlight=False)
+    table = published_grid(experiment, results, results.key_metrics).rich(title)
+    files = (*saved, report, save_html(report), *(picture.path for picture in pictures))
+    show(table, sentences(experiment, results), files)
     return results

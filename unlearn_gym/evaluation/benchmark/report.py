@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from unlearn_gym.evaluation.benchmark import published
 from unlearn_gym.evaluation.benchmark.data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, Rule
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Results
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import Picture
-from unlearn_gym.evaluation.report.markdown import differences
+from unlearn_gym.evaluation.report.markdown import (
+    bullets,
+    classes,
+    differences,
+    ending,
+    save_sections,
+    shown,
+)
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
 from unlearn_gym.evaluation.report.sentences import conclusion, interval, number
-from unlearn_gym.evaluation.report.tables import STAR, Grid, glossary_grid, main_grid
-from unlearn_gym.evaluation.results import table, versions
+from unlearn_gym.evaluation.report.tables import STAR, Grid, main_grid
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 HIDDEN = ("return",)
 """Metrics that only λ agents have."""
 
 
-def report(
+def save_report(
     experiment: BenchmarkExperiment,
     results: Results,
     pictures: Sequence[Picture],
     command: str,
     output: Path,
-) -> str:
-    """Return the text of ``report.md``."""
+) -> Path:
+    """Write ``report.md`` into ``output`` and return its path."""
     metrics = [metric for metric in results.metrics if metric not in HIDDEN]
     key = [metric for metric in results.key_metrics if metric not in HIDDEN]
     sections = [
         f"# Class unlearning: {experiment.benchmark}{scale_sentence(experiment, ' — scaled down: ')}",
         code(command),
         _setting(experiment),
+        *classes(results),
         "## What was found",
-        "\n".join(f"- {escape(sentence)}" for sentence in sentences(experiment, results)),
+        bullets(sentences(experiment, results)),
         "## Results",
         published_grid(experiment, results, metrics).markdown(),
         "Mean ± half of the 95 % interval (Student's t) over the seeds of unlearning; the original model is "
@@ -46,16 +53,10 @@ def report(
         "whole published data.",
         *(f"*{escape(note)}*" for note in results.notes),
         *_against_static(experiment, results, key),
-        *(
-            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
-            for picture in pictures
-        ),
-        "## What the metrics mean",
-        glossary_grid(metrics).markdown(),
-        "## Versions",
-        ", ".join(f"{name} {version}" for name, version in versions().items()) + ".",
+        *shown(pictures, output),
+        *ending(metrics),
     ]
-    return "\n\n".join(sections) + "\n"
+    return save_sections(sections, output)
 
 
 def _setting(experiment: BenchmarkExperiment) -> str:
@@ -78,11 +79,11 @@ def sentences(experiment: BenchmarkExperiment, results: Results) -> list[str]:
     for metric in ("unlearn_score", "mia_gap", "kl_forget"):
         names = _ranked(experiment, results, metric)
         if names:
-            best = table(results, names[0])[metric]
+            best = results.row(names[0])[metric]
             references = [
-                f"{name} has {number(table(results, name)[metric].mean)}"
+                f"{name} has {number(results.row(name)[metric].mean)}"
                 for name in (BEFORE, RETRAINED)
-                if metric in table(results, name)
+                if metric in results.row(name)
             ]
             found.append(
                 f"Best by {metric} {GLOSSARY[metric].arrow}: {names[0]} with {number(best.mean)} "
@@ -92,9 +93,9 @@ def sentences(experiment: BenchmarkExperiment, results: Results) -> list[str]:
     if top is not None:
         score = number(top.values["unlearn_score"])
         found.append(f"The best published score of this task is {score} ({top.rule}, {top.kind}).")
-    failed = [c.name for c in experiment.entries if "unlearn_score" not in table(results, c.name)]
+    failed = [c.name for c in experiment.entries if "unlearn_score" not in results.row(c.name)]
     found += [f"{name} left a model whose predictions are not numbers on some seed." for name in failed]
-    return [*found, *conclusion(experiment, results)]
+    return [*found, *conclusion(results)]
 
 
 def _ranked(experiment: BenchmarkExperiment, results: Results, metric: str) -> list[str]:
@@ -102,19 +103,19 @@ def _ranked(experiment: BenchmarkExperiment, results: Results, metric: str) -> l
     means = {
         entry.name: sign * summary[metric].mean
         for entry in experiment.entries
-        if metric in (summary := table(results, entry.name))
+        if metric in (summary := results.row(entry.name))
     }
     return sorted(means, key=lambda name: means[name])
 
 
 def _runners_up(results: Results, names: Sequence[str], metric: str) -> str:
-    others = [f"{name} {number(table(results, name)[metric].mean)}" for name in names[1:3]]
+    others = [f"{name} {number(results.row(name)[metric].mean)}" for name in names[1:3]]
     return f", then {' and '.join(others)}" if others else ""
 
 
 def published_grid(experiment: BenchmarkExperiment, results: Results, metrics: Sequence[str]) -> Grid:
     """The main table, with the published row under each rule that has one, and the best one last."""
-    grid = main_grid(experiment, results, metrics)
+    grid = main_grid(results, metrics)
     rows = []
     for row in grid.rows:
         rows.append(row)
@@ -136,5 +137,5 @@ def _published_cells(name: str, row: published.PublishedRow, metrics: Sequence[s
 
 
 def _against_static(experiment: BenchmarkExperiment, results: Results, key: Sequence[str]) -> list[str]:
-    found = differences(experiment, results, key) if len(experiment.seeds) > 1 else []
+    found = differences(results, key) if len(experiment.seeds) > 1 else []
     return [*found, "## Pictures"] if found else []

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.glossary import Metric
+from unlearn_gym.metrics.subject import Subject
+from unlearn_gym.models.modes import eval_mode
 
 LEAST = {"samples": 2, "class_samples": 2, "sampling_steps": 1, "probe": 1, "likelihood": 0}
 """Setting → its smallest value."""
@@ -65,6 +71,9 @@ class Evaluator(ABC):
     Args:
         env: the unwrapped environment.
         settings: how much to measure.
+
+    Attributes:
+        registered: name → metric of the glossary that is measured besides; see ``make_evaluator``.
     """
 
     key_metrics: tuple[str, ...]
@@ -72,14 +81,26 @@ class Evaluator(ABC):
 
     def __init__(self, env: UnlearningEnv, settings: EvaluatorSettings) -> None:
         self.env, self.settings = env, settings
+        self.registered: dict[str, Metric] = {}
 
     @abstractmethod
     def metrics(self) -> tuple[str, ...]:
-        """Names, from the glossary, of what ``score`` measures here."""
+        """Names, from the glossary, of what ``measure`` measures here."""
 
     @abstractmethod
+    def measure(self, subject: Subject) -> Scores:
+        """Measure a model; every draw comes from the seed, so that models are compared on the same noise."""
+
+    def subject(self, model: Any, seed: int) -> Subject:
+        """Return what is measured: a model with what it is compared with."""
+        return Subject(model, getattr(self.env.process, "data", None), self.retrained(), seed)
+
     def score(self, model: Any, seed: int) -> Scores:
-        """Measure a model; every draw comes from ``seed``, so that models are compared on the same noise."""
+        """Measure a model: what this evaluator measures, and what is registered for its kind of environment."""
+        subject = self.subject(model, seed)
+        scores = self.measure(subject)
+        values = {name: _value(name, metric, subject) for name, metric in self.registered.items()}
+        return replace(scores, values=scores.values | values)
 
     @abstractmethod
     def model(self) -> Any:
@@ -96,3 +117,19 @@ class Evaluator(ABC):
     def notes(self) -> tuple[str, ...]:
         """Say in sentences what cannot be measured here and why."""
         return ()
+
+
+def _value(name: str, metric: Metric, subject: Subject) -> float:
+    """Measure a registered metric.
+
+    Raises:
+        UserError: when it is no number.
+    """
+    assert metric.measure is not None
+    mode = eval_mode(subject.model) if isinstance(subject.model, nn.Module) else contextlib.nullcontext()
+    with mode, torch.no_grad():
+        value = metric.measure(subject)
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"The metric {name!r} returned {value!r:.60}; return one number.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +17,6 @@ from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings,
 from unlearn_gym.evaluation.evaluators.samples import (
     CONCEPTS,
     FEATURES,
-    Samples,
     SampleScores,
     Seen,
     real_retain,
@@ -24,6 +24,7 @@ from unlearn_gym.evaluation.evaluators.samples import (
 from unlearn_gym.metrics.likelihood import bits_per_dim
 from unlearn_gym.metrics.losses import DenoisingProbe, denoising_mia_auc, example_losses
 from unlearn_gym.metrics.similarity import best_match_ssim
+from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 from unlearn_gym.models.diffusion.sampling import sample
 
@@ -114,9 +115,14 @@ class DiffusionEvaluator(Evaluator):
         unet = self._task.retrained().unet.to(self._process.device)
         return (unet if unet.dtype == self._process.dtype else unet.to(self._process.dtype)).eval()
 
-    def score(self, model: UNet2DModel, seed: int) -> Scores:
-        """Draw the samples and the probes from ``seed`` and measure."""
-        samples = self._draw(model, seed)
+    def subject(self, model: UNet2DModel, seed: int) -> Subject:
+        """See ``Evaluator.subject``; with samples."""
+        return replace(super().subject(model, seed), samples=self._draw(model, seed))
+
+    def measure(self, subject: Subject) -> Scores:
+        """Measure the samples, and draw the probes from the seed."""
+        model, seed, samples = subject.model, subject.seed, subject.samples
+        assert samples is not None
         of_label = samples.images[: samples.of_label]
         values = self._losses(model, seed) | self._likelihoods(model, seed) | self._membership(model, seed)
         values["ssim_forget"] = best_match_ssim(of_label[:COMPARED_BY_SSIM], self._forget.inputs)

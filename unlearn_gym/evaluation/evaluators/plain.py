@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unlearn_gym.evaluation.evaluators.base import Evaluator, Scores
+from unlearn_gym.metrics.subject import Subject
 from unlearn_gym.processes.base import Process
 
 
@@ -16,9 +17,9 @@ class PlainEvaluator(Evaluator):
         """The two probe losses."""
         return ("retain_loss", "forget_loss")
 
-    def score(self, model: Process, seed: int) -> Scores:
+    def measure(self, subject: Subject) -> Scores:
         """Evaluate the probe, which needs no draws."""
-        quality = model.quality()
+        quality = subject.model.quality()
         return Scores({"retain_loss": quality.retain_loss, "forget_loss": quality.forget_loss})
 
     def model(self) -> Process:

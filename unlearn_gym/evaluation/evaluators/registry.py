@@ -7,6 +7,7 @@ import importlib
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings
+from unlearn_gym.metrics.glossary import GLOSSARY
 
 EVALUATORS: dict[str, str] = {
     "plain": "unlearn_gym.evaluation.evaluators.plain:PlainEvaluator",
@@ -21,10 +22,10 @@ A new evaluator is one file and one line here.
 
 
 def make_evaluator(env: UnlearningEnv, settings: EvaluatorSettings) -> Evaluator:
-    """Return the evaluator that the environment names; ``plain`` where it names none.
+    """Return the evaluator that the environment names, with the metrics registered for it; ``plain`` if it names none.
 
     Raises:
-        UserError: for an evaluator that is not in ``EVALUATORS``.
+        UserError: for an evaluator that is not in ``EVALUATORS``, also where a metric names it.
     """
     name = getattr(env, "evaluator", "plain")
     if name not in EVALUATORS:
@@ -32,4 +33,13 @@ def make_evaluator(env: UnlearningEnv, settings: EvaluatorSettings) -> Evaluator
             f"{type(env).__name__} asks for the evaluator {name!r}; choose one of {', '.join(sorted(EVALUATORS))}."
         )
     module, _, class_name = EVALUATORS[name].partition(":")
-    return getattr(importlib.import_module(module), class_name)(env, settings)
+    evaluator = getattr(importlib.import_module(module), class_name)(env, settings)
+    for metric, registered in GLOSSARY.items():
+        for kind in registered.of:
+            if kind not in EVALUATORS:
+                raise UserError(
+                    f"The metric {metric!r} is of {kind!r}; choose from {', '.join(sorted(EVALUATORS))}."
+                )
+        if name in registered.of and registered.measure is not None:
+            evaluator.registered[metric] = registered
+    return evaluator

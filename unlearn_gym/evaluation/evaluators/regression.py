@@ -12,6 +12,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.metrics.regression import regression_scores
+from unlearn_gym.metrics.subject import Subject
 from unlearn_gym.models.modes import eval_mode
 from unlearn_gym.processes.regression import RegressionProcess, fit_wanted
 
@@ -19,7 +20,7 @@ from unlearn_gym.processes.regression import RegressionProcess, fit_wanted
 class RegressionEvaluator(Evaluator):
     """Asks the model for its predictions on held-out points, or on the training points without such.
 
-    Where the environment draws another problem at each reset, the model is judged on the one it was left
+    Where the environment draws another problem at each reset, the model is measured on the one it was left
     with.
     """
 
@@ -50,8 +51,9 @@ class RegressionEvaluator(Evaluator):
             return None
         return fit_wanted(self._process.data, self._process.curves.degree)
 
-    def score(self, model: nn.Module, seed: int) -> Scores:
+    def measure(self, subject: Subject) -> Scores:
         """Predict and compare; there is nothing to draw."""
+        model = subject.model
         data: UnlearningData = self._process.data
         wanted = data.retain_holdout if len(data.retain_holdout) else data.retain
         unwanted = data.forget_holdout if len(data.forget_holdout) else data.forget

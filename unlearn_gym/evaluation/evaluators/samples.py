@@ -12,6 +12,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.metrics.concepts import balance, class_accuracy, share_called
 from unlearn_gym.metrics.generative import fid, inception_score, kid
 from unlearn_gym.metrics.similarity import best_match_ssim
+from unlearn_gym.metrics.subject import Samples
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 from unlearn_gym.models.diffusion.concepts import ConceptClassifier
 
@@ -29,26 +30,6 @@ BY_CLASS = ("class_accuracy", "fid", "kid", "ssim", "inception_score")
 CHUNK = 1000
 SCALE_IMAGES = 10_000
 SSIM_REFERENCES = 200
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Generated images: those of the forget label first, then the other labels in turn.
-
-    Attributes:
-        images: shape (n, channels, height, width) in [-1, 1], on the CPU.
-        labels: int64 of shape (n,); all 0 for an unconditional model.
-        of_label: how many come first.
-    """
-
-    images: Tensor
-    labels: Tensor
-    of_label: int
-
-    def balanced(self, each: int) -> Tensor:
-        """Return a mask of ``each`` samples of the forget label, and of the others all there are."""
-        first = torch.arange(self.of_label) < each
-        return torch.cat([first, torch.ones(len(self.images) - self.of_label, dtype=torch.bool)])
 
 
 @dataclass(frozen=True)

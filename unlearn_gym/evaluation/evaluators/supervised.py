@@ -14,6 +14,7 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.metrics.classification import accuracy, mean_kl, unlearn_score
 from unlearn_gym.metrics.privacy import mann_whitney_auc, max_confidence
+from unlearn_gym.metrics.subject import Subject
 from unlearn_gym.models.modes import eval_mode
 
 ACCURACIES = ("retain_acc", "forget_acc")
@@ -42,7 +43,7 @@ class Predictions:
 class SupervisedEvaluator(Evaluator):
     """Asks the classifier for its predictions on test data and on the forgotten training images.
 
-    The images are judged as they are, without augmentation, the model in eval mode. Where single images and
+    The images are taken as they are, without augmentation, the model in eval mode. Where single images and
     no class were forgotten there are no test images like them: then ``forget_acc`` is measured on the
     forgotten images themselves, and all test images are the non-members. Without any test images (the user's
     own data) ``retain_acc`` is measured on the retain set, and membership inference is left out.
@@ -100,9 +101,9 @@ class SupervisedEvaluator(Evaluator):
     def _reference(self) -> Predictions | None:
         return None if self._retrained is None else self._predict(self._retrained)
 
-    def score(self, model: nn.Module, seed: int) -> Scores:
-        """Predict and compare; nothing is drawn, so that ``seed`` is not used."""
-        found = self._predict(model)
+    def measure(self, subject: Subject) -> Scores:
+        """Predict and compare; nothing is drawn, so that the seed is not used."""
+        found = self._predict(subject.model)
         values = self._scores(found)
         if self._reference is not None:
             values |= self._distances(found, values, self._reference)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from unlearn_gym.evaluation.experiment import Experiment, Results
+from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markup import code, escape
+from unlearn_gym.evaluation.report.results_file import versions
 from unlearn_gym.evaluation.report.sentences import conclusion, spread
 from unlearn_gym.evaluation.report.tables import (
     STAR,
@@ -20,12 +21,11 @@ from unlearn_gym.evaluation.report.tables import (
     pair_grid,
     robust_grid,
 )
-from unlearn_gym.evaluation.results import baseline_pairs, pairs, versions
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.storage.files import write_text
 
 
 def save_report(
-    experiment: Experiment,
     results: Results,
     pictures: Sequence[Picture],
     command: str,
@@ -34,45 +34,55 @@ def save_report(
     """Write ``report.md`` into ``output`` and return its path.
 
     Args:
-        experiment: what was measured.
         results: what was found.
         pictures: what was drawn, in ``output``.
         command: the command line that repeats it.
         output: the report's folder.
     """
-    metrics = results.metrics
+    experiment, metrics = results.experiment, results.metrics
     sections = [
         f"# Unlearning with {escape(experiment.env_id)}",
         _setting(experiment, command),
-        *_classes(results),
+        *classes(results),
         *_rows(experiment),
         "## What was found",
-        "\n".join(
-            f"- {escape(sentence)}"
-            for sentence in (
-                *spread(experiment, results),
-                *conclusion(experiment, results),
-                *_diverged(experiment, results),
-            )
-        ),
+        bullets((*spread(results), *conclusion(results), *_diverged(results))),
         "## Results",
-        main_grid(experiment, results, metrics).markdown(),
+        main_grid(results, metrics).markdown(),
         f"Mean ± half of the 95 % interval (Student's t) over seeds. {STAR} marks the best static agent, "
         "column by column. It is chosen on the very seeds it is compared on, which favours it.",
         *(f"*{escape(note)}*" for note in results.notes),
-        *_deviations(experiment, results),
-        *_compared(experiment, results),
-        *_class_by_class(experiment, results),
+        *_deviations(results),
+        *_compared(results),
+        *_class_by_class(results),
         "## Pictures",
-        *(
-            f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
-            for picture in pictures
-        ),
-        "## What the metrics mean",
-        glossary_grid(metrics).markdown(),
-        "## Versions",
-        ", ".join(f"{name} {number}" for name, number in versions().items()) + ".",
+        *shown(pictures, output),
+        *ending(metrics),
     ]
+    return save_sections(sections, output)
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Return sentences as a list."""
+    return "\n".join(f"- {escape(sentence)}" for sentence in sentences)
+
+
+def shown(pictures: Sequence[Picture], output: Path) -> list[str]:
+    """Return pictures with their captions."""
+    return [
+        f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
+        for picture in pictures
+    ]
+
+
+def ending(metrics: Sequence[str]) -> list[str]:
+    """Return what every report ends with: what its metrics mean, and the versions."""
+    known = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return ["## What the metrics mean", glossary_grid(metrics).markdown(), "## Versions", f"{known}."]
+
+
+def save_sections(sections: Sequence[str], output: Path) -> Path:
+    """Write ``report.md`` into ``output`` and return its path."""
     path = output / "report.md"
     write_text(path, "\n\n".join(sections) + "\n")
     return path
@@ -90,7 +100,7 @@ def _setting(experiment: Experiment, command: str) -> str:
     )
 
 
-def _classes(results: Results) -> list[str]:
+def classes(results: Results) -> list[str]:
     """Say which class has which number, where classes have names: a wrong numbering is seen here."""
     names = results.class_names
     if all(name == str(number) for number, name in names.items()):
@@ -110,37 +120,36 @@ def _rows(experiment: Experiment) -> list[str]:
     return [Grid(("row", "group", "agent", "environment", "own keywords"), tuple(rows)).markdown()]
 
 
-def _diverged(experiment: Experiment, results: Results) -> list[str]:
-    counts = {c.name: sum(run.diverged for run in results.runs(c.name)) for c in experiment.entries}
+def _diverged(results: Results) -> list[str]:
+    counts = {c.name: sum(run.diverged for run in results.runs(c.name)) for c in results.experiment.entries}
     return [
         f"{count} of the runs of {name} diverged and ended early." for name, count in counts.items() if count
     ]
 
 
-def _deviations(experiment: Experiment, results: Results) -> list[str]:
-    if len(experiment.seeds) < 2:
+def _deviations(results: Results) -> list[str]:
+    if len(results.experiment.seeds) < 2:
         return []
-    grid = deviation_grid(experiment, results, results.key_metrics or results.metrics)
+    grid = deviation_grid(results, results.key_metrics or results.metrics)
     return ["### The same as mean ± standard deviation over seeds", grid.markdown()]
 
 
-def _compared(experiment: Experiment, results: Results) -> list[str]:
+def _compared(results: Results) -> list[str]:
     key = results.key_metrics
-    if len(experiment.seeds) < 2 or not key:
+    if len(results.experiment.seeds) < 2 or not key:
         return []
     sections = [
         "## Interquartile means",
-        robust_grid(experiment, results, key).markdown(),
+        robust_grid(results, key).markdown(),
         "Mean of the middle half of the seeds, with 95 % bootstrap intervals.",
     ]
-    return [*differences(experiment, results, key), *sections]
+    return [*differences(results, key), *sections]
 
 
-def _class_by_class(experiment: Experiment, results: Results) -> list[str]:
+def _class_by_class(results: Results) -> list[str]:
     """Return a table a metric that was measured class by class: mean over seeds, a column a class."""
     sections = [
-        f"### {escape(metric)}\n\n{class_grid(experiment, results, metric).markdown()}"
-        for metric in results.class_metrics()
+        f"### {escape(metric)}\n\n{class_grid(results, metric).markdown()}" for metric in results.by_class
     ]
     return (
         ["## Class by class", "Means over seeds; the classes are the labels asked for.", *sections]
@@ -149,10 +158,11 @@ def _class_by_class(experiment: Experiment, results: Results) -> list[str]:
     )
 
 
-def differences(experiment: Experiment, results: Results, metrics: Sequence[str]) -> list[str]:
+def differences(results: Results, metrics: Sequence[str]) -> list[str]:
     """Return the sections of paired differences on some metrics: to the best static agent, to the baseline."""
+    experiment = results.experiment
     sections = []
-    best = pair_grid(pairs(experiment, results), metrics, name_other=True)
+    best = pair_grid(results.against_static, metrics, name_other=True)
     if best.rows:
         sections += [
             "## Against the best static agent",
@@ -163,7 +173,7 @@ def differences(experiment: Experiment, results: Results, metrics: Sequence[str]
     if experiment.baseline:
         sections += [
             f"## Against {escape(experiment.baseline)}",
-            pair_grid(baseline_pairs(experiment, results), metrics, name_other=False).markdown(),
+            pair_grid(results.against_baseline, metrics, name_other=False).markdown(),
             f"Paired differences, seed by seed, to {escape(experiment.baseline)}.",
         ]
     return sections

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from unlearn_gym.evaluation.execution import evaluate
-from unlearn_gym.evaluation.experiment import Experiment, Results
+from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.report.figures import draw_all
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import save_report
+from unlearn_gym.evaluation.report.results_file import as_json, save_results
 from unlearn_gym.evaluation.report.sentences import conclusion
 from unlearn_gym.evaluation.report.tables import main_grid
-from unlearn_gym.evaluation.results import as_json, save_results
+from unlearn_gym.evaluation.results import Results
 
 WIDEST = 7
 """Columns of the table on the terminal; of more, only the key metrics are printed."""
@@ -32,16 +35,22 @@ def publish(experiment: Experiment, output: Path, jobs: int, command: str) -> Re
         UserError: for bad input, before anything is run.
     """
     results = evaluate(experiment, output, jobs)
-    pictures = draw_all(experiment, results, output)
-    report = save_report(experiment, results, pictures, command, output)
-    content = as_json(experiment, results, command, output)
-    files = [*save_results(content, experiment, results, output), report, save_html(report)]
+    pictures = draw_all(results, output)
+    report = save_report(results, pictures, command, output)
+    content = as_json(results, command, output)
+    files = [*save_results(content, results, output), report, save_html(report)]
     shown = results.metrics if len(results.metrics) <= WIDEST else results.key_metrics
-    console = Console(width=max(Console().width, 100))
     title = f"{experiment.env_id}, {len(experiment.seeds)} seeds"
-    console.print(main_grid(experiment, results, shown).rich(title))
-    for sentence in conclusion(experiment, results):
-        console.print(sentence, markup=False)
-    for path in (*files, *(picture.path for picture in pictures)):
-        console.print(path, soft_wrap=True, markup=False, highlight=False)
+    files += [picture.path for picture in pictures]
+    show(main_grid(results, shown).rich(title), conclusion(results), files)
     return results
+
+
+def show(table: Table, sentences: Iterable[str], files: Iterable[Path]) -> None:
+    """Print a table, what it says, and the paths of a report's files."""
+    console = Console(width=max(Console().width, 100))
+    console.print(table)
+    for sentence in sentences:
+        console.print(sentence, markup=False)
+    for path in files:
+        console.print(path, soft_wrap=True, markup=False, highlight=False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from unlearn_gym.evaluation.experiment import Experiment, Results
-from unlearn_gym.evaluation.results import Pair, pairs, table
+from unlearn_gym.evaluation.results import Pair, Results
 from unlearn_gym.evaluation.statistics import Interval, Summary, paired_difference
 from unlearn_gym.metrics.glossary import GLOSSARY
 
@@ -51,14 +50,15 @@ def interval(ci95: Interval | None) -> str:
     )
 
 
-def conclusion(experiment: Experiment, results: Results) -> list[str]:
+def conclusion(results: Results) -> list[str]:
     """Say whether any learned agent beats the best constant λ on the key metrics.
 
     Returns:
         An overall sentence, then one a learned agent; one sentence saying why where nothing can be compared.
     """
+    experiment = results.experiment
     learned = [c.name for c in experiment.entries if c.kind == "learned"]
-    compared = [p for p in pairs(experiment, results) if p.metric in results.key_metrics and p.a in learned]
+    compared = [p for p in results.against_static if p.metric in results.key_metrics and p.a in learned]
     if not compared:
         missing = "learned agent" if not learned else "static agent"
         return [f"No {missing} is in this report, so nothing is said about learned against constant λ."]
@@ -78,8 +78,9 @@ def conclusion(experiment: Experiment, results: Results) -> list[str]:
     return [overall, *(_of(name, [pair for pair in compared if pair.a == name]) for name in learned)]
 
 
-def spread(experiment: Experiment, results: Results) -> list[str]:
+def spread(results: Results) -> list[str]:
     """Say, group by group, how much the constant λ matters: best against worst static agent, metric by metric."""
+    experiment = results.experiment
     sentences = []
     for group in experiment.groups():
         statics = [c.name for c in experiment.entries if c.kind == "static" and c.group == group]
@@ -92,12 +93,12 @@ def spread(experiment: Experiment, results: Results) -> list[str]:
 
 
 def _range(results: Results, names: list[str], metric: str) -> str:
-    tables = {name: table(results, name) for name in names}
-    means = {name: found[metric].mean for name, found in tables.items() if metric in found}
+    found = {name: results.row(name)[metric] for name in names if metric in results.row(name)}
+    means = {name: summary.mean for name, summary in found.items()}
     if len(means) < 2 or not GLOSSARY[metric].compared:
         return ""
     low, high = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
-    gap = paired_difference(tables[high][metric].values, tables[low][metric].values)
+    gap = paired_difference(found[high].values, found[low].values)
     ends = f"{number(means[low])} ({low}) to {number(means[high])} ({high})"
     certain = gap.ci95 is not None and gap.ci95[0] > 0
     return f"{metric} {ends}, {'a difference beyond chance' if certain else 'within chance'}"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
 from rich.text import Text
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
 from unlearn_gym.evaluation.report.sentences import mean_and_deviation, mean_and_half, number
-from unlearn_gym.evaluation.results import Pair, best_static, table
-from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap, summarize
+from unlearn_gym.evaluation.results import Pair, Results
+from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap
 from unlearn_gym.metrics.glossary import GLOSSARY
 
-STAR = "★"
+STAR, MISSING = "★", "–"
 
 
 @dataclass(frozen=True)
@@ -43,31 +42,28 @@ class Grid:
         return drawn
 
 
-def main_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
+def main_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± half of the 95 % interval.
 
     A star marks, column by column, the best static agent (of each group).
     """
     best = {
-        metric: {best_static(experiment, results, metric, group) for group in experiment.groups()}
+        metric: {results.best_static(metric, group) for group in results.experiment.groups()}
         for metric in metrics
     }
-    rows = []
-    for name in _names(experiment, results):
-        summary = table(results, name)
-        cells = [_cell(summary.get(metric), name in best[metric]) for metric in metrics]
-        rows.append((name, *cells))
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+    return _grid(
+        results,
+        results.names,
+        metrics,
+        lambda name, metric: mean_and_half(results.row(name)[metric], STAR if name in best[metric] else ""),
+    )
 
 
-def deviation_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
+def deviation_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """One row per agent between "before" and "retrained": mean ± standard deviation over seeds."""
-    rows = []
-    for name in _names(experiment, results):
-        summary = table(results, name)
-        cells = [mean_and_deviation(summary[metric]) if metric in summary else "–" for metric in metrics]
-        rows.append((name, *cells))
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+    return _grid(
+        results, results.names, metrics, lambda name, metric: mean_and_deviation(results.row(name)[metric])
+    )
 
 
 def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: bool) -> Grid:
@@ -81,29 +77,36 @@ def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: b
     cells = {(pair.a, pair.metric): _difference(pair, name_other) for pair in compared}
     agents = list(dict.fromkeys(pair.a for pair in compared if pair.metric in metrics))
     shown = [metric for metric in metrics if any((agent, metric) in cells for agent in agents)]
-    rows = tuple((agent, *(cells.get((agent, metric), "–") for metric in shown)) for agent in agents)
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in shown)), rows)
+    rows = tuple((agent, *(cells.get((agent, metric), MISSING) for metric in shown)) for agent in agents)
+    return Grid(("agent", *_headings(shown)), rows)
 
 
-def robust_grid(experiment: Experiment, results: Results, metrics: Sequence[str]) -> Grid:
+def robust_grid(results: Results, metrics: Sequence[str]) -> Grid:
     """Interquartile means over seeds with bootstrap intervals (Agarwal et al. 2021)."""
-    rows = []
-    for entry in experiment.entries:
-        summary = table(results, entry.name)
-        cells = [_robust(summary.get(metric)) for metric in metrics]
-        rows.append((entry.name, *cells))
-    return Grid(("agent", *(f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics)), tuple(rows))
+    agents = [entry.name for entry in results.experiment.entries]
+    return _grid(results, agents, metrics, lambda name, metric: _robust(results.row(name)[metric]))
 
 
-def class_grid(experiment: Experiment, results: Results, metric: str) -> Grid:
-    """One metric class by class: a row an agent, a column a class, means over seeds."""
-    names = _names(experiment, results)
-    found = {name: classes for name in names if (classes := results.by_class(name, metric))}
-    labels = tuple(next(iter(found.values())))
+def _grid(
+    results: Results, names: Sequence[str], metrics: Sequence[str], cell: Callable[[str, str], str]
+) -> Grid:
+    """Return a row a name and a column a metric; ``cell`` is asked where there is something to show."""
     rows = tuple(
-        (name, *(number(summarize(classes[label]).mean) for label in labels))
-        for name, classes in found.items()
+        (name, *(cell(name, metric) if metric in results.row(name) else MISSING for metric in metrics))
+        for name in names
     )
+    return Grid(("agent", *_headings(metrics)), rows)
+
+
+def _headings(metrics: Sequence[str]) -> list[str]:
+    return [f"{metric} {GLOSSARY[metric].arrow}" for metric in metrics]
+
+
+def class_grid(results: Results, metric: str) -> Grid:
+    """One metric class by class: a row an agent, a column a class, means over seeds."""
+    found = results.by_class[metric]
+    labels = tuple(next(iter(found.values())))
+    rows = tuple((name, *(number(row[label].mean) for label in labels)) for name, row in found.items())
     return Grid(("agent", *labels), rows)
 
 
@@ -125,18 +128,6 @@ def _in_markdown(cell: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\\|", cell) if isinstance(cell, Markup) else escape(cell)
 
 
-def _names(experiment: Experiment, results: Results) -> list[str]:
-    """Return the rows that something was found for: before, the agents, retrained."""
-    agents = (entry.name for entry in experiment.entries)
-    return [name for name in (BEFORE, *agents, RETRAINED) if results.of(name)]
-
-
-def _cell(summary: Summary | None, starred: bool) -> str:
-    if summary is None:
-        return "–"
-    return mean_and_half(summary, STAR if starred else "")
-
-
 def _difference(pair: Pair, name_other: bool) -> str:
     sign = "+" if pair.summary.mean > 0 else ""
     outcome = {"better": "better", "worse": "worse", "no difference": "≈"}[pair.outcome]
@@ -144,8 +135,6 @@ def _difference(pair: Pair, name_other: bool) -> str:
     return " ".join([*words, f"({pair.b})"] if name_other else words)
 
 
-def _robust(summary: Summary | None) -> str:
-    if summary is None:
-        return "–"
+def _robust(summary: Summary) -> str:
     low, high = stratified_bootstrap([summary.values])
     return f"{number(float(interquartile_mean(summary.values)))} ({number(low)} to {number(high)})"

@@ -1,32 +1,56 @@
-"""Studies that are more than runs of agents on one environment, by name."""
+"""Studies: several experiments, one report, by name."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-
 from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.execution import evaluate
+from unlearn_gym.evaluation.experiment import Entry, Experiment
+from unlearn_gym.evaluation.results import Results
 
-Train = Callable[[str, gym.Env, int, Path, Mapping[str, Any]], Any]
-"""Name of an agent, environment, steps, folder, hyperparameters → a trained agent with ``predict``."""
+Rows = Mapping[str, Mapping[str, Any]]
+"""Name → keys of a row of a comparison, as a configuration file has them."""
+Lineup = Callable[[str, Mapping[str, Any], Rows], tuple[Entry, ...]]
+"""Environment, its keywords, rows → their agents, those that learn trained first where they are not yet."""
 
-STUDIES: dict[str, str] = {"emse_polynomial": "unlearn_gym.evaluation.studies.regression:run"}
+STUDIES: dict[str, str] = {"emse_polynomial": "unlearn_gym.evaluation.studies.regression_report:publish"}
 """Name → function; a string, so that only the one in use is imported."""
 
 
-def run_study(name: str, settings: Mapping[str, Any], output: Path, train: Train, command: str) -> list[Path]:
-    """Run a study and return the files of its report.
+@dataclass(frozen=True)
+class Pipeline:
+    """How a study's experiments are made: as every other, each finished run and agent kept at once.
+
+    Attributes:
+        output: folder of the report.
+        jobs: processes.
+        lineup: turns rows into agents.
+        command: the command line that repeats the study.
+    """
+
+    output: Path
+    jobs: int
+    lineup: Lineup
+    command: str
+
+    def results(self, env_id: str, env_kwargs: dict[str, Any], rows: Rows, **more: Any) -> Results:
+        """Measure rows in an environment; ``more`` are further fields of ``Experiment``."""
+        entries = self.lineup(env_id, env_kwargs, rows)
+        return evaluate(Experiment(env_id, entries, env_kwargs=env_kwargs, **more), self.output, self.jobs)
+
+
+def run_study(name: str, settings: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
+    """Run a study, or what is missing of it, and return the files of its report.
 
     Args:
         name: one of ``STUDIES``.
         settings: fields of its dataclass ``Settings``.
-        output: folder of the report.
-        train: trains the agents that the study asks for.
-        command: the command line that repeats it.
+        pipeline: how its experiments are made.
 
     Raises:
         UserError: for an unknown name or setting.
@@ -34,4 +58,4 @@ def run_study(name: str, settings: Mapping[str, Any], output: Path, train: Train
     if name not in STUDIES:
         raise UserError(f"There is no study {name!r}; choose one of {', '.join(sorted(STUDIES))}.")
     module, _, function = STUDIES[name].partition(":")
-    return getattr(importlib.import_module(module), function)(settings, output, train, command)
+    return getattr(importlib.import_module(module), function)(settings, pipeline)

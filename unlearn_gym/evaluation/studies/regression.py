@@ -2,173 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-import torch
-from torch import nn
-from tqdm import tqdm
+from jsonargparse.typing import NonNegativeFloat, OpenUnitInterval, PositiveInt
 
-from unlearn_gym.data.split import UnlearningData
-from unlearn_gym.evaluation.run import rollout
-from unlearn_gym.evaluation.studies import Train
-from unlearn_gym.evaluation.studies.regression_figures import draw_study
-from unlearn_gym.evaluation.studies.regression_records import (
-    REAL,
-    Problem,
-    Row,
-    Settings,
-    Study,
-    by_correlation,
-    by_share,
-    middle,
-)
-from unlearn_gym.evaluation.studies.regression_report import save_study
-from unlearn_gym.metrics.regression import RegressionScores, regression_scores
-from unlearn_gym.models.threads import one_thread
-from unlearn_gym.processes.regression import RegressionProcess, fit_all, fit_wanted
-from unlearn_gym.runtime.command_line import check
-from unlearn_gym.storage.files import write_json
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.results import Results
+from unlearn_gym.evaluation.studies import Pipeline, Rows
 
 ENV_ID = "unlearn_gym/EMSE-Polynomial-v0"
 TUNING_DRAW = 10_000
 """Draws from here on tune λ; the reported ones count from 0."""
+REAL = "breast cancer"
+METRICS = ("r2_wanted", "r2_unwanted", "r2_exp", "fair_r2")
+CHEAP = {"state": "lagged", "grad_norms": False}
+"""A constant needs no state."""
 
 
 @dataclass(frozen=True)
-class Constant:
-    """The agent of a static λ."""
+class Settings:
+    """What the study measures.
 
-    lam: float
-
-    def predict(self, observation: np.ndarray, **_: Any) -> tuple[np.ndarray, None]:
-        """Return λ."""
-        return np.array([self.lam], dtype=np.float32), None
-
-
-def run(values: Mapping[str, Any], output: Path, train: Train, command: str) -> list[Path]:
-    """Make the study and write results.json, report.md and four pictures; returns the files.
-
-    Args:
-        values: fields of ``Settings``.
-        output: folder of the report.
-        train: trains the agent.
-        command: the command line that repeats it.
+    Attributes:
+        draws: problems that every number is a mean over.
+        tuning_draws: other problems, on which the static λ is chosen.
+        shares: shares of unwanted points.
+        correlations: ρ of the dependence study, at ``middle_share``.
+        middle_share: share of unwanted points of the sweep and of the dependence study.
+        lambdas: static λ of the sweep; the best one of them is the static row.
+        objectives: forms of EMSE.
+        horizon: updates a run.
+        lambda_range: λ that agents may choose.
+        agent: the learning agent, or "" for none.
+        agent_steps: environment steps that it is trained for, on freshly drawn problems.
+        agent_hyperparameters: its hyperparameters.
     """
-    settings = check(Settings, values, "settings of emse_polynomial")
-    study = Study(settings)
-    with one_thread():
-        agents = _agents(settings, output, train)
-        _tune(study)
-        study.sweep = _static_runs(study, middle(settings), range(settings.draws), "sweep of λ")
-        for problem in (*by_share(settings), *by_correlation(settings), REAL):
-            _measure(study, problem, agents)
-    results = output / "results.json"
-    write_json(results, {"command": command, **asdict(settings), "best": study.best, **_dump(study)})
-    pictures = draw_study(study, output)
-    return [results, save_study(study, pictures, command, output), *(p.path for p in pictures)]
+
+    draws: PositiveInt = 20
+    tuning_draws: PositiveInt = 5
+    shares: list[OpenUnitInterval] = field(default_factory=lambda: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    correlations: list[float] = field(default_factory=lambda: [0.0, 0.3, 0.6, 0.9])
+    middle_share: OpenUnitInterval = 0.45
+    lambdas: list[NonNegativeFloat] = field(default_factory=lambda: [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4])
+    objectives: list[str] = field(default_factory=lambda: ["linear", "likelihood"])
+    horizon: PositiveInt = 100
+    lambda_range: list[NonNegativeFloat] = field(default_factory=lambda: [0.0, 0.5])
+    agent: str = "ppo"
+    agent_steps: PositiveInt = 12_000
+    agent_hyperparameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.draws < 2:
+            raise UserError(f"draws={self.draws} gives no intervals; give at least 2.")
+        if len(self.lambda_range) != 2:
+            raise UserError(f"lambda_range={self.lambda_range} is not a range; give two numbers.")
+        for name in ("shares", "correlations", "lambdas", "objectives"):
+            if not getattr(self, name):
+                raise UserError(f"{name} is empty; give at least one.")
 
 
-def _dump(study: Study) -> dict[str, Any]:
-    return {"rows": [asdict(row) for row in study.rows], "sweep": [asdict(row) for row in study.sweep]}
+@dataclass(frozen=True)
+class Study:
+    """What was found.
+
+    Attributes:
+        settings: what was measured.
+        best: form of EMSE → the λ that was best on the tuning draws.
+        sweep: every λ at the middle share.
+        shares: problem → results; the last one is the real one.
+        correlations: the same of the dependence study.
+    """
+
+    settings: Settings
+    best: dict[str, float]
+    sweep: Results
+    shares: dict[str, Results]
+    correlations: dict[str, Results]
 
 
-def _environment(
-    settings: Settings, problem: Problem, draw: int | None, objective: str, **more: Any
-) -> gym.Env:
-    return gym.make(
-        ENV_ID,
-        curves=problem.curves,
-        curves_kwargs=problem.keywords,
-        draw=draw,
-        objective=objective,
-        horizon=settings.horizon,
-        lambda_range=tuple(settings.lambda_range),
-        **more,
+def measure(settings: Settings, pipeline: Pipeline) -> Study:
+    """Choose the static λ on draws of their own, then measure everything on the reported draws."""
+    middle = {"unwanted_share": settings.middle_share}
+    updates = {"horizon": settings.horizon, "lambda_range": settings.lambda_range}
+
+    def measured(rows: Rows, draws: range, curves: str = "synthetic", **keywords: float) -> Results:
+        env_kwargs = {"curves": curves, "curves_kwargs": keywords, **updates}
+        return pipeline.results(ENV_ID, env_kwargs, rows, seeds=tuple(draws), metrics=METRICS, seeded="draw")
+
+    constants = {sweep_row(objective, lam): _constant(objective, lam)
+                 for objective in settings.objectives for lam in settings.lambdas}  # fmt: skip
+    tuned = measured(constants, range(TUNING_DRAW, TUNING_DRAW + settings.tuning_draws), **middle)
+    best = {objective: _best(tuned, objective, settings.lambdas) for objective in settings.objectives}
+    draws, rows = range(settings.draws), _rows(settings, best)
+    by_share = {
+        f"{share:.0%} unwanted": measured(rows, draws, unwanted_share=share) for share in settings.shares
+    }
+    return Study(
+        settings,
+        best,
+        sweep=measured(constants, draws, **middle),
+        shares={**by_share, REAL: measured(rows, draws, "breast_cancer")},
+        correlations={
+            f"ρ = {rho:g}": measured(rows, draws, **middle, correlation=rho) for rho in settings.correlations
+        },
     )
 
 
-def _agents(settings: Settings, output: Path, train: Train) -> dict[str, Any]:
-    """Train one agent for each form of EMSE on freshly drawn problems of every share."""
-    if not settings.agent:
-        return {}
-    every = Problem("all", "synthetic", {"unwanted_share": (min(settings.shares), max(settings.shares))})
-    return {
-        objective: train(
-            settings.agent,
-            _environment(settings, every, None, objective),
-            settings.agent_steps,
-            output / "agents" / f"{settings.agent}-{objective}-{settings.agent_steps}",
-            settings.agent_hyperparameters,
-        )
-        for objective in settings.objectives
+def sweep_row(objective: str, lam: float) -> str:
+    """Return the name of a constant λ among all of them."""
+    return f"EMSE {objective}, λ = {lam:g}"
+
+
+def _best(tuned: Results, objective: str, lambdas: Sequence[float]) -> float:
+    """Return the λ with the best mean Fair R²."""
+    name = tuned.best_static("fair_r2", objective)
+    if name is None:
+        raise UserError(f"Every λ of EMSE {objective} diverged on a tuning draw; give smaller lambdas.")
+    return next(lam for lam in lambdas if sweep_row(objective, lam) == name)
+
+
+def _constant(objective: str, lam: float) -> dict[str, Any]:
+    env_kwargs = {"objective": objective, **CHEAP}
+    return {"agent": f"static:{lam}", "group": objective, "env_kwargs": env_kwargs}
+
+
+def _rows(settings: Settings, best: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    """Return each form of EMSE at its best λ, and steered by the agent, trained on fresh problems of every share."""
+    every = {"unwanted_share": [min(settings.shares), max(settings.shares)]}
+    training = {
+        "total_timesteps": settings.agent_steps,
+        "hyperparameters": settings.agent_hyperparameters,
+        "env_kwargs": {"curves": "synthetic", "curves_kwargs": every, "draw": None},
     }
-
-
-def _tune(study: Study) -> None:
-    """Choose each form's λ by the mean Fair R² on draws of their own."""
-    draws = range(TUNING_DRAW, TUNING_DRAW + study.settings.tuning_draws)
-    runs = _static_runs(study, middle(study.settings), draws, "tuning λ")
-    for objective in study.settings.objectives:
-        means = {
-            lam: np.mean([r.scores.fair_r2 for r in runs if r.method == f"EMSE {objective}" and r.lam == lam])
-            for lam in study.settings.lambdas
-        }
-        study.best[objective] = max(means, key=lambda lam: means[lam])
-
-
-def _static_runs(study: Study, problem: Problem, draws: Iterable[int], title: str) -> list[Row]:
-    settings = study.settings
-    places = [(draw, objective, lam) for draw in draws for objective in settings.objectives
-              for lam in settings.lambdas]  # fmt: skip
-    rows = []
-    for draw, objective, lam in tqdm(places, desc=title, unit="run"):
-        process = _unlearn(settings, problem, draw, objective, Constant(lam))
-        rows.append(Row(problem.name, draw, f"EMSE {objective}", lam, _scores(process.model, process.data)))
+    rows: dict[str, dict[str, Any]] = {}
+    for objective, lam in best.items():
+        rows[f"EMSE {objective}"] = _constant(objective, lam)
+        if settings.agent:
+            rows[f"EMSE {objective}, {settings.agent}"] = {
+                "agent": settings.agent,
+                "group": objective,
+                "env_kwargs": {"objective": objective},
+                "train": training,
+            }
     return rows
-
-
-def _unlearn(
-    settings: Settings, problem: Problem, draw: int, objective: str, agent: Any
-) -> RegressionProcess:
-    """Run an agent once on one draw and return the process as it is then; a constant needs no state."""
-    cheap = {"state": "lagged", "grad_norms": False} if isinstance(agent, Constant) else {}
-    env = _environment(settings, problem, draw, objective, **cheap)
-    rollout(env, agent, seed=draw)
-    return env.unwrapped.process  # type: ignore[attr-defined]
-
-
-def _measure(study: Study, problem: Problem, agents: Mapping[str, Any]) -> None:
-    settings = study.settings
-    for draw in tqdm(range(settings.draws), desc=problem.name, unit="draw"):
-        chosen: dict[str, tuple[float | None, Any]] = {}
-        for objective in settings.objectives:
-            lam = study.best[objective]
-            chosen[f"EMSE {objective}"] = (lam, (objective, Constant(lam)))
-            if objective in agents:
-                chosen[f"EMSE {objective}, {settings.agent}"] = (None, (objective, agents[objective]))
-        done = {name: _unlearn(settings, problem, draw, *how) for name, (_, how) in chosen.items()}
-        process = next(iter(done.values()))
-        data, degree = process.data, process.curves.degree
-        models: dict[str, tuple[float | None, nn.Module]] = {
-            "before": (None, fit_all(data, degree)),
-            **{name: (chosen[name][0], found.model) for name, found in done.items()},
-            "refit": (None, fit_wanted(data, degree)),
-        }
-        study.rows += [
-            Row(problem.name, draw, name, lam, _scores(model, data)) for name, (lam, model) in models.items()
-        ]
-        if draw == 0:
-            after = f"EMSE {settings.objectives[0]}"
-            shown = {name: models[name][1] for name in ("before", after, "refit")}
-            study.fits[problem.name] = (data, shown)
-
-
-@torch.no_grad()
-def _scores(model: nn.Module, data: UnlearningData) -> RegressionScores:
-    wanted, unwanted = data.retain_holdout, data.forget_holdout
-    return regression_scores(wanted.labels, model(wanted.inputs), unwanted.labels, model(unwanted.inputs))

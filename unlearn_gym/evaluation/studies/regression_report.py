@@ -1,33 +1,53 @@
-"""``report.md`` of the regression study."""
+"""The regression study from its settings to its finished report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from unlearn_gym.data.sets.curves import BreastCancerCurves, SyntheticCurves
 from unlearn_gym.evaluation.report.drawing import Picture
-from unlearn_gym.evaluation.report.markup import code, escape
+from unlearn_gym.evaluation.report.html import save_html
+from unlearn_gym.evaluation.report.markdown import bullets, ending, save_sections, shown
+from unlearn_gym.evaluation.report.markup import code
+from unlearn_gym.evaluation.report.results_file import as_json
 from unlearn_gym.evaluation.report.sentences import interval, number
-from unlearn_gym.evaluation.report.tables import Grid
-from unlearn_gym.evaluation.results import versions
+from unlearn_gym.evaluation.report.tables import MISSING, Grid
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.statistics import Summary, paired_difference
-from unlearn_gym.evaluation.studies.regression_figures import NAMES
-from unlearn_gym.evaluation.studies.regression_records import (
-    REAL,
-    SCORES,
-    Problem,
-    Study,
-    by_correlation,
-    by_share,
-)
-from unlearn_gym.storage.files import write_text
+from unlearn_gym.evaluation.studies import Pipeline
+from unlearn_gym.evaluation.studies.regression import METRICS, Settings, Study, measure, sweep_row
+from unlearn_gym.evaluation.studies.regression_figures import TITLES, draw_study
+from unlearn_gym.runtime.command_line import check
+from unlearn_gym.storage.files import write_json
 
 LOW, HIGH = 0.45, 0.95
 """The lift that was published: wanted R² from below the one to above the other."""
 
 
-def save_study(study: Study, pictures: Sequence[Picture], command: str, output: Path) -> Path:
+def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
+    """Make the study and write results.json, report.md, report.html and four pictures; returns the files.
+
+    Args:
+        values: fields of ``Settings``.
+        pipeline: how its experiments are made.
+    """
+    study = measure(check(Settings, values, "settings of emse_polynomial"), pipeline)
+    output, command = pipeline.output, pipeline.command
+    experiments = {"sweep": study.sweep, **study.shares, **study.correlations}
+    found = {name: as_json(results, command, output) for name, results in experiments.items()}
+    results = output / "results.json"
+    write_json(
+        results, {"command": command, **asdict(study.settings), "best": study.best, "experiments": found}
+    )
+    pictures = draw_study(study, output)
+    report = save_report(study, pictures, command, output)
+    return [results, report, save_html(report), *(picture.path for picture in pictures)]
+
+
+def save_report(study: Study, pictures: Sequence[Picture], command: str, output: Path) -> Path:
     """Write ``report.md`` and return its path."""
     settings, family = study.settings, SyntheticCurves()
     sections = [
@@ -46,61 +66,53 @@ def save_study(study: Study, pictures: Sequence[Picture], command: str, output: 
             else "."
         ),
         "## What was found",
-        "\n".join(f"- {escape(sentence)}" for sentence in results(study)),
+        bullets((*lifts(study), *_against_fine_tuning(study))),
         *(
-            f"## {NAMES[score]} by share of unwanted points, and on real data\n\n"
-            + _grid(study, [*by_share(settings), REAL], score).markdown()
-            for score in SCORES
+            f"## {title} by share of unwanted points, and on real data\n\n"
+            + _grid(study.shares, metric).markdown()
+            for metric, title in TITLES.items()
         ),
         *(
-            f"## {NAMES[score]} by dependence ({settings.middle_share:.0%} unwanted points)\n\n"
-            + _grid(study, by_correlation(settings), score).markdown()
-            for score in SCORES
+            f"## {title} by dependence ({settings.middle_share:.0%} unwanted points)\n\n"
+            + _grid(study.correlations, metric).markdown()
+            for metric, title in TITLES.items()
         ),
-        *(
-            f"![{picture.path.stem}]({picture.path.name})\n\n{escape(picture.caption)}"
-            for picture in pictures
-        ),
-        "Fair R² = max(R² wanted, 0)·(1 − exp(−SS_res/SS_tot on unwanted points)) is a definition "
-        "of this package.",
-        "## Versions",
-        ", ".join(f"{name} {number}" for name, number in versions().items()) + ".",
+        *shown(pictures, output),
+        *ending(METRICS),
     ]
-    path = output / "report.md"
-    write_text(path, "\n\n".join(sections) + "\n")
-    return path
+    return save_sections(sections, output)
 
 
-def results(study: Study) -> list[str]:
+def lifts(study: Study) -> list[str]:
     """Say in sentences which lifts there were."""
     sentences = []
-    problems = [problem.name for problem in (*by_share(study.settings), REAL)]
-    for method in study.methods():
-        if not method.startswith("EMSE"):
+    for name in next(iter(study.shares.values())).names:
+        if not name.startswith("EMSE"):
             continue
-        lifts = {
-            name: [study.summary(name, m, "r2_wanted").mean for m in ("before", method)] for name in problems
+        found = {
+            problem: [results.row(one)["r2_wanted"].mean for one in ("before", name)]
+            for problem, results in study.shares.items()
+            if "r2_wanted" in results.row(name)
         }
-        big = [name for name, (before, after) in lifts.items() if before < LOW and after > HIGH]
-        listed = "; ".join(f"{name} {lifts[name][0]:.2f} → {lifts[name][1]:.2f}" for name in big)
+        big = {problem: ends for problem, ends in found.items() if ends[0] < LOW and ends[1] > HIGH}
+        listed = "; ".join(
+            f"{problem} {before:.2f} → {after:.2f}" for problem, (before, after) in big.items()
+        )
         sentences.append(
-            f"{method}: wanted R² rises from below {LOW} to above {HIGH} on {len(big)} of {len(problems)} "
+            f"{name}: wanted R² rises from below {LOW} to above {HIGH} on {len(big)} of {len(study.shares)} "
             f"problems" + (f" ({listed})." if big else ".")
         )
-    return [*sentences, *_against_fine_tuning(study)]
+    return sentences
 
 
 def _against_fine_tuning(study: Study) -> list[str]:
     """Say what the unwanted points add to plain fine-tuning on the wanted ones (λ = 0)."""
-    if 0.0 not in study.settings.lambdas:
-        return []
     sentences = []
     for objective, best in study.best.items():
-        fair = {
-            lam: [r.scores.fair_r2 for r in study.sweep if (r.method, r.lam) == (f"EMSE {objective}", lam)]
-            for lam in (0.0, best)
-        }
-        gain = paired_difference(fair[best], fair[0.0])
+        plain, chosen = (study.sweep.row(sweep_row(objective, lam)).get("fair_r2") for lam in (0.0, best))
+        if plain is None or chosen is None:
+            continue
+        gain = paired_difference(chosen.values, plain.values)
         sentences.append(
             f"EMSE {objective}: over plain fine-tuning on wanted points (λ = 0) the static λ = {best:g} gains "
             f"{number(gain.mean)} Fair R² ({interval(gain.ci95)}) at {study.settings.middle_share:.0%} unwanted."
@@ -108,14 +120,16 @@ def _against_fine_tuning(study: Study) -> list[str]:
     return sentences
 
 
-def _grid(study: Study, problems: Sequence[Problem], score: str) -> Grid:
+def _grid(problems: Mapping[str, Results], metric: str) -> Grid:
+    names = next(iter(problems.values())).names
     rows = tuple(
-        (method, *(_cell(study.summary(problem.name, method, score)) for problem in problems))
-        for method in study.methods()
+        (name, *(_cell(found.row(name).get(metric)) for found in problems.values())) for name in names
     )
-    return Grid(("", *(problem.name for problem in problems)), rows)
+    return Grid(("", *problems), rows)
 
 
-def _cell(summary: Summary) -> str:
+def _cell(summary: Summary | None) -> str:
+    if summary is None:
+        return MISSING
     half = f" ± {summary.ci95[1] - summary.mean:.2f}" if summary.ci95 else ""
     return f"{summary.mean:.2f}{half}".replace("-", "−")

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import COLOURS, Picture, new_figure, save
-from unlearn_gym.evaluation.results import best_static
-from unlearn_gym.evaluation.statistics import summarize
+from unlearn_gym.evaluation.results import Results
 
 LOG_FROM = 20.0
 """Ratio of the highest bar to the usual one from which an axis is logarithmic above the usual one."""
@@ -20,23 +19,23 @@ LEARNED = 2
 REFERENCES = {BEFORE: "#BBBBBB", RETRAINED: "#333333"}
 
 
-def classes_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
+def classes_figure(results: Results, output: Path) -> Picture | None:
     """Draw ``classes.png``: every metric that was measured class by class; None where none was."""
-    metrics = results.class_metrics()
-    if not metrics:
+    experiment = results.experiment
+    if not results.by_class:
         return None
     colours = itertools.cycle(COLOURS)
-    look = {**REFERENCES, **{name: next(colours) for name in _chosen(experiment, results)}}
-    figure = new_figure(12.5, 0.8 + 2.0 * len(metrics))
-    panels = figure.subplots(len(metrics), 1, squeeze=False, sharex=True)[:, 0]
-    for panel, metric in zip(panels, metrics, strict=True):
+    look = {**REFERENCES, **{name: next(colours) for name in _chosen(results)}}
+    figure = new_figure(12.5, 0.8 + 2.0 * len(results.by_class))
+    panels = figure.subplots(len(results.by_class), 1, squeeze=False, sharex=True)[:, 0]
+    for panel, (metric, rows) in zip(panels, results.by_class.items(), strict=True):
         for place, (name, colour) in zip(np.linspace(-0.36, 0.36, len(look)), look.items(), strict=True):
-            found = [summarize(values) for values in results.by_class(name, metric).values()]
+            found = list(rows.get(name, {}).values())
             half = [(one.ci95[1] - one.ci95[0]) / 2 if one.ci95 else 0.0 for one in found]
             where, means = np.arange(len(found)) + place, [one.mean for one in found]
             panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=name)
             panel.errorbar(where, means, half, fmt="none", ecolor=colour, elinewidth=1.2)
-        labels = list(next(values for name in look if (values := results.by_class(name, metric))))
+        labels = list(next(iter(rows.values())))
         _scale(panel)
         panel.set(ylabel=metric, xticks=range(len(labels)), xticklabels=labels)
         panel.tick_params(labelbottom=True)
@@ -60,11 +59,12 @@ def _scale(panel: Axes) -> None:
     panel.set_ylim(bottom=min(0.0, float(heights.min())))
 
 
-def _chosen(experiment: Experiment, results: Results) -> list[str]:
+def _chosen(results: Results) -> list[str]:
     """Return the agents that are drawn: the baseline, and each group's best static one and first learned ones."""
+    experiment = results.experiment
     metric = "balance" if "balance" in results.metrics else results.key_metrics[-1]
     names = [experiment.baseline]
     for group in experiment.groups():
         learned = [c.name for c in experiment.entries if c.kind == "learned" and c.group == group]
-        names += [best_static(experiment, results, metric, group) or "", *learned[:LEARNED]]
+        names += [results.best_static(metric, group) or "", *learned[:LEARNED]]
     return list(dict.fromkeys(filter(None, names))) or [c.name for c in experiment.entries][: len(COLOURS)]

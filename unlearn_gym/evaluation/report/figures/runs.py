@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.experiment import Experiment, Results
 from unlearn_gym.evaluation.records import slug
 from unlearn_gym.evaluation.report.drawing import Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.results import Results
 
 STEPS = "time/total_timesteps"
 CURVES = (
@@ -27,8 +27,9 @@ LOG_FROM = 50.0
 """Ratio of largest to smallest value from which an axis is logarithmic."""
 
 
-def lambda_figure(experiment: Experiment, results: Results, output: Path, group: str = "") -> Picture:
+def lambda_figure(results: Results, output: Path, group: str = "") -> Picture:
     """Draw ``lambda.png``: a group's λ_t, and beside it the six numbers that the agent sees."""
+    experiment = results.experiment
     members = {entry.name for entry in experiment.entries if entry.group == group}
     figure = new_figure(12.5, 6.0)
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=(1.0, 1.7)))
@@ -56,8 +57,9 @@ def lambda_figure(experiment: Experiment, results: Results, output: Path, group:
     return save(figure, output / f"lambda-{slug(group)}.png" if group else output / "lambda.png", caption)
 
 
-def learning_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
+def learning_figure(results: Results, output: Path) -> Picture | None:
     """Draw ``learning.png`` from the run folders' ``progress.csv``; None where no agent has one."""
+    experiment = results.experiment
     logs = {c.name: read_progress(c.run_folder) for c in experiment.entries if c.run_folder is not None}
     curves = [
         curve

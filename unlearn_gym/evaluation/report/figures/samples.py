@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.report.drawing import Picture, new_figure, save
 from unlearn_gym.evaluation.report.sentences import number
+from unlearn_gym.evaluation.results import Results
 
 GAP = 1
 """White pixels between two samples."""
@@ -18,7 +19,7 @@ TILE, LABELS = 0.38, 2.0
 """Inches of a sample, and of the names on the left."""
 
 
-def examples_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
+def examples_figure(results: Results, output: Path) -> Picture | None:
     """Draw ``data.png``: what the model was trained on; None where the evaluator has no examples."""
     if not results.examples:
         return None
@@ -29,17 +30,17 @@ def examples_figure(experiment: Experiment, results: Results, output: Path) -> P
         _show(panel, images)
         panel.set_ylabel(title, rotation=0, ha="right", va="center")
     caption = (
-        f"The training data ({experiment.env_id}): images to forget, and images to keep. Where both stand under one "
-        "label, the model was taught to draw both when it is asked for that label."
+        f"The training data ({results.experiment.env_id}): images to forget, and images to keep. Where both stand "
+        "under one label, the model was taught to draw both when it is asked for that label."
     )
     return save(figure, output / "data.png", caption)
 
 
-def samples_figure(experiment: Experiment, results: Results, output: Path) -> Picture | None:
+def samples_figure(results: Results, output: Path) -> Picture | None:
     """Draw ``samples.png`` at the seed where the agents differ most; None where the evaluator made no pictures."""
-    names = (BEFORE, *(entry.name for entry in experiment.entries), RETRAINED)
-    place = _telling_place(experiment, results)
-    rows = [records[place] for name in names if (records := results.of(name)) and records[place].pictures]
+    experiment = results.experiment
+    place = _telling_place(results)
+    rows = [records[place] for name in results.names if (records := results.of(name))[place].pictures]
     if not rows:
         return None
     titles = list(rows[0].pictures)
@@ -62,7 +63,7 @@ def samples_figure(experiment: Experiment, results: Results, output: Path) -> Pi
     return save(figure, output / "samples.png", caption)
 
 
-def _telling_place(experiment: Experiment, results: Results) -> int:
+def _telling_place(results: Results) -> int:
     """Return the place among the seeds where the agents differ most on the forget side, the first of equals."""
     metric = results.trade_off[0]
     spread = [
@@ -75,7 +76,7 @@ def _telling_place(experiment: Experiment, results: Results) -> int:
                 ]
             )
         )
-        for seed in experiment.seeds
+        for seed in results.experiment.seeds
     ]
     return int(np.argmax(np.nan_to_num(spread)))
 

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Experiment, Results
+from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import REFERENCE, Look, Picture, looks, new_figure, save
-from unlearn_gym.evaluation.results import table
+from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.statistics import confidence_ellipse
 from unlearn_gym.metrics.glossary import GLOSSARY
 
@@ -19,8 +19,9 @@ REFERENCE_LINES = {BEFORE: ":", RETRAINED: "--"}
 REFERENCE_MARKERS = {BEFORE: "x", RETRAINED: "*"}
 
 
-def metrics_figure(experiment: Experiment, results: Results, output: Path) -> Picture:
+def metrics_figure(results: Results, output: Path) -> Picture:
     """Draw ``metrics.png``: every key metric (or the first six metrics), a line an agent."""
+    experiment = results.experiment
     look, metrics = looks(experiment), results.key_metrics or results.metrics[:MOST]
     columns = min(3, len(metrics))
     rows = -(-len(metrics) // columns)
@@ -42,7 +43,7 @@ def metrics_figure(experiment: Experiment, results: Results, output: Path) -> Pi
 
 def _dots(panel: Axes, results: Results, metric: str, look: dict[str, Look]) -> None:
     for k, (name, drawn) in enumerate(look.items()):
-        summary = table(results, name).get(metric)
+        summary = results.row(name).get(metric)
         if summary is None:
             continue
         low, high = summary.ci95 or (summary.mean, summary.mean)
@@ -50,7 +51,7 @@ def _dots(panel: Axes, results: Results, metric: str, look: dict[str, Look]) -> 
         panel.plot([low, high], [k, k], color=drawn.colour, linewidth=2)
         panel.plot(summary.mean, k, drawn.marker, color=drawn.colour, markersize=6)
     for name, line in REFERENCE_LINES.items():
-        summary = table(results, name).get(metric)
+        summary = results.row(name).get(metric)
         if summary is not None:
             panel.axvline(summary.mean, linestyle=line, color=REFERENCE, linewidth=1.2)
     panel.set_yticks(range(len(look)), list(look))
@@ -58,8 +59,9 @@ def _dots(panel: Axes, results: Results, metric: str, look: dict[str, Look]) -> 
     panel.set_title(f"{metric} {GLOSSARY[metric].arrow}")
 
 
-def trade_off_figure(experiment: Experiment, results: Results, output: Path) -> Picture:
+def trade_off_figure(results: Results, output: Path) -> Picture:
     """Draw ``trade_off.png``: forgetting against keeping, with confidence ellipses of the means."""
+    experiment = results.experiment
     groups = experiment.groups()
     figure = new_figure(2.6 + 5.0 * len(groups), max(5.2, 1.2 + 0.2 * len(experiment.entries)))
     panels = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)[0]
