@@ -10,7 +10,6 @@ ONE_THREAD := OMP_NUM_THREADS=1
 .PRECIOUS: $(RUNS)/%/trained
 
 demo: .venv/installed
-	$(BIN)/python -m unlearn_gym prepare digits
 	$(MAKE) --no-print-directory -j2 $(RUNS)/ppo/trained $(RUNS)/sac/trained
 	$(BIN)/python evaluate.py --experiment demo --output $(REPORT)
 

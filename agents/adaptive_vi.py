@@ -15,8 +15,9 @@ from torch import nn
 from unlearn_gym.agents.common.online import OnlineLearner
 from unlearn_gym.agents.common.squashed import kl_to_standard_normal
 from unlearn_gym.models.threads import seeded_weights
+from unlearn_gym.processes.base import SIGNALS
 
-FEATURES = 4
+FEATURES = len(SIGNALS)
 LOG_STD_RANGE = (-5.0, 2.0)
 FEATURE_LIMIT = 10.0
 

@@ -12,9 +12,9 @@ from jsonargparse.typing import ClosedUnitInterval
 
 from unlearn_gym.agents.common.base import SimpleAgent
 from unlearn_gym.errors import UserError
-from unlearn_gym.processes.base import LAMBDA_0
+from unlearn_gym.processes.base import LAMBDA_0, STATE
 
-TIME = -1
+TIME = list(STATE).index("time")
 """Where t/T is in an observation."""
 
 

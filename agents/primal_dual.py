@@ -10,7 +10,10 @@ import numpy as np
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 
 from unlearn_gym.agents.common.online import OnlineLearner
-from unlearn_gym.processes.base import LAMBDA_0
+from unlearn_gym.processes.base import LAMBDA_0, STATE
+
+RETAIN_LOSS = list(STATE).index("retain_loss")
+"""Where it is in an observation."""
 
 
 class PrimalDualAgent(OnlineLearner):
@@ -61,7 +64,7 @@ class PrimalDualAgent(OnlineLearner):
         self, observation: np.ndarray, action: np.ndarray, reward: float, info: dict[str, Any]
     ) -> None:
         """Measure the retain loss; after the warm-up, move λ against the violation."""
-        loss, state, settings = float(observation[0]), self.state, self.settings
+        loss, state, settings = float(observation[RETAIN_LOSS]), self.state, self.settings
         state["seen"] += 1
         if state["seen"] <= settings.warmup:
             state["start"] += (loss - state["start"]) / state["seen"]

@@ -163,6 +163,25 @@ def experiments() -> dict[str, Path]:
     }
 
 
+def experiment(name: str) -> Path:
+    """Return the file of an experiment, which may be called by its former name.
+
+    Raises:
+        UserError: when there is none of that name.
+    """
+    files = experiments()
+    name = FORMER_NAMES.get(name, name)
+    if name not in files:
+        known = ", ".join(sorted(files))
+        raise UserError(f"There is no experiment {name!r}; the files in configs/experiments/ are {known}.")
+    return files[name]
+
+
+def title(file: Path) -> str:
+    """Return what the first line of a configuration file says about it."""
+    return file.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+
+
 def table(agent: str) -> dict[str, Any]:
     """Return the whole file of an agent, environment id (or ``default``) → settings; empty if it has no file."""
     file = resources.files(__name__).joinpath("agents", f"{agent}.yaml")

@@ -25,7 +25,7 @@ ROOMS = (
     ("envs", "methods"),
     ("agents", "evaluation"),
     ("cli",),
-    ("__main__",),
+    ("__main__", "notebook"),
 )
 """From the ground up; a room may import rooms of lower floors only."""
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms} | {PACKAGE: 1}

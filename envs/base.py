@@ -14,9 +14,8 @@ from unlearn_gym.envs.checks import check_keywords, check_options, check_seed
 from unlearn_gym.envs.rendering.curves import Curves, beside
 from unlearn_gym.envs.rewards import SIDES, Reward, make_reward
 from unlearn_gym.errors import UserError
-from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
+from unlearn_gym.processes.base import LAMBDA_0, SIGNALS, STATE, Process, Signals, Update
 
-OBSERVATION_NAMES = ("L_retain", "L_forget", "|grad L_retain|", "|grad L_forget|", "lambda_{t-1}", "t/T")
 OBSERVATION_LIMIT = 1e6
 """Losses and norms above it are reported as this number, so that the observation space is bounded."""
 LARGEST_REWARD = float(np.finfo(np.float32).max)
@@ -66,8 +65,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         low, high = (float(np.float32(end)) for end in lambda_range)
         self.action_space = gym.spaces.Box(low, high, (1,), np.float32)
         self.observation_space = gym.spaces.Box(
-            np.zeros(6, np.float32),
-            np.array([OBSERVATION_LIMIT] * 4 + [max(1.0, high), 1.0], np.float32),
+            np.zeros(len(STATE), np.float32),
+            np.array([OBSERVATION_LIMIT] * len(SIGNALS) + [max(1.0, high), 1.0], np.float32),
         )
         self._reward = make_reward(reward, **(reward_kwargs or {}))
         self._sides: tuple[str, ...] = getattr(self._reward, "names", SIDES)

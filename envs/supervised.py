@@ -34,7 +34,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     regression the mean squared error over outputs.
 
     `EMSE-Digits-v0` forgets one class (or chosen images) of scikit-learn's 8×8 digits with a small CNN
-    that is trained on first use (10 s). `EMSE-ResNet20-v0` (CIFAR-10), `EMSE-VGG16BN-v0` (CIFAR-100) and
+    that comes with the package. `EMSE-ResNet20-v0` (CIFAR-10), `EMSE-VGG16BN-v0` (CIFAR-100) and
     `EMSE-MobileNetV2-v0` (Fashion-MNIST) are the networks of the class-unlearning benchmark; their
     training takes 80 epochs, is cached, and goes on after a kill. `EMSE-v0` takes your own `nn.Module`
     and data.

@@ -24,7 +24,7 @@ def point_to_images(patch: pytest.MonkeyPatch) -> None:
 def task_with_models() -> Task:
     """Return the task with both models trained, or skip: a test never trains them."""
     task = get_task("trousers")
-    missing = [role for role in ROLES if not task.is_cached(role)]
+    missing = [role for role in ROLES if task.found(role) is None]
     if missing:
         pytest.skip(
             f"the {' and the '.join(missing)} trousers model is neither shipped nor cached; make it with "

@@ -7,14 +7,13 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-POSITIVE = 4
-"""The first features of the state are losses and norms: not negative, over many orders of magnitude."""
+from unlearn_gym.processes.base import SIGNALS
 
 
 def compress(observation: np.ndarray) -> np.ndarray:
     """Return the observation, shape (..., 6), with log(1 + x) of its losses and norms."""
     seen = np.array(observation, dtype=np.float32)
-    seen[..., :POSITIVE] = np.log1p(seen[..., :POSITIVE])
+    seen[..., : len(SIGNALS)] = np.log1p(seen[..., : len(SIGNALS)])
     return seen
 
 

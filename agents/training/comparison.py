@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unlearn_gym.agents.common.saving import FILE
-from unlearn_gym.agents.training import CONFIG, TrainConfig, resumed, stored_config, train
+from unlearn_gym.agents.training import train
+from unlearn_gym.agents.training.config import CONFIG, TrainConfig, resumed, stored_config
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line, workers
@@ -75,11 +76,11 @@ def train_all(configurations: Iterable[TrainConfig], jobs: int) -> None:
     Raises:
         UserError: when a folder holds the run of another configuration.
     """
-    pending = [todo for config in configurations if (todo := _pending(config))]
-    if not pending:
+    left = [todo for config in configurations if (todo := pending(config))]
+    if not left:
         return
-    tasks = ((config,) for config in pending)
-    with contextlib.closing(workers.run(_trainer, tasks, min(jobs, len(pending)))) as folders:
+    tasks = ((config,) for config in left)
+    with contextlib.closing(workers.run(_trainer, tasks, min(jobs, len(left)))) as folders:
         for folder in folders:
             print(f"trained: {folder}")
 
@@ -88,7 +89,7 @@ def _trainer() -> Callable[[TrainConfig], Path]:
     return train
 
 
-def _pending(config: TrainConfig) -> TrainConfig | None:
+def pending(config: TrainConfig) -> TrainConfig | None:
     """Return the training that is to be made or finished, or None where it is done."""
     folder = Path(config.output or "")
     if not (folder / CONFIG).is_file():

@@ -14,10 +14,8 @@ import numpy as np
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat, filter_excluded_keys
 from torch.utils.tensorboard import SummaryWriter
 
+from unlearn_gym.processes.base import SIGNALS
 from unlearn_gym.storage.files import write_text
-
-STATE_KEYS = ("retain_loss", "forget_loss", "retain_grad_norm", "forget_grad_norm")
-"""Names of the first four state features in the logs."""
 
 INFO_KEYS = ("lambda", "loss", "dloss_dlambda", "clipped", "diverged")
 """Numbers of ``info`` that are logged as they are."""
@@ -145,7 +143,7 @@ class Logbook:
         """Take note of one step of n environments; write a row when it is time."""
         mean = self.logger.record_mean
         for observation, info in zip(observations, infos, strict=True):
-            for key, value in zip(STATE_KEYS, observation, strict=False):
+            for key, value in zip(SIGNALS, observation, strict=False):
                 mean(f"state/{key}", float(value))
             for key in INFO_KEYS:
                 mean(f"env/{key}", float(info[key]) if key in info else None)

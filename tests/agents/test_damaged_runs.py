@@ -33,7 +33,7 @@ CONFIG = TrainConfig(
 )
 
 
-class Killed(Exception):
+class Killed(BaseException):
     pass
 
 

@@ -59,7 +59,7 @@ def assert_same(run: Path, other: Path) -> None:
         assert value.equal(other_tensors[key]), key
 
 
-class Killed(Exception):
+class Killed(BaseException):
     pass
 
 

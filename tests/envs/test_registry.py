@@ -12,6 +12,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from tests.envs.small import IDS, small_kwargs
 from unlearn_gym.errors import UserError
+from unlearn_gym.processes.base import SIGNALS, STATE
 
 ADVICE = "symmetric and normalized"
 """Both checkers advise actions in [-1, 1]; ours are λ itself, as the paper has it."""
@@ -21,6 +22,18 @@ ADVICE = "symmetric and normalized"
 def make(request, tmp_path):
     return lambda **kwargs: (
         gym.make(request.param, **{**small_kwargs(request.param, tmp_path), **kwargs}).unwrapped
+    )
+
+
+def test_the_observation_is_the_state_by_its_names(make):
+    env = make()
+    env.reset(seed=0)
+    observation, *_ = env.step(env.action_space.high)
+    state = dict(zip(STATE, observation.tolist(), strict=True))
+    assert state["previous_lambda"] == env.action_space.high[0]
+    assert state["time"] == pytest.approx(1 / env.horizon)
+    assert [state[name] for name in SIGNALS] == pytest.approx(
+        [getattr(env._signals, name) for name in SIGNALS]
     )
 
 

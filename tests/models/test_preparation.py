@@ -24,17 +24,33 @@ def full_disk(role, position):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def clumsy(role, position):
+    raise ZeroDivisionError("my own")
+
+
+def killed(role, position):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @pytest.mark.parametrize(
     ("train", "sentence"),
     [
         (only_original, r"^Training the retrained model of 'x' failed: The retrained one cannot be had\.$"),
         (full_disk, r"^Training the original and the retrained model of 'x' failed: .*No space left"),
+        (
+            clumsy,
+            r"'x' failed: The \w+ one failed \(ZeroDivisionError: my own\); its traceback is in ",
+        ),
+        (killed, r"of 'x' failed: its process was killed"),
     ],
 )
-def test_a_failing_training_is_one_sentence(train, sentence, capfd):
+def test_a_failing_training_is_one_sentence(train, sentence, capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNLEARN_GYM_CACHE", str(tmp_path))
     with pytest.raises(UserError, match=sentence):
         train_in_processes(train, ["original", "retrained"], "x")
     assert not capfd.readouterr().err.strip()
+    logs = [path.read_text() for path in (tmp_path / "training").glob("x-*.log")]
+    assert len(logs) == (2 if train is clumsy else 0) and all("in clumsy" in log for log in logs)
 
 
 def test_repeatable_kernels_are_cudnns():

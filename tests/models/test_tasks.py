@@ -42,12 +42,13 @@ def test_anything_that_matters_makes_another_model(tiny, tmp_path):
 
 
 def test_prepare_makes_all_three_and_then_nothing(tiny, tmp_path, capfd):
-    prepare(tiny)
+    assert tiny.found("original") is None
+    folders = prepare(tiny)
     made = {path.name.rsplit("-", 1)[0] for path in (tmp_path / "models").iterdir()}
     assert made == {"tiny-original", "tiny-retrained", "tiny-concepts"}
-    assert tiny.is_cached("original") and tiny.is_cached("retrained")
+    assert folders == [tiny.found("original"), tiny.found("retrained")]
     capfd.readouterr()
-    prepare(tiny)
+    assert prepare(tiny) == folders
     assert capfd.readouterr().err == ""
 
 

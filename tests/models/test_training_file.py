@@ -95,7 +95,14 @@ def empty(path):
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [cut, nonsense, empty])
+def flipped(path):
+    """One bit of the last number: only the checksum can tell."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, nonsense, empty, flipped])
 def test_a_damaged_file_starts_over(training, damage, tmp_path, monkeypatch):
     train, step, steps, _, _ = training
     path = tmp_path / "a.safetensors"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.data.test_classes import write_split
 from tests.envs.conftest import FORMS
 from unlearn_gym.models.diffusion.concepts import ConceptRecipe
 from unlearn_gym.models.diffusion.tasks import TASKS, data_task, get_task
-from unlearn_gym.storage.cache import CACHE_VARIABLE, cache_dir
+from unlearn_gym.storage.cache import CACHE_VARIABLE
 
 LIBRARIES = (
     *("unlearn_gym.agents.training", "unlearn_gym.agents.common.sb3", "unlearn_gym.agents.adaptive_vi"),
@@ -33,20 +32,14 @@ LIBRARIES = (
 
 
 def prepare(root: Path) -> None:
-    """Load what forks need, and give them a cache, data and small tasks below ``root``.
-
-    The models of the digits are trained in the user's own cache, where they are not there yet, and copied.
-    """
+    """Load what forks need, and give them a cache, data and small tasks below ``root``."""
     torch.set_num_threads(1)
     for name in LIBRARIES:
         importlib.import_module(name)
     digits = get_task("digits")
     for part in (digits.original, digits.retrained, digits.concepts):
         part()
-    cache = root / "cache"
-    for model in (cache_dir() / "models").glob("digits-*[0-9a-f]"):
-        shutil.copytree(model, cache / "models" / model.name)
-    os.environ[CACHE_VARIABLE] = str(cache)
+    os.environ[CACHE_VARIABLE] = str(root / "cache")
     os.environ["UNLEARN_GYM_DATA"] = str(stand_ins(root / "data"))
     os.environ["OMP_NUM_THREADS"] = "1"
     name, recipe, _ = TASKS["trousers"].args  # type: ignore[attr-defined]

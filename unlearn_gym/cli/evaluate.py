@@ -1,9 +1,12 @@
 """Run agents on an unlearning environment, measure what is left, and write a report.
 
 unlearn-gym evaluate --env SISS-Digits-v0 --agents static:0.5 random runs/ppo --seeds 5 --output reports/digits
+unlearn-gym evaluate --env EMSE-Digits-v0 --agents static:0.1 primal_dual --env-kwargs.horizon 100 --jobs 2
+unlearn-gym evaluate --experiment siss_lambda --seeds 3    (the options of a file in the package; see study --list)
 
 The output folder gets results.json, timings.json, report.md, PNGs, and runs/ with one record a run. A second call
-makes only the runs that are not there yet. --experiment NAME reads the options from a file in the package.
+makes only the runs that are not there yet. Class unlearning, and experiments by name, are commands of their own:
+unlearn-gym benchmark, unlearn-gym study.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.runtime import command_line
 from unlearn_gym.storage.files import user_path
 from unlearn_gym.storage.run_lock import alone_in
+
+ELSEWHERE = ("benchmark", "study", "study_settings", "methods", "epochs", "pretrain_epochs", "fraction")
+"""Options that are read here too, and shown in the help of ``unlearn-gym benchmark`` and ``study``."""
 
 
 @dataclass
@@ -167,11 +173,25 @@ def seeds(options: Options, first: int) -> tuple[int, ...]:
 def main(words: Sequence[str], program: Sequence[str]) -> None:
     """Parse, run, save, print."""
     options = command_line.parse(
-        Options, command_line.with_experiment(words), description=__doc__ or "", program=shlex.join(program)
+        Options,
+        command_line.with_experiment(words),
+        description=__doc__ or "",
+        program=shlex.join(program),
+        hidden=ELSEWHERE,
     )
+    start(options, repeated(program, words))
+
+
+def start(options: Options, command: str) -> None:
+    """Run what was asked for, alone in its output folder; ``command`` goes into the report."""
     options = replace(options, output=str(user_path(options.output)))
     with alone_in(Path(options.output)):
-        run(options, shlex.join([*program, *without_jobs(words)]))
+        run(options, command)
+
+
+def repeated(program: Sequence[str], words: Sequence[str]) -> str:
+    """Return the command line that a report names."""
+    return shlex.join([*program, *without_jobs(words)])
 
 
 def without_jobs(words: Sequence[str]) -> list[str]:

@@ -1,4 +1,9 @@
-"""Train an agent to choose λ, or finish a run that was killed (``--resume runs/ppo``)."""
+"""Train an agent to choose λ, or finish a run that was killed.
+
+unlearn-gym train --env SISS-Digits-v0 --agent ppo --total-timesteps 4000 --n-envs 2 --output runs/ppo
+unlearn-gym train --agent sac --env-kwargs.reward progress --hyperparameters.learning_rate 1e-4
+unlearn-gym train --resume runs/ppo
+"""
 
 from __future__ import annotations
 

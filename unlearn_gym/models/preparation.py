@@ -13,6 +13,8 @@ import torch
 from tqdm import tqdm
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.runtime.failures import logged
+from unlearn_gym.storage.cache import cache_dir
 
 ROLES = ("original", "retrained")
 """The model to be unlearned, and the reference that never saw the forget set."""
@@ -31,14 +33,13 @@ def train_in_processes(train: Callable[[str, int], None], roles: Sequence[str], 
         name: what an error message calls the task.
 
     Raises:
-        UserError: when a training fails, with its own sentence; where it ended otherwise, its traceback stands on
-            stderr.
+        UserError: when a training fails, with its own sentence, or with the path of the file that has its traceback.
     """
     context = multiprocessing.get_context("spawn")
     lock = context.RLock()
     said = context.SimpleQueue()
     workers = [
-        context.Process(target=_work, args=(train, role, n, lock, said)) for n, role in enumerate(roles)
+        context.Process(target=_work, args=(train, name, role, n, lock, said)) for n, role in enumerate(roles)
     ]
     try:
         for worker in workers:
@@ -53,11 +54,15 @@ def train_in_processes(train: Callable[[str, int], None], roles: Sequence[str], 
         print("\n" * (len(workers) - 1), file=sys.stderr)  # step below the bars
     failed = [role for role, worker in zip(roles, workers, strict=True) if worker.exitcode != 0]
     if failed:
-        reason = "see above." if said.empty() else said.get()
+        reason = (
+            "its process was killed (out of memory?); run again to go on." if said.empty() else said.get()
+        )
         raise UserError(f"Training the {' and the '.join(failed)} model of {name!r} failed: {reason}")
 
 
-def _work(train: Callable[[str, int], None], role: str, position: int, lock: Any, said: Any) -> None:
+def _work(
+    train: Callable[[str, int], None], name: str, role: str, position: int, lock: Any, said: Any
+) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(lock)
     try:
@@ -65,6 +70,10 @@ def _work(train: Callable[[str, int], None], role: str, position: int, lock: Any
     except (UserError, OSError) as error:  # OSError: a full disk, where nobody has put it into words
         said.put(str(error))
         sys.exit(2)
+    except Exception as error:
+        log = cache_dir() / "training" / f"{name}-{role}.log"
+        said.put(str(logged(error, f"The {role} one", log)))
+        sys.exit(1)
     except KeyboardInterrupt:  # the parent has heard it too, and says what there is to say
         sys.exit(130)
 

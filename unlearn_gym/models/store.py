@@ -52,9 +52,10 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     return folder
 
 
-def is_stored(kind: str, spec: dict[str, Any]) -> bool:
-    """Say whether ``ensure`` would find the model, whole, without making it."""
-    return _intact(SHIPPED / _name(kind, spec)) or _intact(_folder(kind, spec))
+def find(kind: str, spec: dict[str, Any]) -> Path | None:
+    """Return the folder where ``ensure`` would find the model, whole, without making it; None if nowhere."""
+    folders = (SHIPPED / _name(kind, spec), _folder(kind, spec))
+    return next((folder for folder in folders if _intact(folder)), None)
 
 
 def training_file(kind: str, spec: dict[str, Any]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +44,18 @@ class TrainingFile:
         tensors["generator"] = self.generator.get_state()
         with atomic_write(self.path) as temporary:
             written = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(written, temporary, metadata={"done": str(done)})
+            metadata = {"done": str(done), "sha256": _checksum(written, done)}
+            save_file(written, temporary, metadata=metadata)
 
     def resume(self) -> int:
-        """Put back what ``save`` wrote and return ``done``; 0, and nothing changed, without a readable file."""
+        """Put back what ``save`` wrote and return ``done``; 0, and nothing changed, without a whole file."""
         try:
             with safe_open(self.path, framework="pt") as file:
-                done = int(file.metadata()["done"])
+                metadata = file.metadata()
+                done = int(metadata["done"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if metadata["sha256"] != _checksum(tensors, done):
+                return 0
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return 0
         for name, network in self.modules.items():
@@ -64,6 +69,15 @@ class TrainingFile:
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+def _checksum(tensors: Mapping[str, Tensor], done: int) -> str:
+    """Return the SHA-256 of all names, types, shapes and bytes; the tensors are contiguous, on the CPU."""
+    found = hashlib.sha256(str(done).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,19 @@ class Signals:
     def finite(self) -> bool:
         """Whether all four numbers are finite."""
         return all(map(math.isfinite, astuple(self)))
+
+
+STATE: dict[str, str] = {
+    "retain_loss": "L retain",
+    "forget_loss": "L forget",
+    "retain_grad_norm": "‖∇L retain‖",
+    "forget_grad_norm": "‖∇L forget‖",
+    "previous_lambda": "λ of the step before",
+    "time": "t/T",
+}
+"""The six numbers that an agent sees, in the order of the observation: name → title in figures."""
+SIGNALS = tuple(field.name for field in fields(Signals))
+"""The first of them: losses and norms, not negative, over many orders of magnitude."""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,24 @@
-"""What the command lines share: a dataclass read from flags and YAML, and errors as one sentence."""
+"""What the command lines share: a dataclass read from flags and YAML; what is wrong is one sentence."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from jsonargparse.typing import restricted_number_type
 
 from unlearn_gym import configs
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import words
-from unlearn_gym.runtime.stopping import stopped_by_signals
 from unlearn_gym.storage.files import user_path
 
 ConfigType = TypeVar("ConfigType")
@@ -26,35 +26,8 @@ PRINT = "--print_config"
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)], docstring="a seed, 0 to 4294967295")
 
 
-def run(main: Callable[[], object]) -> NoReturn:
-    """Call ``main`` and leave the process with its ``status``."""
-    sys.exit(status(main))
-
-
-def status(main: Callable[[], object]) -> int:
-    """Call ``main`` and return the exit status, having said in one sentence why it is not 0.
-
-    Returns:
-        0, or 2 after bad input or a bad path, or 128 + the signal: 130 after SIGINT, 143 after SIGTERM.
-    """
-    try:
-        with stopped_by_signals():
-            main()
-    except UserError as error:
-        return _refused(one_line(error))
-    except OSError as error:  # a folder that cannot be written, a full disk
-        return _refused(f"{one_line(error)}; give a path that can be read and written.")
-    except KeyboardInterrupt as error:
-        name, number = str(error) or "SIGINT", getattr(error, "number", 2)
-        hint = getattr(error, "hint", "") or "run the same command again to go on"
-        print(f"stopped by {name}; what was finished is kept: {hint}.", file=sys.stderr)
-        return 128 + number
-    return 0
-
-
-def _refused(sentence: str) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
-    return 2
+class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Leaves the lines of the description as they are: they hold examples."""
 
 
 def parse(
@@ -64,6 +37,8 @@ def parse(
     description: str = "",
     defaults: Mapping[str, Any] | None = None,
     program: str | None = None,
+    leading: str = "",
+    hidden: Collection[str] = (),
 ) -> ConfigType:
     """Read a flat dataclass from flags, ``--config FILE.yaml`` and its defaults, the flags winning.
 
@@ -78,14 +53,25 @@ def parse(
         description: first lines of the help.
         defaults: values that replace those of the dataclass.
         program: how the help calls the command, if not by the name of the script.
+        leading: field whose value may be the first word, without its flag.
+        hidden: fields that the help leaves out.
 
     Raises:
         UserError: naming the key and what is allowed.
     """
-    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False, description=description, prog=program)
+    parser = ArgumentParser(
+        exit_on_error=False,
+        allow_abbrev=False,
+        description=description,
+        prog=program,
+        formatter_class=_Help,
+    )
     parser.add_argument("--config", action="config", help="YAML file with any of the keys below")
     parser.add_class_arguments(config_type, as_group=False)
+    for action in parser._actions:
+        action.help = argparse.SUPPRESS if action.dest in hidden else action.help
     given = [words.underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    given = words.flag_added(given, leading)
     given, entries = words.entries(given, _fields_of(config_type, dict))
     given = words.switches_spelled(given, _fields_of(config_type, bool))
     given = words.lists_gathered(given, _fields_of(config_type, list))
@@ -119,13 +105,8 @@ def with_experiment(arguments: Sequence[str]) -> list[str]:
     if "--experiment" not in arguments:
         return list(arguments)
     place = list(arguments).index("--experiment")
-    name = next(iter(arguments[place + 1 :]), "")
-    name = configs.FORMER_NAMES.get(name, name)
-    files = configs.experiments()
-    if name not in files:
-        known = ", ".join(sorted(files))
-        raise UserError(f"There is no experiment {name!r}; the files in configs/experiments/ are {known}.")
-    return [*arguments[:place], "--config", str(files[name]), *arguments[place + 2 :]]
+    file = configs.experiment(next(iter(arguments[place + 1 :]), ""))
+    return [*arguments[:place], "--config", str(file), *arguments[place + 2 :]]
 
 
 def check(config_type: type[ConfigType], values: Mapping[str, Any], what: str) -> ConfigType:
@@ -165,7 +146,7 @@ def explain(message: str, known: Sequence[str]) -> str:
     unknown = re.search(r"unrecognized arguments: (\S+)|Option '([^']+)' is not accepted", message)
     if unknown:
         key = unknown.group(1) or unknown.group(2)
-        return f"{key!r} is not known; allowed are {', '.join(known)}."
+        return f"{key!r} is not known; allowed are {', '.join(known) or '(none)'}."
     key_and_rest = re.match(r"Parser key \"([^\"]+)\": ?(.*)", message)
     if key_and_rest:
         key, rest = key_and_rest.groups()

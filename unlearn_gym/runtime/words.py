@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from unlearn_gym import configs
 from unlearn_gym.errors import UserError
+
+NUMBERS = re.compile(r"\d+(,\d+)+")
 
 
 def underscored(word: str) -> str:
@@ -16,6 +19,13 @@ def underscored(word: str) -> str:
         return word
     name, equals, value = word.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def flag_added(words: Sequence[str], leading: str) -> list[str]:
+    """Write the flag of the field ``leading`` before the first word, if that is none; no field if empty."""
+    if leading and words and not words[0].startswith("-"):
+        return [f"--{leading}", *words]
+    return list(words)
 
 
 def files(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -73,7 +83,10 @@ def merged(value: Any, entries: Any) -> Any:
 
 
 def lists_gathered(words: Sequence[str], lists: Sequence[str]) -> list[str]:
-    """Make the words after the flag of a list field, up to the next flag, one word that holds the list."""
+    """Make the words after the flag of a list field, up to the next flag, one word that holds the list.
+
+    Numbers may also be one word with commas, as in ``--forget-indices 3,17,256``.
+    """
     result: list[str] = []
     collected: list[str] | None = None
     for word in [*words, "--"]:
@@ -82,7 +95,9 @@ def lists_gathered(words: Sequence[str], lists: Sequence[str]) -> list[str]:
             continue
         if collected is not None:
             whole = len(collected) == 1 and collected[0].startswith("[")
-            result.append(collected[0] if whole else json.dumps(collected))
+            numbers = len(collected) == 1 and NUMBERS.fullmatch(collected[0])
+            written = f"[{collected[0]}]" if numbers else json.dumps(collected)
+            result.append(collected[0] if whole else written)
             collected = None
         if word.removeprefix("--") in lists and word.startswith("--"):
             collected = []

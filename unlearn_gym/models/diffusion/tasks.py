@@ -28,7 +28,7 @@ from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
 from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
 from unlearn_gym.models.provenance import write_provenance
-from unlearn_gym.models.store import ensure, is_stored, training_file
+from unlearn_gym.models.store import ensure, find, training_file
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 
@@ -100,9 +100,9 @@ class Task:
         checkpoint.unlink(missing_ok=True)
         return DiffusionModel.load(folder)
 
-    def is_cached(self, role: str) -> bool:
-        """Say whether the model of one of ``ROLES`` is in the cache."""
-        return is_stored(f"{self.name}-{role}", self._spec(self.diffusion, *self._training_parts(role)))
+    def found(self, role: str) -> Path | None:
+        """Return the folder of the model of one of ``ROLES``, with the package or in the cache; None if it is new."""
+        return find(f"{self.name}-{role}", self._spec(self.diffusion, *self._training_parts(role)))
 
     def _training_parts(self, role: str) -> tuple[LabelledSet, ...]:
         retain, forget = self.data.retain, self.data.forget
@@ -144,8 +144,8 @@ def get_task(name: str, /, **kwargs: Any) -> Task:
     return TASKS[name](**kwargs)
 
 
-def prepare(task: Task, device: torch.device = CPU) -> None:
-    """Put the three models of a task into the cache, training the diffusion models in parallel processes.
+def prepare(task: Task, device: torch.device = CPU) -> list[Path]:
+    """Make the three models of a task where they are not there yet, the diffusion models in parallel processes.
 
     The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``. One that is
     killed goes on where it was when it is called again.
@@ -154,13 +154,17 @@ def prepare(task: Task, device: torch.device = CPU) -> None:
         task: whose models are wanted.
         device: where to train the diffusion models.
 
+    Returns:
+        The folders of the diffusion models, with the package or in the cache.
+
     Raises:
         UserError: when a training process fails.
     """
     task.concepts()
     written = pickle.dumps(task)  # as bytes through the pipe: shared memory may be too small for the images
-    missing = [role for role in ROLES if not task.is_cached(role)]
+    missing = [role for role in ROLES if task.found(role) is None]
     train_in_processes(partial(_train, written, device), missing, task.name)
+    return [folder for role in ROLES if (folder := task.found(role))]
 
 
 def _train(written: bytes, device: torch.device, role: str, position: int) -> None:

@@ -20,7 +20,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.models.networks import make_network
 from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
 from unlearn_gym.models.provenance import write_provenance
-from unlearn_gym.models.store import ensure, is_stored, training_file
+from unlearn_gym.models.store import ensure, find, training_file
 from unlearn_gym.models.supervised.training import SupervisedRecipe, train_classifier
 
 MOST_EPOCHS = 100_000
@@ -30,7 +30,7 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True)
 class SupervisedTask:
-    """One class-unlearning task; its classifiers are trained on first use and kept in the cache.
+    """One class-unlearning task; its classifiers come with the package or are trained on first use and cached.
 
     Neither device nor PyTorch version is part of a model's key: a checkpoint made on a GPU serves everywhere,
     and ``provenance.json`` beside it says where it was made.
@@ -64,9 +64,9 @@ class SupervisedTask:
         """Return the reference: the same recipe without the forget set."""
         return self.classifier("retrained", device)
 
-    def is_cached(self, role: str) -> bool:
-        """Say whether the classifier of one of ``ROLES`` is in the cache."""
-        return is_stored(f"{self.name}-{role}", self._spec(role))
+    def found(self, role: str) -> Path | None:
+        """Return the folder of the model of one of ``ROLES``, with the package or in the cache; None if it is new."""
+        return find(f"{self.name}-{role}", self._spec(role))
 
     def classifier(self, role: str, device: torch.device = CPU, position: int = 0) -> nn.Module:
         """Return the classifier of one of ``ROLES``, in eval mode on the CPU.
@@ -169,8 +169,8 @@ def get_supervised_task(name: str, /, **options: Any) -> SupervisedTask:
     return SupervisedTask(name, data, recipe, _scaled(chosen, kind.recipe.epochs, epochs))
 
 
-def prepare(name: str, device: torch.device = CPU, **options: Any) -> None:
-    """Put both classifiers of a task into the cache, training them in parallel processes.
+def prepare(name: str, device: torch.device = CPU, **options: Any) -> list[Path]:
+    """Make both classifiers of a task where they are not there yet, in parallel processes.
 
     The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``. Each reads the data
     anew, which costs less than handing it 600 MB of images. One that is killed goes on where it was when it is
@@ -181,12 +181,16 @@ def prepare(name: str, device: torch.device = CPU, **options: Any) -> None:
         device: where to train.
         **options: those of ``get_supervised_task``.
 
+    Returns:
+        Their folders, with the package or in the cache.
+
     Raises:
         UserError: for an unknown name or option, or when a training process fails.
     """
     task = get_supervised_task(name, **options)
-    missing = [role for role in ROLES if not task.is_cached(role)]
+    missing = [role for role in ROLES if task.found(role) is None]
     train_in_processes(partial(_train, name, options, device), missing, name)
+    return [folder for role in ROLES if (folder := task.found(role))]
 
 
 def _train(name: str, options: dict[str, Any], device: torch.device, role: str, position: int) -> None:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from unlearn_gym.evaluation.records import slug
 from unlearn_gym.evaluation.report.drawing import Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.results import Results
+from unlearn_gym.processes.base import STATE
 
 STEPS = "time/total_timesteps"
 CURVES = (
@@ -21,8 +22,6 @@ CURVES = (
     ("reward/forget", "reward a step: forget term"),
 )
 """Columns of ``progress.csv`` that are drawn when they are there, with their titles."""
-STATE = ("L retain", "L forget", "‖∇L retain‖", "‖∇L forget‖", "λ of the step before", "t/T")
-"""Titles of the six state numbers, in the order of the observation."""
 LOG_FROM = 50.0
 """Ratio of largest to smallest value from which an axis is logarithmic."""
 
@@ -43,8 +42,8 @@ def lambda_figure(results: Results, output: Path, group: str = "") -> Picture:
         for k, panel in enumerate(panels):
             _band(panel, _padded([[row[k] for row in run.observations] for run in runs]), look, name)
     main.set(title="λ chosen at each update", xlabel="update", ylabel="λ")
-    for k, panel in enumerate(panels):
-        panel.set_title(f"state {k}: {STATE[k]}", fontsize=9)
+    for k, (panel, title) in enumerate(zip(panels, STATE.values(), strict=True)):
+        panel.set_title(f"state {k}: {title}", fontsize=9)
         _maybe_logarithmic(panel)
     for panel in panels[-2:]:
         panel.set_xlabel("update")

@@ -115,7 +115,7 @@ def test_folder_survives_sigkill_at_any_moment(tmp_path):
     target = tmp_path / "d"
     for pause in (0.0, 0.003, 0.007, 0.011, 0.017):
         process = subprocess.Popen(
-            [sys.executable, "-c", SAVER, target], stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
+            [sys.executable, "-c", SAVER, target], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
         )
         process.stdout.readline()
         time.sleep(pause)
@@ -226,7 +226,7 @@ def test_a_disk_without_room_is_a_sentence_and_changes_nothing(old, tmp_path):
     target = tmp_path / "x"
     (save(target, {"a": "old"}) if old == "folder" else write_text(target, "old"))
     done = subprocess.run(
-        [sys.executable, "-c", FULL, target], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", FULL, target], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0 and len(lines) == 4, done.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 """Seconds within which a process of a loaded machine starts its work, or ends."""
 EVALUATE = (

@@ -1,7 +1,9 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from unlearn_gym.agents.training import TrainConfig, train
 from unlearn_gym.agents.training.comparison import read_rows, train_all, training_of
 from unlearn_gym.errors import UserError
 
@@ -65,3 +67,36 @@ def test_a_killed_training_goes_on_to_the_same_agent_and_a_finished_one_is_kept(
         train_all([training(tmp_path, **words | {"total_timesteps": 30})], jobs=1)
     with pytest.raises(UserError, match="gamma"):
         train_all([training(tmp_path, **words | {"hyperparameters": {"gamma": 0.5}})], jobs=1)
+
+
+CLUMSY = """
+import gymnasium as gym
+from unlearn_gym.envs.quadratic import QuadraticEnv
+
+class Clumsy(QuadraticEnv):
+    def step(self, action):
+        if self._step == 3:
+            raise ZeroDivisionError("my own")
+        return super().step(action)
+
+gym.register("clumsy/Quadratic-v0", Clumsy)
+"""
+
+
+@pytest.mark.parametrize("by", ["a worker that trains", "a worker of the training"])
+def test_what_a_worker_raises_is_one_sentence_and_its_traceback_a_file(by, tmp_path, monkeypatch):
+    (tmp_path / "clumsy_module.py").write_text(CLUMSY, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    keys = {"env": "clumsy_module:clumsy/Quadratic-v0", "total_timesteps": 20, "agent": "adaptive_vi"}
+    config = TrainConfig(**keys, output="run", progress_bar=False)
+    with pytest.raises(
+        UserError, match=r"run failed \(ZeroDivisionError: my own\); its traceback is in"
+    ) as caught:
+        if by == "a worker that trains":
+            train_all([config], 1)
+        else:
+            train(replace(config, agent="ppo", n_envs=2))
+    assert "\n" not in str(caught.value)
+    assert "in step" in (tmp_path / "run" / "training-error.log").read_text()
+    with pytest.raises(UserError, match="--overwrite"):  # the log is the run's own
+        train(config)

@@ -12,7 +12,7 @@ import pytest
 from unlearn_gym import agents, cli, configs
 from unlearn_gym.cli.evaluate import without_jobs
 
-SCRIPT = Path(__file__).parents[1] / "evaluate.py"
+SCRIPT = Path(__file__).parents[2] / "evaluate.py"
 
 
 def evaluate(*words, folder):

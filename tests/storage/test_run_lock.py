@@ -13,7 +13,7 @@ import pytest
 from unlearn_gym.errors import UserError
 from unlearn_gym.storage.run_lock import LOCK, alone_in
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TRAIN = (
     *("train_agent.py", "--env", "Quadratic-v0", "--total-timesteps", "1000000", "--no-progress-bar"),
     *("--hyperparameters.n_steps", "20", "--hyperparameters.batch_size", "20", "--checkpoint-every", "40"),

@@ -1,7 +1,4 @@
 import math
-import os
-import signal
-import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +8,6 @@ from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
-from unlearn_gym.runtime.stopping import SIGNALS, Stopped
 
 
 @dataclass
@@ -98,53 +94,6 @@ def test_unknown_key_in_a_file_is_named(tmp_path):
     path.write_text("envv: b\n")
     with pytest.raises(UserError, match="'envv' is not known; allowed are env"):
         command_line.parse(Config, ["--config", str(path)])
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "printed"),
-    [
-        (None, 0, ""),
-        (UserError("two\n  lines"), 2, "error: two lines\n"),
-        (
-            PermissionError(13, "no", "x"),
-            2,
-            "error: [Errno 13] no: 'x'; give a path that can be read and written.\n",
-        ),
-        (
-            KeyboardInterrupt(),
-            130,
-            "stopped by SIGINT; what was finished is kept: run the same command again",
-        ),
-        (
-            Stopped(signal.SIGTERM),
-            143,
-            "stopped by SIGTERM; what was finished is kept: run the same command again",
-        ),
-    ],
-)
-def test_run_ends_the_process(error, status, printed, capsys):
-    def main():
-        if error:
-            raise error
-
-    with pytest.raises(SystemExit) as caught:
-        command_line.run(main)
-    said = capsys.readouterr().err
-    assert caught.value.code == status and said.startswith(printed) and said.count("\n") <= 1
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_heard_once_and_the_old_handlers_come_back(number, status, capsys):
-    before = [signal.getsignal(each) for each in SIGNALS]
-
-    def main():
-        os.kill(os.getpid(), number)
-        while True:  # until the handler runs
-            time.sleep(0.01)
-
-    assert command_line.status(main) == status
-    assert [signal.getsignal(each) for each in SIGNALS] == before
-    assert capsys.readouterr().err.startswith(f"stopped by {number.name}; ")
 
 
 FILES = {

@@ -1,0 +1,60 @@
+"""Compare methods of class unlearning, and agents, from the same classifier; write a report.
+
+unlearn-gym benchmark digits --methods scrub ssd:2 emse --agents static:0.1 runs/ppo --seeds 5
+unlearn-gym benchmark resnet20-cifar10 --fraction 0.1 --epochs 3 --pretrain-epochs 15 --output reports/cifar10
+unlearn-gym benchmark digits --methods scrub path/to/my_method.py
+
+A second call makes only the runs that are not there yet.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsonargparse.typing import PositiveInt
+
+from unlearn_gym.cli import evaluate
+from unlearn_gym.methods import METHODS
+from unlearn_gym.runtime import command_line
+
+
+@dataclass
+class Options:
+    """What to compare.
+
+    Args:
+        benchmark: its name: digits, resnet20-cifar10, vgg16bn-cifar100 or mobilenetv2-fmnist.
+        methods: by name (``scrub``, ``emse:0.2``) or as ``path/to/file.py``.
+        agents: agents that choose λ, as ``evaluate`` takes them.
+        epochs: epochs of unlearning.
+        pretrain_epochs: epochs of the original and the retrained model, if not the task's own.
+        fraction: share of the images that is used.
+        output: folder of the report.
+        seeds: number of runs of each method and agent.
+        first_seed: seeds count from here, by default 42.
+        env_kwargs: keywords of the agents' environment.
+        jobs: processes.
+    """
+
+    benchmark: str = "digits"
+    methods: list[str] = field(default_factory=lambda: list(METHODS))
+    agents: list[str] = field(default_factory=lambda: ["static:0.1", "static:0.5", "adaptive_vi", "random"])
+    epochs: PositiveInt = 20
+    pretrain_epochs: PositiveInt | None = None
+    fraction: float = 1.0
+    output: str = "reports/benchmark"
+    seeds: PositiveInt = 5
+    first_seed: command_line.Seed | None = None  # type: ignore[valid-type]
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    jobs: PositiveInt = 1
+
+
+def main(words: Sequence[str], program: Sequence[str]) -> None:
+    """Parse, run, save, print."""
+    options = command_line.parse(
+        Options, words, description=__doc__ or "", program=shlex.join(program), leading="benchmark"
+    )
+    evaluate.start(evaluate.Options(**vars(options)), evaluate.repeated(program, words))

@@ -1,0 +1,96 @@
+"""Train the models of a task, unless they come with the package or are in the cache; a killed training goes on.
+
+unlearn-gym prepare trousers
+unlearn-gym prepare resnet20-cifar10 --device cuda
+unlearn-gym prepare emse-digits --forget-class 3 --pretrain-epochs 10
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from unlearn_gym.envs.options import as_device
+from unlearn_gym.errors import UserError
+from unlearn_gym.models.diffusion import tasks
+from unlearn_gym.models.store import SHIPPED
+from unlearn_gym.models.supervised import tasks as supervised_tasks
+from unlearn_gym.runtime import command_line
+
+
+@dataclass
+class Options:
+    """Whose models, and which; all but the first two belong to classification tasks.
+
+    Args:
+        task: its name; see ``unlearn-gym list``.
+        device: where to train.
+        forget_class: label to forget.
+        forget_indices: numbers of the training images to forget instead, such as 3 17 256.
+        fraction: share of each class's images that is used.
+        pretrain_epochs: epochs of original and retrained model, the task's own by default.
+        seed: of both trainings.
+    """
+
+    task: str = "digits"
+    device: str = "cpu"
+    forget_class: int = 0
+    forget_indices: list[int] = field(default_factory=list)
+    fraction: float = 1.0
+    pretrain_epochs: int | None = None
+    seed: int = 42
+
+
+def main(words: Sequence[str], program: Sequence[str]) -> None:
+    """Make the models, or find them, and say how long it took and where they are."""
+    options = command_line.parse(
+        Options, words, description=__doc__ or "", program=shlex.join(program), leading="task"
+    )
+    started = time.perf_counter()
+    folders = {folder.parent for folder in models(options)}
+    own = "they come with the package, in" if folders == {SHIPPED} else "they are in"
+    places = " and ".join(sorted(map(str, folders)))
+    print(
+        f"The models of {options.task!r} are ready ({time.perf_counter() - started:.0f} s): {own} {places}."
+    )
+
+
+def models(options: Options) -> list[Path]:
+    """Make the models of a task where they are not there yet, and return their folders.
+
+    Raises:
+        UserError: for an unknown task, or an option that it does not have.
+    """
+    where = as_device(options.device)  # before the data are read
+    name, classifiers = options.task, classifier_names()
+    given = {key: value for key, value in asdict(options).items() if value != getattr(Options(), key)}
+    for key in ("task", "device"):
+        given.pop(key, None)
+    if name in classifiers:
+        return supervised_tasks.prepare(classifiers[name], where, **given)
+    if name not in tasks.TASKS:
+        raise UserError(
+            f"There is no task {name!r}; choose one of {', '.join(diffusion_names())} (diffusion models) or "
+            f"{', '.join(classifiers)} (classifiers)."
+        )
+    if given:
+        raise UserError(
+            f"{next(iter(given))} was given, but the diffusion task {name!r} has no options here; leave it out."
+        )
+    return tasks.prepare(tasks.get_task(name), where)
+
+
+def diffusion_names() -> list[str]:
+    """Return the names of the diffusion tasks."""
+    return sorted(tasks.TASKS)
+
+
+def classifier_names() -> dict[str, str]:
+    """Return what the command line calls each classification task: its name, unless a diffusion task has it."""
+    named = {
+        f"emse-{name}" if name in tasks.TASKS else name: name for name in supervised_tasks.SUPERVISED_TASKS
+    }
+    return dict(sorted(named.items()))

@@ -1,0 +1,85 @@
+"""Run an experiment that comes with the package, by name, and write its report.
+
+unlearn-gym study --list
+unlearn-gym study mnist_trousers_quick --jobs 2
+unlearn-gym study siss_lambda --seeds 3 --output reports/siss --settings.samples 100
+
+A second call makes only the runs that are not there yet.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsonargparse.typing import PositiveInt
+
+from unlearn_gym import configs
+from unlearn_gym.cli import evaluate
+from unlearn_gym.errors import UserError
+from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.words import merged
+
+
+@dataclass
+class Options:
+    """Which experiment, and what differs from its file.
+
+    Args:
+        name: of the experiment.
+        list: print the names and leave.
+        output: folder of the report.
+        seeds: number of runs of each agent.
+        first_seed: seeds count from here.
+        jobs: processes.
+        settings: any other key of its file, such as ``--settings.samples 100``.
+    """
+
+    name: str = ""
+    list: bool = False
+    output: str | None = None
+    seeds: PositiveInt | None = None
+    first_seed: command_line.Seed | None = None  # type: ignore[valid-type]
+    jobs: PositiveInt | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def main(words: Sequence[str], program: Sequence[str]) -> None:
+    """Print the names of the experiments, or run one."""
+    options = command_line.parse(
+        Options, words, description=__doc__ or "", program=shlex.join(program), leading="name"
+    )
+    if options.list or not options.name:
+        for name, file in sorted(configs.experiments().items()):
+            if not is_training(configs.read_file(file)):
+                print(f"{name:<22}{configs.title(file)}")
+        return
+    values = merged(stored(options.name), options.settings)
+    own = {key: getattr(options, key) for key in ("output", "seeds", "first_seed", "jobs")}
+    values |= {key: value for key, value in own.items() if value is not None}
+    if "study" in values and not options.seeds is options.first_seed is None:
+        raise UserError(
+            f"{options.name!r} takes no seeds; change its settings with --settings.study_settings.KEY VALUE."
+        )
+    experiment = command_line.check(evaluate.Options, values, f"The experiment {options.name!r}")
+    evaluate.start(experiment, evaluate.repeated(program, words))
+
+
+def is_training(values: dict[str, Any]) -> bool:
+    """Say whether the settings are those of a training."""
+    return "agent" in values
+
+
+def stored(name: str) -> dict[str, Any]:
+    """Return the settings of an experiment.
+
+    Raises:
+        UserError: when there is none of that name, or it trains an agent.
+    """
+    file = configs.experiment(name)
+    values = configs.read_file(file)
+    if is_training(values):
+        raise UserError(f"{name!r} trains an agent; run it with unlearn-gym train --config {file}.")
+    return values
