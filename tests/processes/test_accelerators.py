@@ -15,6 +15,7 @@ from unlearn_gym.objectives.base import Weights
 from unlearn_gym.processes.common.flat import joined
 from unlearn_gym.processes.gradients import record
 from unlearn_gym.processes.gradients.blocks import BlockGradients
+from unlearn_gym.processes.gradients.few_rows import FewRowGradients
 from unlearn_gym.processes.gradients.passes import PassedGradients
 from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 
@@ -23,6 +24,7 @@ ACCELERATORS = {
     "per example": lambda p: PerExampleGradients(
         p.errors, p.parameters, p.pairs, record.trained_layers(p.model)
     ),
+    "few rows": lambda p: FewRowGradients(p.errors, p.parameters, p.pairs, record.trained_layers(p.model)),
     "blocks": lambda p: BlockGradients(p.errors, p.parameters, p.pairs, record.trained_layers(p.model)),
     "passed": lambda p: PassedGradients(p.errors, p.parameters, p.pairs),
 }

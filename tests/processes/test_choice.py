@@ -1,5 +1,8 @@
 """How a network's gradients are computed."""
 
+import math
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +10,11 @@ from torch import nn
 
 from tests.processes.small import small_process
 from unlearn_gym.errors import UserError
+from unlearn_gym.objectives.base import Combination
 from unlearn_gym.processes.gradients import choice, record
 from unlearn_gym.processes.gradients.blocks import BlockGradients
 from unlearn_gym.processes.gradients.direct import DirectGradients
+from unlearn_gym.processes.gradients.few_rows import FewRowGradients
 from unlearn_gym.processes.gradients.passes import PassedGradients
 from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
@@ -26,6 +31,11 @@ def test_rule_of_sizes(monkeypatch):
     assert type(chosen(process)) is PerExampleGradients
     monkeypatch.setattr(choice, "SMALL_ROW", 10)
     assert type(chosen(process)) is BlockGradients
+    monkeypatch.setattr(choice, "HEAVY", 0)
+    assert type(chosen(process)) is FewRowGradients  # many weights beside what a row puts out
+    lagged = small_process(state="lagged")
+    lagged.reset(np.random.default_rng(0))
+    assert type(lagged._open_gradients()) is PassedGradients
     assert type(chosen(small_process(objective="weighted"))) is PassedGradients  # its sums serve every λ
     monkeypatch.setattr(choice, "LARGEST_RECORD", 10)
     assert type(chosen(process)) is PassedGradients
@@ -42,6 +52,41 @@ def test_saturated_rows_need_no_second_pass():
     gradients = chosen(process)
     gradients.weigh(process.objective.weights(0.7, process.draw))
     assert len(gradients._records) == 1
+
+
+def test_few_rows_pass_only_what_is_needed():
+    process = small_process(labels="none")
+    process.reset(np.random.default_rng(0))
+    kind = (process.errors, process.parameters, process.pairs, record.trained_layers(process.model))
+    gradients, weights = FewRowGradients(*kind), process.objective.weights(0.3, process.draw)
+    gradients.observe(lambda lam: process.objective.weights(lam, process.draw), 0.5)
+    gradients.weigh(weights)
+    own, crossing = (entries for entries, _ in gradients._records)
+    assert len(own) == 10
+    assert len(crossing) == int((weights.retain[5:] != 0).sum() + (weights.forget[:5] != 0).sum())
+
+
+def test_passes_leave_what_waits_for_gradients_alone():
+    """An optimizer that steps within the backward pass would move the weights behind the process's back."""
+    process = small_process(gradients="direct")
+    weight = process.parameters[0]
+    weight.grad, called = torch.ones_like(weight), []
+    weight.register_post_accumulate_grad_hook(called.append)
+    process.reset(np.random.default_rng(0))
+    process.update(0.5)
+    assert not called and torch.equal(weight.grad, torch.ones_like(weight))
+    weight.sum().backward()
+    assert len(called) == 1
+
+
+@pytest.mark.parametrize("state", ["fresh", "lagged"])
+def test_numbers_of_an_update_that_diverged_are_finite(state):
+    """Whoever logs ``info["loss"]`` or averages it would carry the NaN on."""
+    process = small_process(state=state)
+    process.reset(np.random.default_rng(0))
+    process.objective.combine = lambda lam, parts: Combination(1.0, math.nan, 1.0, math.nan, math.inf)
+    update = process.update(0.5)
+    assert update.diverged and all(map(math.isfinite, astuple(update)))
 
 
 def test_batch_norm_without_parameters_mixes_rows():

@@ -19,7 +19,7 @@ from unlearn_gym.objectives.base import Draw, Objective, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.common.flat import are_views, flatten_, trained
 from unlearn_gym.processes.common.optimizers import make_optimizer
-from unlearn_gym.processes.common.results import lagged_signals, update_of
+from unlearn_gym.processes.common.step import clip_, lagged_signals, parts_of, signals_of, update_of
 from unlearn_gym.processes.gradients.base import OnePass, SideGradients, Sides
 from unlearn_gym.processes.gradients.choice import GRADIENTS, choose
 from unlearn_gym.processes.gradients.record import trained_layers
@@ -133,6 +133,7 @@ class GradientProcess(Process):
                 self.model,
                 *minibatch,
                 reweighed=self.objective.reweighs,
+                observed=self.fresh,
                 together=self.coupled,
                 named=self.gradients,
             )
@@ -153,11 +154,8 @@ class GradientProcess(Process):
             norms = [sides.retain.norm() / self.pairs, sides.forget.norm() / self.pairs]
         else:
             gradients.look()
-        retain, forget = (
-            gradients.retain_errors[: self.pairs].mean(),
-            gradients.forget_errors[self.pairs :].mean(),
-        )
-        return Signals(*_numbers(retain, forget, *norms))
+        errors = [gradients.retain_errors.unsqueeze(0), gradients.forget_errors.unsqueeze(0)]
+        return signals_of(errors, [norm.unsqueeze(0) for norm in norms])[0]
 
     def update(self, lam: float) -> Update:
         """See ``Process.update``.
@@ -202,26 +200,20 @@ class GradientProcess(Process):
             )
 
     def _parts(self, gradients: SideGradients, weights: Weights, sides: Sides | OnePass) -> Parts:
-        rows_retain = self._pairwise(weights.retain * gradients.retain_errors)
-        rows_forget = self._pairwise(weights.forget * gradients.forget_errors)
-        norms = [torch.zeros_like(rows_retain[0])] * 3
+        sizes = [torch.zeros((), device=self.device, dtype=self.dtype)] * 3
         if isinstance(sides, Sides):
-            dot = sides.retain.dot(sides.forget) if self.objective.needs_dot else norms[2]
-            norms = [sides.retain.norm(), sides.forget.norm(), dot / self.pairs]
-        means = rows_retain.mean(), rows_forget.mean()
-        retain, forget, *sizes = _numbers(*means, *(number / self.pairs for number in norms))
-        return Parts(retain, forget, sizes[0], sizes[1], sizes[2], rows_retain, rows_forget, weights.score)
-
-    def _pairwise(self, rows: Tensor) -> Tensor:
-        return rows[: self.pairs] + rows[self.pairs :]
+            dot = sides.retain.dot(sides.forget) if self.objective.needs_dot else sizes[2]
+            sizes = [sides.retain.norm(), sides.forget.norm(), dot / self.pairs]
+        one = Weights(*(each.unsqueeze(0) for each in vars(weights).values()))
+        errors = [gradients.retain_errors.unsqueeze(0), gradients.forget_errors.unsqueeze(0)]
+        return parts_of(one, errors, [(size / self.pairs).unsqueeze(0) for size in sizes])[0]
 
     @torch.no_grad()
     def _descend(self, direction: Tensor) -> bool:
         """Clip, step, and go back to the last weights if the new ones are not finite; say whether they are."""
-        size = float(direction.norm())
-        if not math.isfinite(size):
+        if clip_(direction.unsqueeze(0), self.max_grad_norm) != [True]:
             return False
-        self._weights.grad = direction.mul_(min(1.0, self.max_grad_norm / (size + 1e-6)))
+        self._weights.grad = direction
         self._last.copy_(self._weights)
         self._optimizer.step()
         if math.isfinite(float(self._weights.norm())):
@@ -275,8 +267,3 @@ def _check_weights(model: nn.Module) -> None:
                 f"The network's {type(layer).__name__} {name or '(the network itself)'} has "
                 f"max_norm={layer.max_norm:g}, so that measuring it would move its weights; set its max_norm to None."
             )
-
-
-def _numbers(*scalars: Tensor) -> list[float]:
-    """Fetch scalar tensors from the device in one transfer."""
-    return torch.stack(scalars).tolist()

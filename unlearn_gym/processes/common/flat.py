@@ -13,6 +13,17 @@ def joined(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([tensor.flatten() for tensor in tensors])
 
 
+def views(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Return the parts of a vector, (P,), in the shapes of the tensors that were joined in it."""
+    parts = vector.split([each.numel() for each in like])
+    return [part.view_as(each) for part, each in zip(parts, like, strict=True)]
+
+
+def zeros(like: Sequence[Tensor]) -> Tensor:
+    """Return a vector with room for all entries, (P,)."""
+    return like[0].new_zeros(sum(each.numel() for each in like))
+
+
 def trained(model: nn.Module) -> list[nn.Parameter]:
     """Return the parameters that gradients are taken of."""
     return [p for p in model.parameters() if p.requires_grad]

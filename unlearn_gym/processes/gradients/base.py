@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearn_gym.objectives.base import Weights
-from unlearn_gym.processes.common.flat import joined
+from unlearn_gym.processes.common.flat import zeros
 from unlearn_gym.processes.common.passes import gradient
 from unlearn_gym.processes.gradients.record import PerExampleRecord
 
@@ -26,8 +26,8 @@ class Sides:
     forget: Tensor
 
     def combined(self, c_retain: float, c_forget: float) -> Tensor:
-        """Return c_retain·retain + c_forget·forget, (P,)."""
-        return (self.retain * c_retain).add_(self.forget, alpha=c_forget)
+        """Return c_retain·retain + c_forget·forget, (P,), in the place of ``retain``."""
+        return self.retain.mul_(c_retain).add_(self.forget, alpha=c_forget)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class SideGradients(ABC):
         return retain, forget
 
     def _empty(self) -> Tensor:
-        return joined(torch.zeros_like(p) for p in self._parameters)
+        return zeros(self._parameters)
 
 
 def needed_at(weights: Callable[[float], Weights], lambdas: Sequence[float]) -> Tensor:

@@ -58,7 +58,7 @@ class BlockGradients(PassedGradients):
             weights = own[rows]
             if weights.any():
                 needed = rounded_up(weights != 0, weights == 0).nonzero().squeeze(1)
-                sum_ += record.gradient(needed, weights[needed])
+                record.gradient(needed, weights[needed], into=sum_)
                 own[rows] = 0.0
 
     def _add_at_once(self, retain: Tensor, forget: Tensor, sides: Sides) -> None:
@@ -74,5 +74,5 @@ class BlockGradients(PassedGradients):
         self.retain_errors[parts[0]], self.forget_errors[parts[1]] = record.losses.split(
             [split, len(parts[1])]
         )
-        sides.retain += record.gradient(slice(split), retain[parts[0]])
-        sides.forget += record.gradient(slice(split, None), forget[parts[1]])
+        record.gradient(slice(split), retain[parts[0]], into=sides.retain)
+        record.gradient(slice(split, None), forget[parts[1]], into=sides.forget)

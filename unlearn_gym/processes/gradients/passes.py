@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,8 @@ class PassedGradients(SideGradients):
             mine = torch.arange(2 * self.pairs, device=self._table.device) // self.pairs == is_forget
             parts = [part.nonzero().squeeze(1) for part in (mine & chosen, mine & ~chosen)]
             blocks = self._blocks_of(bool(is_forget), [rows for rows in parts if len(rows)])
-            sides.append(torch.stack([block.gradient for block in blocks]).sum(0))
+            first, *others = (block.gradient for block in blocks)
+            sides.append(functools.reduce(torch.add, others, first))
             found += blocks
         self._blocks = found
         return Sides(*sides)
@@ -74,6 +76,6 @@ class PassedGradients(SideGradients):
                 continue
             to_retain, to_forget = self._forward(rows)
             if for_retain:
-                sides.retain += gradient(retain[rows] * to_retain, self._parameters, keep=for_forget)
+                gradient(retain[rows] * to_retain, self._parameters, keep=for_forget, into=sides.retain)
             if for_forget:
-                sides.forget += gradient(forget[rows] * to_forget, self._parameters)
+                gradient(forget[rows] * to_forget, self._parameters, into=sides.forget)

@@ -23,6 +23,8 @@ class PerExampleGradients(SideGradients):
     Arguments as in ``SideGradients``.
     """
 
+    step: int = ROUND
+    """Passes and sums take a multiple of so many entries."""
     _plain: Sides | None = None
 
     def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
@@ -53,7 +55,7 @@ class PerExampleGradients(SideGradients):
         return known
 
     def _record(self, selection: Tensor) -> PerExampleRecord:
-        selection = rounded_up(selection, ~self._known())
+        selection = rounded_up(selection, ~self._known(), self.step)
         entries = selection.nonzero().squeeze(1)
         rows, is_forget = entries % (2 * self.pairs), entries >= 2 * self.pairs
 
@@ -69,20 +71,23 @@ class PerExampleGradients(SideGradients):
     def _sum(self, flat: Tensor, *, is_forget: bool) -> Tensor:
         own = torch.arange(len(flat), device=flat.device) >= 2 * self.pairs
         flat = torch.where(own == is_forget, flat, 0.0)
-        found = []
+        total = self._empty()
         for entries, record in self._records:
             weights = flat[entries]
-            part = _span(weights.nonzero().squeeze(1).tolist(), len(entries))
+            part = _span(weights.nonzero().squeeze(1).tolist(), len(entries), self.step)
             if part is not None:
-                found.append(record.gradient(part, weights[part]))
-        return torch.stack(found).sum(0) if found else self._empty()
+                record.gradient(part, weights[part], into=total)
+        return total
 
 
-def _span(chosen: list[int], size: int) -> slice | None:
-    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none."""
+def _span(chosen: list[int], size: int, step: int) -> slice | None:
+    """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none.
+
+    Its length is a multiple of ``step`` if there are so many.
+    """
     if not chosen:
         return None
-    length = min(size, -(-(chosen[-1] + 1 - chosen[0]) // ROUND) * ROUND)
+    length = min(size, -(-(chosen[-1] + 1 - chosen[0]) // step) * step)
     start = min(chosen[0], size - length)
     return slice(start, start + length)
 

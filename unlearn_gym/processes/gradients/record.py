@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from unlearn_gym.processes.common.flat import joined
+from unlearn_gym.processes.common.flat import views, zeros
 from unlearn_gym.processes.common.passes import gradient
 from unlearn_gym.processes.gradients.layers import CONTRACTED, is_known, mixes_rows, rowwise
 
@@ -23,16 +23,17 @@ ROUND = 4
 meets, and remembers a limited number of them."""
 
 
-def rounded_up(selection: Tensor, spare: Tensor) -> Tensor:
-    """Return the selected rows, and as many spare ones as make their number a multiple of ``ROUND``.
+def rounded_up(selection: Tensor, spare: Tensor, step: int = ROUND) -> Tensor:
+    """Return the selected rows, and as many spare ones as make their number a multiple of ``step``.
 
     Args:
         selection: True where a row is selected, shape (n,).
         spare: True where another may be, shape (n,).
+        step: at least 1.
     """
     others = (spare & ~selection).nonzero().squeeze(1)
     whole = selection.clone()
-    whole[others[: -int(selection.sum()) % ROUND]] = True
+    whole[others[: -int(selection.sum()) % step]] = True
     return whole
 
 
@@ -131,9 +132,9 @@ class PerExampleRecord:
     def _keep(self, layer: nn.Module, inputs: list[Tensor], g: Tensor) -> None:
         x = inputs.pop()  # the graph, which lives until the pass is over, must not hold it any more
         g = g.detach()
-        if type(layer) in CONTRACTED:
+        if type(layer) in CONTRACTED and cast(Tensor, layer.weight).requires_grad:
             self._matrices.append((layer, x, g))
-        self._small += rowwise(layer, x, g)
+        self._small += [(p, each) for p, each in rowwise(layer, x, g) if p.requires_grad]
 
     @functools.cached_property
     def _rowwise(self) -> tuple[list[Tensor], Tensor]:
@@ -142,22 +143,21 @@ class PerExampleRecord:
         return [p for p, _ in self._small], torch.cat([none, *(each for _, each in self._small)], 1)
 
     @torch.no_grad()
-    def gradient(self, rows: slice | Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return Σ_j w_j ∇ℓ_j over some of the rows, (P,); all weights are 1 if none are given."""
+    def gradient(
+        self, rows: slice | Tensor, weights: Tensor | None = None, into: Tensor | None = None
+    ) -> Tensor:
+        """Return Σ_j w_j ∇ℓ_j over some of the rows, (P,), added to ``into`` if given; without weights all are 1."""
         if self._graph is not None:
             with torch.enable_grad():
                 chosen = self._graph[rows] if weights is None else self._graph[rows] * weights
-                return gradient(chosen, self._parameters, keep=True)
-        sums: dict[Tensor, Tensor] = {}
+                return gradient(chosen, self._parameters, keep=True, into=into)
+        total = zeros(self._parameters) if into is None else into
+        parts = dict(zip(self._parameters, views(total, self._parameters), strict=True))
         for layer, x, g in self._matrices:
             part = g[rows] if weights is None else g[rows] * weights.view(-1, *[1] * (g.ndim - 1))
-            _add(sums, cast(Tensor, layer.weight), CONTRACTED[type(layer)](layer, x[rows], part))
+            parts[cast(Tensor, layer.weight)] += CONTRACTED[type(layer)](layer, x[rows], part)
         parameters, each = self._rowwise
         flat = each[rows].sum(0) if weights is None else weights @ each[rows]
         for parameter, found in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            _add(sums, parameter, found)
-        return joined(sums[p] if p in sums else torch.zeros_like(p) for p in self._parameters)
-
-
-def _add(sums: dict[Tensor, Tensor], parameter: Tensor, gradient: Tensor) -> None:
-    sums[parameter] = sums[parameter] + gradient if parameter in sums else gradient
+            parts[parameter] += found
+        return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Generator, Tensor
 from unlearn_gym.objectives.base import Combination, Draw, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Quality, Signals, Update
 from unlearn_gym.processes.common.passes import gradient
-from unlearn_gym.processes.common.results import lagged_signals, update_of
+from unlearn_gym.processes.common.step import clip_, lagged_signals, parts_of, signals_of, update_of
 from unlearn_gym.processes.gradient import UNKNOWN, GradientProcess
 from unlearn_gym.processes.gradients import trial
 from unlearn_gym.processes.stacked.measures import Measured, Start
@@ -187,12 +188,7 @@ class Stack(ABC):
         if self.grad_norms:
             self._plain = {side: self._gradient(side, self._own) for side in SIDES}
             norms = [self._plain[side].norm(dim=1) for side in SIDES]
-        retain, forget = (
-            measured.errors("retain")[:, : self.pairs],
-            measured.errors("forget")[:, self.pairs :],
-        )
-        numbers = torch.stack([retain.mean(1), forget.mean(1), *norms], 1)
-        self.signals = [Signals(*row) for row in numbers.tolist()]
+        self.signals = signals_of([measured.errors(side) for side in SIDES], norms)
 
     @torch.no_grad()
     def update(self, lams: Sequence[float]) -> None:
@@ -222,31 +218,19 @@ class Stack(ABC):
         return Weights(retain, forget, score=torch.stack([w.score for w in each]))
 
     def _parts(self, weights: Weights, measured: Measured, retain: Tensor, forget: Tensor) -> list[Parts]:
-        pairs = []
-        for side in SIDES:
-            w = getattr(weights, side)
-            weighted = torch.where(w != 0, w * measured.errors(side), 0.0)
-            pairs.append(weighted.view(self.copies, 2, -1).sum(1))
         dots = (retain * forget).sum(1) if self.objective.needs_dot else retain.new_zeros(self.copies)
-        norms = (retain.norm(dim=1), forget.norm(dim=1), dots)
-        numbers = torch.stack([*(rows.mean(1) for rows in pairs), *norms], 1).tolist()
-        on_cpu = torch.stack(pairs, 1).cpu()
-        return [
-            Parts(row[0], row[1], row[2], row[3], row[4], two[0], two[1], score)
-            for row, two, score in zip(numbers, on_cpu, weights.score, strict=True)
-        ]
+        sizes = [retain.norm(dim=1), forget.norm(dim=1), dots]
+        return parts_of(weights, [measured.errors(side) for side in SIDES], sizes)
 
     def _descend(
         self, found: list[Combination], retain: Tensor, forget: Tensor, measured: Measured
     ) -> list[bool]:
         """Clip and step; a copy that is not finite stays where it was. Say which copies moved."""
-        numbers = [[f.c_retain, f.c_forget, f.loss] for f in found]
-        c = torch.tensor(numbers, dtype=torch.float64).to(retain)
-        direction = c[:, :1] * retain + c[:, 1:2] * forget
-        size = direction.norm(dim=1, keepdim=True)
-        good = torch.isfinite(size) & torch.isfinite(c[:, 2:])
-        clip = (self.max_grad_norm / (size + 1e-6)).clamp(max=1.0)
-        direction = torch.where(good, direction * clip, 0.0)
+        c = torch.tensor([[f.c_retain, f.c_forget] for f in found], dtype=torch.float64).to(retain)
+        direction = c[:, :1] * retain + c[:, 1:] * forget
+        finite = zip(found, clip_(direction, self.max_grad_norm), strict=True)
+        good = torch.tensor([[each and math.isfinite(f.loss)] for f, each in finite], device=retain.device)
+        direction = torch.where(good, direction, 0.0)
         self._last, self._last_statistics = self.weights.detach().clone(), self._statistics_copy()
         self._rule.step(self.weights, direction, good.to(self.weights))
         good &= torch.isfinite(self.weights.norm(dim=1, keepdim=True))
