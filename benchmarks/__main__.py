@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.rows import Settings, table
 
-SECTIONS = ("step", "face", "imports", "memory", "workers", "agents", "many", "scaling")
+SECTIONS = ("step", "large", "face", "imports", "memory", "workers", "agents", "many", "scaling")
 """Each is a module of ``benchmarks.sections`` with ``run(settings)``."""
 
 

@@ -34,10 +34,12 @@ class Ratio:
         return f"{self.middle:.2f} ({self.low:.2f}-{self.high:.2f})"
 
 
-def interleaved(actions: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, Times]:
-    """Run every action once a round, ``repetitions`` rounds after a warm-up of three."""
+def interleaved(
+    actions: Mapping[str, Callable[[], object]], repetitions: int, warm_up: int = 3
+) -> dict[str, Times]:
+    """Run every action once a round, ``repetitions`` rounds after those of the warm-up."""
     found: dict[str, list[float]] = {name: [] for name in actions}
-    for round_ in range(-3, repetitions):
+    for round_ in range(-warm_up, repetitions):
         for name, action in actions.items():
             seconds = timed(action)
             if round_ >= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,9 +56,9 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / MB
 
 
-def activations(network: str, device: str) -> tuple[float, float]:
+def activations(network: str, device: str, **kwargs: Any) -> tuple[float, float]:
     """Return MiB of the weights, and of what autograd keeps for one forward pass of the 2B latents."""
-    process = make(network, device=device, state="lagged").process
+    process = make(network, device=device, state="lagged", **kwargs).process
     kept: dict[int, int] = {}
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
@@ -98,9 +99,9 @@ def run(settings: Settings) -> list[Row]:
     return rows
 
 
-def step_peak(network: str, device: str) -> float:
+def step_peak(network: str, device: str, **kwargs: Any) -> float:
     """Return MiB at the peak of a step: what the environment holds and what the step adds."""
-    env = make(network, device=device)
+    env = make(network, device=device, **kwargs)
     env.step(np.array([0.5], dtype=np.float32))
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()

@@ -49,11 +49,19 @@ def in_a_loop(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
     return SyncVectorEnv([maker] * num_envs, autoreset_mode=mode)
 
 
+EXPERIMENTAL = (
+    "vectorization='stacked' is experimental: its numbers are tested against single environments on a CPU, its speed "
+    "on a GPU was never measured; vectorization='loop' is the alternative there."
+)
+
+
 def in_a_stack(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:
-    """Hold the environments' networks as one, which pays on a GPU."""
+    """Hold the environments' networks as one, which is meant for a GPU and was not measured on one."""
     from unlearn_gym.envs.vector.stacked import StackedVectorEnv
 
-    return StackedVectorEnv(maker(), num_envs, autoreset_mode=mode)
+    made = StackedVectorEnv(maker(), num_envs, autoreset_mode=mode)
+    warnings.warn(EXPERIMENTAL, stacklevel=3)
+    return made
 
 
 def in_a_stack_if_possible(maker: Maker, num_envs: int, mode: AutoresetMode) -> VectorEnv:

@@ -216,7 +216,8 @@ def test_networks_that_cannot_be_stacked(tmp_path):
     with pytest.warns(UserWarning, match="one after another"):
         assert isinstance(in_a_stack_if_possible(maker, 2, AutoresetMode.NEXT_STEP), SyncVectorEnv)
     maker = Maker(gym.spec(SUPERVISED).entry_point, small_kwargs(SUPERVISED, tmp_path))
-    assert isinstance(in_a_stack_if_possible(maker, 2, AutoresetMode.NEXT_STEP), StackedVectorEnv)
+    with pytest.warns(UserWarning, match="experimental"):
+        assert isinstance(in_a_stack_if_possible(maker, 2, AutoresetMode.NEXT_STEP), StackedVectorEnv)
     with pytest.raises(UserError, match="cannot stack QuadraticProcess"):
         gym.make_vec("unlearn_gym/Quadratic-v0", num_envs=2, vectorization="stacked")
 

@@ -16,8 +16,9 @@ from unlearn_gym.objectives.two_gradients import RULES
 from unlearn_gym.processes.common.flat import joined
 from unlearn_gym.processes.gradients import record
 from unlearn_gym.processes.gradients.blocks import BlockGradients
+from unlearn_gym.processes.gradients.few_rows import FewRowGradients
 from unlearn_gym.processes.gradients.passes import PassedGradients
-from unlearn_gym.processes.gradients.per_example import FewRowGradients, PerExampleGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 
 LAMBDAS = (0.5, 0.1, 0.0, 0.9, 1.0)
 ACCELERATORS = {

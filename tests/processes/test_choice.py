@@ -14,8 +14,9 @@ from unlearn_gym.objectives.base import Combination
 from unlearn_gym.processes.gradients import choice, record
 from unlearn_gym.processes.gradients.blocks import BlockGradients
 from unlearn_gym.processes.gradients.direct import DirectGradients
+from unlearn_gym.processes.gradients.few_rows import FewRowGradients
 from unlearn_gym.processes.gradients.passes import PassedGradients
-from unlearn_gym.processes.gradients.per_example import FewRowGradients, PerExampleGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
 
 
@@ -32,6 +33,9 @@ def test_rule_of_sizes(monkeypatch):
     assert type(chosen(process)) is BlockGradients
     monkeypatch.setattr(choice, "HEAVY", 0)
     assert type(chosen(process)) is FewRowGradients  # many weights beside what a row puts out
+    lagged = small_process(state="lagged")
+    lagged.reset(np.random.default_rng(0))
+    assert type(lagged._open_gradients()) is PassedGradients
     assert type(chosen(small_process(objective="weighted"))) is PassedGradients  # its sums serve every λ
     monkeypatch.setattr(choice, "LARGEST_RECORD", 10)
     assert type(chosen(process)) is PassedGradients

@@ -54,7 +54,8 @@ class Update:
         forget_term: what the forget side contributed to the loss (usually negative: it is ascended).
         dloss_dlambda: derivative of the loss in λ with the drawn minibatch held fixed.
         dvariance_dlambda: unbiased estimate of the derivative in λ of the loss estimator's second moment.
-        diverged: whether loss, gradient or weights were not finite; the weights are then the last finite ones.
+        diverged: whether loss, gradient or weights were not finite; the weights are then the last finite ones, and
+            numbers that were not finite are 0.
     """
 
     loss: float

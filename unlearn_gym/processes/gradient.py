@@ -133,6 +133,7 @@ class GradientProcess(Process):
                 self.model,
                 *minibatch,
                 reweighed=self.objective.reweighs,
+                observed=self.fresh,
                 together=self.coupled,
                 named=self.gradients,
             )

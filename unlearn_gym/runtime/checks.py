@@ -94,7 +94,7 @@ def one_of(name: str, value: Any, allowed: Iterable[str]) -> None:
 
 def closest_first(given: str, known: Iterable[str]) -> list[str]:
     """Return the known names, what ``given`` may have meant before all others."""
-    names = sorted(known)
+    names = list(known)
     near = difflib.get_close_matches(given, names, n=3)
     return near + [name for name in names if name not in near]
 

@@ -45,7 +45,7 @@ def make_part(
             )
         return copy.deepcopy(given)  # type: ignore[no-any-return]
     if given not in registry:
-        known = ", ".join(closest_first(given, registry))
+        known = ", ".join(closest_first(given, sorted(registry)))
         raise UserError(f"{kind}={given!r} is not known; choose one of {known}.")
     maker = registry[given]
     check_known(f"{kind}_kwargs of {given!r}", keywords, keywords_of(maker))

@@ -35,8 +35,11 @@ def parts_of(weights: Weights, errors: Sequence[Tensor], sizes: Sequence[Tensor]
     sides = zip((weights.retain, weights.forget), errors, strict=True)
     rows = [torch.where(w != 0, w * e, 0.0).unflatten(1, (2, -1)).sum(1) for w, e in sides]
     numbers = torch.stack([*(side.mean(1) for side in rows), *sizes], 1).tolist()
-    on_cpu = zip(torch.stack(rows, 1).cpu(), weights.score.cpu(), strict=True)
-    return [Parts(*five, *two, score) for five, (two, score) in zip(numbers, on_cpu, strict=True)]
+    on_cpu = torch.stack(rows, 1).cpu()
+    return [
+        Parts(row[0], row[1], row[2], row[3], row[4], two[0], two[1], score)
+        for row, two, score in zip(numbers, on_cpu, weights.score.cpu(), strict=True)
+    ]
 
 
 def clip_(directions: Tensor, largest: float) -> list[bool]:
@@ -58,7 +61,6 @@ def lagged_signals(parts: Parts, grad_norms: bool) -> Signals:
 
 def update_of(found: Combination, *, moved: bool) -> Update:
     """Return what is told of an update; if it did not move the weights, numbers that are not finite are told as 0."""
-    derivatives = (found.dloss_dlambda, found.dvariance_dlambda)
-    numbers = (found.loss, found.retain_term, found.forget_term, *derivatives)
+    numbers = (found.loss, found.retain_term, found.forget_term, found.dloss_dlambda, found.dvariance_dlambda)
     told = [number if moved or math.isfinite(number) else 0.0 for number in numbers]
-    return Update(*told, diverged=not moved)
+    return Update(told[0], told[1], told[2], told[3], told[4], diverged=not moved)

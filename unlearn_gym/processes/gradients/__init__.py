@@ -1,8 +1,8 @@
-"""How the two gradients of a minibatch are computed: a reference, and three accelerators that return its numbers.
+"""How the two gradients of a minibatch are computed: a reference, and accelerators that return its numbers.
 
 A minibatch has 2B latents (B retain, B forget), each with an error towards the retain target and one towards the
 forget target. The state needs the plain gradient of each side, the update those with the row weights of the objective
-(``objectives.base``). All four ways are exact; what is saved is repetition.
+(``objectives.base``). All ways are exact; what is saved is repetition.
 
 ======================  ===============================================  =========================================
 module                  how                                              when ``gradients="auto"`` chooses it
@@ -10,6 +10,8 @@ module                  how                                              when ``
 ``direct``              a forward and a backward pass for each gradient  never; ask for ``gradients="direct"``
 ``per_example``         one pass leaves the layers' inputs and output    known layers that put out little for a row:
                         gradients; any row weights are read from them    launches cost more than arithmetic
+``few_rows``            each row's own error alone, then those that     known layers of at least two weights for each
+                        deviate; no sums kept, no row that is spare      number that they put out for a row
 ``blocks``              sums kept apart by what the last λ chose, and a  known layers that put out more, under an
                         record of each side for rows that deviate        objective whose row weights depend on λ
 ``passes``              the same sums; rows that deviate pass again      every other network

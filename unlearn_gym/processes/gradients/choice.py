@@ -10,8 +10,9 @@ from unlearn_gym.processes.gradients import record, trial
 from unlearn_gym.processes.gradients.base import Errors, SideGradients
 from unlearn_gym.processes.gradients.blocks import BlockGradients
 from unlearn_gym.processes.gradients.direct import DirectGradients
+from unlearn_gym.processes.gradients.few_rows import FewRowGradients
 from unlearn_gym.processes.gradients.passes import PassedGradients
-from unlearn_gym.processes.gradients.per_example import FewRowGradients, PerExampleGradients
+from unlearn_gym.processes.gradients.per_example import PerExampleGradients
 
 GRADIENTS = ("auto", "direct")
 """What a user may ask for: the fastest way that is right for the network, or the reference."""
@@ -34,6 +35,7 @@ def choose(
     pairs: int,
     *,
     reweighed: bool,
+    observed: bool = True,
     together: bool = False,
     named: str = "auto",
 ) -> type[SideGradients]:
@@ -46,6 +48,7 @@ def choose(
         pairs: see ``SideGradients``.
         reweighed: whether gradients that were observed are then weighed with weights that depend on λ. If not, the sums
             over each side are all that is asked for, and a large network needs no record.
+        observed: whether the state measures each minibatch before it is weighed.
         together: whether the rows of a side depend on each other, and ``errors`` knows it.
         named: one of ``GRADIENTS``.
 
@@ -60,9 +63,11 @@ def choose(
     size = record.row_size(model, errors, rows)
     if size is None or size * 2 * pairs > LARGEST_RECORD or (size > SMALL_ROW and not reweighed):
         return PassedGradients
+    heavy = size > SMALL_ROW and sum(p.numel() for p in parameters) >= HEAVY * size
+    if heavy and not observed:
+        return PassedGradients  # there is nothing to be read twice
     if not trial.record_holds(record.trained_layers(model), parameters, errors, rows):
         return PassedGradients
     if size <= SMALL_ROW:
         return PerExampleGradients
-    weights = sum(p.numel() for p in parameters)
-    return FewRowGradients if weights >= HEAVY * size else BlockGradients
+    return FewRowGradients if heavy else BlockGradients

@@ -80,21 +80,6 @@ class PerExampleGradients(SideGradients):
         return total
 
 
-class FewRowGradients(PerExampleGradients):
-    """For a network of so many weights that a row outweighs launches: no entry passes that is not needed.
-
-    The state's pass covers each row's own error alone, and its sums are not kept: beside the record, a vector of all
-    weights for each side is all that is held. Arguments as in ``SideGradients``.
-    """
-
-    step = 1
-
-    def observe(self, weights: Callable[[float], Weights], lam: float) -> Sides:
-        """Return the plain sums; see ``SideGradients``."""
-        record = self._record(torch.arange(4 * self.pairs, device=self._table.device) // self.pairs % 3 == 0)
-        return Sides(record.gradient(slice(self.pairs)), record.gradient(slice(self.pairs, None)))
-
-
 def _span(chosen: list[int], size: int, step: int) -> slice | None:
     """Return a range of at most ``size`` entries with all the chosen ones, or None if there are none.
 
