@@ -37,9 +37,12 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     noised image of the pair is taken from the forget set (mixture probability); importance weights make the
     *expected* loss the same for every λ, so that λ acts through the noise and, with `forget_scaling` `"norm"`,
     the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
-    L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Three baselines ignore λ: `naive` (descend
-    L_retain), `neggrad` (ascend L_forget) and `erasediff` (descend L_retain, and a forget loss towards uniform
-    numbers as far as L_retain allows).
+    L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Under `posterior` nothing is ascended: the forget
+    latents learn the noise that a model retrained without them would predict, and λ is the weight of that. `npo` and
+    `simnpo` ascend until an example is forgotten. `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad` and
+    `nash` combine the two gradients of `weighted` by the angle between them. `bernoulli` and `siss_no_is` are the
+    ablations of `siss`. Baselines that ignore λ are `siss_no_is`, `mgda`, `naive` (descend L_retain), `neggrad` (ascend
+    L_forget) and `erasediff` (descend L_retain, and a forget loss towards uniform numbers as far as L_retain allows).
 
     The ids named `Digits` come with data and model: scikit-learn's 8×8 digits with 90 ankle boots of
     Fashion-MNIST learned under the label "1"; the boots are to be forgotten. Those named `Trousers` are the paper's
@@ -68,7 +71,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     With `state="fresh"` they belong to the *next* minibatch under the new weights; with `"lagged"` to the weighted
     sides of the update just made (no extra pass), zeros before the first one, and always zeros for a side that
     the objective leaves out (`naive`: forget, `neggrad`: retain). Under `erasediff` the forget loss is the error
-    towards fresh uniform numbers υ, not towards the noise: it starts near 4/3 and *falls* to 1/12 at best.
+    towards fresh uniform numbers υ, not towards the noise: it starts near 4/3 and *falls* to 1/12 at best. Under
+    `posterior` it is the weighted error towards the redirected target, under `npo` and `simnpo` the mean penalty: both
+    *fall* as forgetting proceeds.
 
     ## Rewards
     - `loss` (the paper's): −L_t(λ_t). For `siss` it has no ceiling where the model is wrecked.
@@ -122,12 +127,19 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
 
     | Objective or reward | Keyword | Default | Description |
     |---------------------|---------|---------|-------------|
-    | `siss` | `forget_scaling` | `"norm"` | `norm` rescales the forget gradient, `coef` uses dataset factors |
-    | `siss` | `forget_norm` | `0.1` | under `norm`: its norm as a share of the retain gradient's |
-    | `siss` | `superfactor` | `0.5` | under `coef`: s |
-    | `siss` | `dataset_factors` | `"exact"` | under `coef`: `exact`, `paper` or `none` |
-    | `siss` | `x_from` | `"retain"` | draw x from the `retain` set or from `all` |
+    | `siss`, `siss_no_is`, `bernoulli` | `forget_scaling` | `"norm"` | `norm` rescales the forget gradient, `coef` uses dataset factors |
+    | `siss`, `siss_no_is`, `bernoulli` | `forget_norm` | `0.1` | under `norm`: its norm as a share of the retain gradient's |
+    | `siss`, `siss_no_is`, `bernoulli` | `superfactor` | `0.5` | under `coef`: s |
+    | `siss`, `siss_no_is`, `bernoulli` | `dataset_factors` | `"exact"` | under `coef`: `exact`, `paper` or `none` |
+    | `siss`, `siss_no_is`, `bernoulli` | `x_from` | `"retain"` | draw x from the `retain` set or from `all` |
     | `weighted` | `forget_cap` | `0.15` | forget loss at which the forget term saturates, or `"auto"` |
+    | `weighted`, `posterior` | `retain_target` | `"noise"` | or `teacher`: what the original network predicts |
+    | `posterior` | `override` | `None` | label whose retain images stand in; by default each forget image's own |
+    | `posterior` | `snr_weight` | `True` | False: no weight min(1, σ²/γ²) on the error |
+    | `npo`, `simnpo` | `beta` | `None` | β > 0; 0.305 times the number of pixels by default |
+    | `simnpo` | `delta` | `0.0` | error per pixel around which the push fades |
+    | `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad`, `nash` | `forget_cap` | `0.15` | as `weighted` |
+    | `cagrad` | `radius` | `0.5` | how far from the weighted sum, as a share of its norm |
     | `erasediff` | `eta` | `1e-3` | η, a pure number (the same for losses summed over pixels) |
     | `progress`, `balance` | `forget_cap` | `0.15` | forget loss beyond which nothing is gained, or `"auto"` |
     | `progress`, `balance` | `retain_weight` | `50.0` | price of lost retain quality, or `"auto"` |

@@ -15,7 +15,12 @@ from unlearn_gym.envs.checks import check_keywords, is_auto
 from unlearn_gym.envs.deprecated import deprecated, in_new_form, warn
 from unlearn_gym.envs.rewards import REWARDS, Reward, make_reward
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES, make_objective
+from unlearn_gym.objectives import (
+    DIFFUSION_OBJECTIVES,
+    REGRESSION_OBJECTIVES,
+    SUPERVISED_OBJECTIVES,
+    make_objective,
+)
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.runtime.checks import check_known
 from unlearn_gym.runtime.registered import keywords_of
@@ -169,6 +174,7 @@ class PolynomialOptions(SupervisedOptions):
     learning_rate: float | str = 0.03
     max_grad_norm: float = 10.0
 
+    OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = REGRESSION_OBJECTIVES
     FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 2.0, "retain_weight": 5.0}
 
 

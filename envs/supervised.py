@@ -31,7 +31,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     λ·L_unwanted (`linear`), or L = L_wanted − λ·mean log(1 − c·exp(−e/2σ²)) (`likelihood`, which pushes
     away only forget examples that the model still fits). The error e of a classifier is the Brier score,
     the squared error of the softmax to the one-hot label summed over classes, in [0, 2]; that of a
-    regression the mean squared error over outputs.
+    regression the mean squared error over outputs. Classifiers have objectives on cross entropies, too, in which both
+    sides are descended, L = (1 − λ)·CE_wanted + λ·mean ψ_unwanted with λ up to 1: `demote` (towards the original's
+    answer without the true label), `npo`, `simnpo` and `gce` (ascent that ends where an example is forgotten).
 
     `EMSE-Digits-v0` forgets one class (or chosen images) of scikit-learn's 8×8 digits with a small CNN
     that comes with the package. `EMSE-ResNet20-v0` (CIFAR-10), `EMSE-VGG16BN-v0` (CIFAR-100) and
@@ -50,7 +52,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Observation Space
     `Box((6,), float32)`. Losses are mean errors over the batch (the forget loss of `likelihood` is
-    mean log(1 − c·exp(−e/2σ²)) − log(1 − c), 0 where the model fits), norms L2 over all trainable parameters;
+    mean log(1 − c·exp(−e/2σ²)) − log(1 − c), 0 where the model fits; those of `demote`, `npo`, `simnpo` and `gce` are
+    the cross entropy and ψ, which *falls* as forgetting proceeds), norms L2 over all trainable parameters;
     numbers above 1e6 are shown as 1e6.
 
     | Num | Observation | Min | Max |
@@ -121,6 +124,10 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     |---------------------|---------|---------|-------------|
     | `likelihood` | `sigma` | `0.5` | σ, in the units of the outputs |
     | `likelihood` | `strength` | `0.9` | c in (0, 1) |
+    | `npo` | `beta` | `0.5` | β > 0, how soon a forgotten example is left alone |
+    | `simnpo` | `beta` | `2.5` | the same |
+    | `simnpo` | `delta` | `0.0` | cross entropy around which the push fades |
+    | `gce` | `q` | `0.7` | in (0, 1); near 0 it is ascent on the cross entropy |
     | `progress`, `balance` | `forget_cap` | `1.5` | forget error beyond which nothing is gained |
     | `progress`, `balance` | `retain_weight` | `10.0` | price of lost retain quality |
 

@@ -5,6 +5,7 @@ from gymnasium.envs.registration import register, registry
 ONLINE: dict[str, object] = {"online": True, "horizon": 2000}
 BENCHMARK = {"batch_size": 256}
 WEIGHTED = {"objective": "weighted", "reward": "progress"}
+POSTERIOR = {"objective": "posterior", "reward": "progress"}
 TROUSERS: dict[str, object] = {
     "task": "trousers",
     "learning_rate": 5e-5,
@@ -25,10 +26,14 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("SISS-Digits-Online-v0", DIFFUSION, {"task": "digits", **ONLINE}),
     ("Weighted-Digits-v0", DIFFUSION, {"task": "digits", **WEIGHTED}),
     ("Weighted-Digits-Online-v0", DIFFUSION, {"task": "digits", **WEIGHTED, **ONLINE}),
+    ("Posterior-Digits-v0", DIFFUSION, {"task": "digits", **POSTERIOR}),
+    ("Posterior-Digits-Online-v0", DIFFUSION, {"task": "digits", **POSTERIOR, **ONLINE}),
     ("SISS-Trousers-v0", DIFFUSION, TROUSERS),
     ("SISS-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **ONLINE}),
     ("Weighted-Trousers-v0", DIFFUSION, {**TROUSERS, **WEIGHTED, **GENTLE}),
     ("Weighted-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **WEIGHTED, **GENTLE, **ONLINE}),
+    ("Posterior-Trousers-v0", DIFFUSION, {**TROUSERS, **POSTERIOR}),
+    ("Posterior-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **POSTERIOR, **ONLINE}),
     ("SISS-v0", DIFFUSION, {}),
     ("EMSE-Digits-v0", SUPERVISED, {"task": "digits"}),
     ("EMSE-Digits-Online-v0", SUPERVISED, {"task": "digits", **ONLINE}),

@@ -36,14 +36,19 @@ DIFFUSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
 }
 """Name → class; the keywords of its constructor are its hyperparameters."""
 
-SUPERVISED_OBJECTIVES: dict[str, Callable[..., Objective]] = {
+REGRESSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "linear": LinearEMSE,
     "likelihood": LikelihoodEMSE,
+}
+
+SUPERVISED_OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    **REGRESSION_OBJECTIVES,
     "demote": Demote,
     "npo": ClassifierNPO,
     "simnpo": ClassifierSimNPO,
     "gce": GeneralisedCE,
 }
+"""Those of regressions and those of classifiers alone."""
 
 
 def make_objective(
