@@ -37,7 +37,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     noised image of the pair is taken from the forget set (mixture probability); importance weights make the
     *expected* loss the same for every λ, so that λ acts through the noise and, with `forget_scaling` `"norm"`,
     the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
-    L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Under `posterior` nothing is ascended: the forget
+    L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Under `posterior` nothing is ascended: forget
     latents learn the noise that a model retrained without them would predict, and λ is the weight of that. `npo` and
     `simnpo` ascend until an example is forgotten. `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad` and
     `nash` combine the two gradients of `weighted` by the angle between them. `bernoulli` and `siss_no_is` are the
@@ -127,8 +127,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
 
     | Objective or reward | Keyword | Default | Description |
     |---------------------|---------|---------|-------------|
-    | `siss`, `siss_no_is`, `bernoulli` | `forget_scaling` | `"norm"` | `norm` rescales the forget gradient, `coef` uses dataset factors |
-    | `siss`, `siss_no_is`, `bernoulli` | `forget_norm` | `0.1` | under `norm`: its norm as a share of the retain gradient's |
+    | `siss`, `siss_no_is`, `bernoulli` | `forget_scaling` | `"norm"` | or `coef`: dataset factors |
+    | `siss`, `siss_no_is`, `bernoulli` | `forget_norm` | `0.1` | forget gradient's norm, a share of the retain one's |
     | `siss`, `siss_no_is`, `bernoulli` | `superfactor` | `0.5` | under `coef`: s |
     | `siss`, `siss_no_is`, `bernoulli` | `dataset_factors` | `"exact"` | under `coef`: `exact`, `paper` or `none` |
     | `siss`, `siss_no_is`, `bernoulli` | `x_from` | `"retain"` | draw x from the `retain` set or from `all` |
@@ -138,7 +138,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `posterior` | `snr_weight` | `True` | False: no weight min(1, σ²/γ²) on the error |
     | `npo`, `simnpo` | `beta` | `None` | β > 0; 0.305 times the number of pixels by default |
     | `simnpo` | `delta` | `0.0` | error per pixel around which the push fades |
-    | `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad`, `nash` | `forget_cap` | `0.15` | as `weighted` |
+    | `gu`, `gu_conflict`, `pcgrad`, `lexi` | `forget_cap` | `0.15` | as `weighted` |
+    | `barrier`, `mgda`, `cagrad`, `nash` | `forget_cap` | `0.15` | as `weighted` |
     | `cagrad` | `radius` | `0.5` | how far from the weighted sum, as a share of its norm |
     | `erasediff` | `eta` | `1e-3` | η, a pure number (the same for losses summed over pixels) |
     | `progress`, `balance` | `forget_cap` | `0.15` | forget loss beyond which nothing is gained, or `"auto"` |
