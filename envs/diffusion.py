@@ -39,8 +39,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
     L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Under `posterior` nothing is ascended: forget
     latents learn the noise that a model retrained without them would predict, and λ is the weight of that. `npo` and
-    `simnpo` ascend until an example is forgotten. `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad` and
-    `nash` combine the two gradients of `weighted` by the angle between them. `bernoulli` and `siss_no_is` are the
+    `simnpo` ascend until an example is forgotten. `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad`
+    and `nash` combine the two gradients of `weighted` by the angle between them. `bernoulli` and `siss_no_is` are the
     ablations of `siss`. Baselines that ignore λ are `siss_no_is`, `mgda`, `naive` (descend L_retain), `neggrad` (ascend
     L_forget) and `erasediff` (descend L_retain, and a forget loss towards uniform numbers as far as L_retain allows).
 
