@@ -16,6 +16,7 @@ REGISTRY: dict[str, str] = {
     "schedule": "baselines:ScheduleAgent",
     "adaptive_vi": "adaptive_vi:AdaptiveVIAgent",
     "primal_dual": "primal_dual:PrimalDualAgent",
+    "bandit": "bandit:BanditAgent",
     "ppo": "ppo:PPOAgent",
     "sac": "sac:SACAgent",
     "tqc": "tqc:TQCAgent",
