@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env.subproc_vec_env import _worker
 
 from unlearn_gym.agents.training.gymnasium_vec import GymnasiumVecEnv
 from unlearn_gym.envs.making import make_env
+from unlearn_gym.envs.vector import is_on_gpu
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import workers
 
@@ -133,7 +134,7 @@ def make_vector(env_id: str, env_kwargs: dict[str, Any], n_envs: int) -> VecEnv:
     """Return ``n_envs`` environments: here if it is one or on a GPU, else one spawned process each."""
     if n_envs == 1:
         return DummyVecEnv([Factory(env_id, env_kwargs)])
-    if str(env_kwargs.get("device", "cpu")).startswith("cuda"):
+    if is_on_gpu(env_kwargs):
         envs = gym.make_vec(env_id, num_envs=n_envs, autoreset_mode="SameStep", **env_kwargs)
         return GymnasiumVecEnv(envs)
     make_env(env_id, env_kwargs).close()  # an error is clearer here than out of a worker

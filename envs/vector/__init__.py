@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -84,6 +84,11 @@ VECTORIZATIONS: dict[str, Callable[[Maker, int, AutoresetMode], VectorEnv]] = {
 would load the GPU's libraries), and "processes" on the CPU."""
 
 
+def is_on_gpu(kwargs: Mapping[str, Any]) -> bool:
+    """Whether environments with these keywords compute on a GPU, where one process for each would load its libraries."""
+    return str(kwargs.get("device", "cpu")).startswith("cuda")
+
+
 def make_vector(
     entry_point: str,
     num_envs: int,
@@ -105,8 +110,7 @@ def make_vector(
     mode = _as_mode(autoreset_mode)
     maker = Maker(entry_point, kwargs)
     if vectorization == "auto":
-        on_gpu = str(kwargs.get("device", "cpu")).startswith("cuda")
-        return (in_a_stack_if_possible if on_gpu else in_processes)(maker, num_envs, mode)
+        return (in_a_stack_if_possible if is_on_gpu(kwargs) else in_processes)(maker, num_envs, mode)
     if vectorization not in VECTORIZATIONS:
         known = ", ".join(["auto", *VECTORIZATIONS])
         raise UserError(f"vectorization={vectorization!r} is not known; choose one of {known}.")

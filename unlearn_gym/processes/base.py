@@ -68,7 +68,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Quality:
-    """Losses on a fixed probe batch, by which the ``progress`` reward evaluators the weights."""
+    """Losses on a fixed probe batch, by which the ``progress`` reward judges the weights."""
 
     retain_loss: float
     forget_loss: float
