@@ -75,6 +75,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     `posterior` it is the weighted error towards the redirected target, under `npo` and `simnpo` the mean penalty: both
     *fall* as forgetting proceeds.
 
+    Under the rules for two gradients `info["cosine"]` is the cosine of the two gradients, 0 where one vanishes.
+
     ## Rewards
     - `loss` (the paper's): −L_t(λ_t). For `siss` it has no ceiling where the model is wrecked.
     - `progress`: φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch, with

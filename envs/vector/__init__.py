@@ -85,7 +85,7 @@ would load the GPU's libraries), and "processes" on the CPU."""
 
 
 def is_on_gpu(kwargs: Mapping[str, Any]) -> bool:
-    """Whether environments with these keywords compute on a GPU, where one process for each would load its libraries."""
+    """Whether environments with these keywords compute on a GPU, whose libraries each process would load."""
     return str(kwargs.get("device", "cpu")).startswith("cuda")
 
 

@@ -27,6 +27,7 @@ class Member(Process):
 
     def __init__(self, stack: Stack, copy: int) -> None:
         self._stack, self._copy = stack, copy
+        self.tells_cosine = stack.objective.tells_cosine
 
     def reset(self, rng: np.random.Generator) -> Signals:
         """Return what ``restart`` measured; it had the same start, which is drawn here once more."""

@@ -2,6 +2,7 @@
 
 import math
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -188,3 +189,14 @@ def test_the_loss_its_slope_and_its_gradient_are_those_of_the_bounded_objective(
         near = [objective.coefficients(lam, angle_of(g, -kept * f, kept)) for lam in (0.4 - h, 0.4 + h)]
         losses = [x * retain - y * cap * math.tanh(forget / cap) for x, y in near]
         assert found.dloss_dlambda == pytest.approx((losses[1] - losses[0]) / (2 * h), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("state", ["fresh", "lagged"])
+def test_info_tells_the_cosine(state):
+    env = gymnasium.make("unlearn_gym/Weighted-Digits-v0", objective="gu", state=state, horizon=3)
+    _, info = env.reset(seed=0)
+    assert info["cosine"] == 0.0
+    cosines = [env.step(np.array([0.5], dtype=np.float32))[-1]["cosine"] for _ in range(3)]
+    assert all(-1 <= c <= 1 and c != 0 for c in cosines)
+    plain = gymnasium.make("unlearn_gym/Weighted-Digits-v0", horizon=3)
+    assert "cosine" not in plain.reset(seed=0)[1]

@@ -119,6 +119,7 @@ class Combination:
     forget_term: float
     dloss_dlambda: float = 0.0
     dvariance_dlambda: float = 0.0
+    cosine: float = 0.0
 
     @property
     def loss(self) -> float:
@@ -134,6 +135,7 @@ class Objective(ABC):
     Attributes:
         needs_norms: whether ``combine`` uses the gradient norms.
         needs_dot: whether ``combine`` uses the inner product of the two gradients.
+        tells_cosine: whether ``combine`` says the cosine of the two gradients.
         needs_original: whether ``answer_errors`` uses the outputs of the network before unlearning.
         needs_classes: whether it is for classifiers only.
         largest_lambda: λ above it means nothing.
@@ -143,6 +145,7 @@ class Objective(ABC):
 
     needs_norms: bool = False
     needs_dot: bool = False
+    tells_cosine: bool = False
     needs_original: bool = False
     needs_classes: bool = False
     largest_lambda: float = math.inf

@@ -64,6 +64,7 @@ class Update:
     dloss_dlambda: float = 0.0
     dvariance_dlambda: float = 0.0
     diverged: bool = False
+    cosine: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,13 @@ class Quality:
 
 
 class Process(ABC):
-    """Weights, an optimizer, a seeded stream of minibatches and an objective."""
+    """Weights, an optimizer, a seeded stream of minibatches and an objective.
+
+    Attributes:
+        tells_cosine: whether updates say the cosine of the two gradients.
+    """
+
+    tells_cosine: bool = False
 
     @abstractmethod
     def reset(self, rng: np.random.Generator) -> Signals:

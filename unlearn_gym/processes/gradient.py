@@ -77,6 +77,7 @@ class GradientProcess(Process):
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
         self.objective, self.pairs = objective, batch_size // 2
+        self.tells_cosine = objective.tells_cosine
         self.max_grad_norm, self.gradients = max_grad_norm, gradients
         self.fresh, self.grad_norms = state == "fresh", grad_norms
         self.parameters = trained(self.model)

@@ -48,6 +48,7 @@ class TwoGradients(Objective):
 
     needs_norms = True
     needs_dot = True
+    tells_cosine = True
 
     def __init__(self, *, forget_cap: float = 0.15) -> None:
         positive("forget_cap", forget_cap)
@@ -62,9 +63,10 @@ class TwoGradients(Objective):
         bounded = math.tanh(parts.forget / self.forget_cap)
         kept, value = 1.0 - bounded**2, -self.forget_cap * bounded
         angle = Angle(parts.retain_norm**2, (kept * parts.forget_norm) ** 2, -kept * parts.dot, kept)
+        cosine = Angle(parts.retain_norm**2, parts.forget_norm**2, parts.dot).cosine
         x, y = self.coefficients(lam, angle)
         # how the coefficients move with λ, by a difference inside [0, 1]
         low, high = max(0.0, lam - DIFFERENCE), min(max(1.0, lam), lam + DIFFERENCE)
         (x_low, y_low), (x_high, y_high) = (self.coefficients(end, angle) for end in (low, high))
         slope = ((x_high - x_low) * parts.retain + (y_high - y_low) * value) / (high - low)
-        return Combination(x, -y * kept, x * parts.retain, y * value, dloss_dlambda=slope)
+        return Combination(x, -y * kept, x * parts.retain, y * value, dloss_dlambda=slope, cosine=cosine)

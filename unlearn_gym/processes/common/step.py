@@ -61,6 +61,13 @@ def lagged_signals(parts: Parts, grad_norms: bool) -> Signals:
 
 def update_of(found: Combination, *, moved: bool) -> Update:
     """Return what is told of an update; if it did not move the weights, numbers that are not finite are told as 0."""
-    numbers = (found.loss, found.retain_term, found.forget_term, found.dloss_dlambda, found.dvariance_dlambda)
-    told = [number if moved or math.isfinite(number) else 0.0 for number in numbers]
-    return Update(told[0], told[1], told[2], told[3], told[4], diverged=not moved)
+    numbers = {
+        "loss": found.loss,
+        "retain_term": found.retain_term,
+        "forget_term": found.forget_term,
+        "dloss_dlambda": found.dloss_dlambda,
+        "dvariance_dlambda": found.dvariance_dlambda,
+        "cosine": found.cosine,
+    }
+    told = {name: number if moved or math.isfinite(number) else 0.0 for name, number in numbers.items()}
+    return Update(**told, diverged=not moved)
