@@ -56,6 +56,7 @@ class Update:
         dvariance_dlambda: unbiased estimate of the derivative in λ of the loss estimator's second moment.
         diverged: whether loss, gradient or weights were not finite; the weights are then the last finite ones, and
             numbers that were not finite are 0.
+        cosine: of the two gradients, where the process tells it; 0 where one of them vanishes.
     """
 
     loss: float
