@@ -246,6 +246,8 @@ def test_why_it_ended_is_one_sentence(error, status, printed, capsys):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_heard_once_and_the_old_handlers_come_back(number, status, capsys):
+    at_start = {each: signal.getsignal(each) for each in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     before = [signal.getsignal(each) for each in SIGNALS]
 
     def main():
@@ -253,6 +255,10 @@ def test_a_signal_is_heard_once_and_the_old_handlers_come_back(number, status, c
         while True:  # until the handler runs
             time.sleep(0.01)
 
-    assert cli.status(main) == status
-    assert [signal.getsignal(each) for each in SIGNALS] == before
+    try:
+        assert cli.status(main) == status
+        assert [signal.getsignal(each) for each in SIGNALS] == before
+    finally:
+        for each, handler in at_start.items():
+            signal.signal(each, handler)
     assert capsys.readouterr().err.startswith(f"stopped by {number.name}; ")
