@@ -190,7 +190,7 @@ def test_output_with_something_in_it_is_kept(tmp_path):
     ("changes", "message"),
     [
         ({"env": "unlearn_gym/Nothing-v0"}, "unlearn_gym/Quadratic-v0"),
-        ({"env_kwargs": {"horizont": 3}}, "'horizont'; allowed are best_lambda"),
+        ({"env_kwargs": {"horizont": 3}}, "'horizont'; allowed are horizon, best_lambda"),
         ({"env_kwargs": {"horizon": 0}}, "horizon=0"),
         ({"env": "no_such_module:X-v0"}, "cannot be imported"),
         ({"device": "abacus"}, "device='abacus'"),
