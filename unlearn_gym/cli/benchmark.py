@@ -17,7 +17,7 @@ from typing import Any
 from jsonargparse.typing import PositiveInt
 
 from unlearn_gym.cli import evaluate
-from unlearn_gym.methods import METHODS
+from unlearn_gym.methods import BASELINES
 from unlearn_gym.runtime import command_line
 
 
@@ -40,7 +40,7 @@ class Options:
     """
 
     benchmark: str = "digits"
-    methods: list[str] = field(default_factory=lambda: list(METHODS))
+    methods: list[str] = field(default_factory=lambda: list(BASELINES))
     agents: list[str] = field(default_factory=lambda: ["static:0.1", "static:0.5", "adaptive_vi", "random"])
     epochs: PositiveInt = 20
     pretrain_epochs: PositiveInt | None = None
