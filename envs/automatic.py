@@ -22,7 +22,7 @@ PRICE = 4.0
 HARM = 0.004
 """Share by which one update of the size ``learning_rate`` may raise the retain loss, if it does nothing but forget."""
 LEARNING_RATES = (1e-7, 1e-2)
-SIGNED = ("adam", "adamw", "signsgd")
+SIGNED = ("adam", "adamw", "signsgd", "signadam")
 """Optimizers whose first update moves every weight by the learning rate, in the direction of the gradient's sign."""
 PROBE_SIZE = 64
 PROBES = 4

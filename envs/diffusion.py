@@ -115,7 +115,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | images per update, half from each set |
     | `learning_rate` | float or `"auto"` | `2e-4` | step size of the optimizer |
-    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
+    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd`, `signsgd` or `signadam` |
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |

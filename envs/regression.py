@@ -76,7 +76,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `online` | bool | `False` | one long run: see Starting State |
     | `batch_size` | int | `64` | points per update, half from each set |
     | `learning_rate` | float | `0.03` | step size of the optimizer |
-    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
+    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd`, `signsgd` or `signadam` |
     | `max_grad_norm` | float | `10.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.0, 1.0)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |

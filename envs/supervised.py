@@ -108,7 +108,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `batch_size` | int | `64` | examples per update, half from each set (the benchmark's ids: 256) |
     | `augment` | bool | `False` | a task's minibatches are moved and mirrored at random as in its training |
     | `learning_rate` | float | `1e-3` | step size of the optimizer |
-    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd` or `signsgd` |
+    | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd`, `signsgd` or `signadam` |
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.0, 1.0)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from unlearn_gym.processes.common.optimizers import SignSGD
+from unlearn_gym.processes.common.optimizers import SignAdam, SignSGD
 
 
 class BatchedRule(Protocol):
@@ -67,11 +68,26 @@ class BatchedSign(BatchedDescent):
         super().step(weights, gradients.sign(), active)
 
 
-RULES: dict[type[Optimizer], type[BatchedAdam] | type[BatchedDescent]] = {
+class BatchedSignAdam:
+    """Descent along the signs of the mean gradients."""
+
+    def __init__(self, defaults: dict[str, Any], weights: Tensor) -> None:
+        self._lr, self._beta = defaults["lr"], defaults["beta"]
+        self.moments = [torch.zeros_like(weights)]
+
+    def step(self, weights: Tensor, gradients: Tensor, active: Tensor) -> None:
+        """See ``BatchedRule``."""
+        (mean,) = self.moments
+        mean += active * (1 - self._beta) * (gradients - mean)
+        weights -= active * self._lr * mean.sign()
+
+
+RULES: dict[type[Optimizer], Callable[[dict[str, Any], Tensor], BatchedRule]] = {
     Adam: BatchedAdam,
     AdamW: BatchedAdam,
     SGD: BatchedDescent,
     SignSGD: BatchedSign,
+    SignAdam: BatchedSignAdam,
 }
 
 
