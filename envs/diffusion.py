@@ -122,6 +122,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
+    | `mask` | str | `None` | `saliency:0.5` moves only that share of the weights: those that forgetting needs most |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
@@ -144,6 +145,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `barrier`, `mgda`, `cagrad`, `nash` | `forget_cap` | `0.15` | as `weighted` |
     | `cagrad` | `radius` | `0.5` | how far from the weighted sum, as a share of its norm |
     | `erasediff` | `eta` | `1e-3` | η, a pure number (the same for losses summed over pixels) |
+    | `erasediff` | `form` | `"projection"` | the paper's coefficient, or `cosine` as in the released code |
+    | `erasediff` | `target` | `"uniform"` | or `relabel`: the original's prediction under another label |
     | `progress`, `balance` | `forget_cap` | `0.15` | forget loss beyond which nothing is gained, or `"auto"` |
     | `progress`, `balance` | `retain_weight` | `50.0` | price of lost retain quality, or `"auto"` |
 

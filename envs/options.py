@@ -27,7 +27,16 @@ from unlearn_gym.runtime.registered import keywords_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 KINDS = ("objective", "reward")
-OF_PROCESS = ("batch_size", "optimizer", "learning_rate", "max_grad_norm", "state", "grad_norms", "gradients")
+OF_PROCESS = (
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "max_grad_norm",
+    "state",
+    "grad_norms",
+    "gradients",
+    "mask",
+)
 OF_EPISODE = ("reward", "horizon", "online", "lambda_range", "alpha", "divergence_penalty", "render_mode")
 Keywords = Mapping[str, Any]
 
@@ -59,6 +68,7 @@ class Options:
     state: str = "fresh"
     grad_norms: bool = True
     gradients: str = "auto"
+    mask: str | None = None
     divergence_penalty: float = 1.0
     device: str | torch.device = "cpu"
     dtype: str | torch.dtype = "float32"

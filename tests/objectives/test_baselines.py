@@ -119,3 +119,33 @@ def test_erasediffs_forget_loss_is_the_error_towards_uniform_numbers():
             latents.noisy[5:], latents.timesteps[5:], class_labels=latents.labels[5:]
         ).sample
     assert signals.forget_loss == pytest.approx(float((predicted - target).square().mean()))
+
+
+def test_the_released_erasediff_is_bounded_and_relabels():
+    process = small_process(objective=EraseDiff(eta=0.5, form="cosine", target="relabel"))
+    process.reset(np.random.default_rng(0))
+    latents = process._latents
+    wanted = process.predict_originally(latents.noisy[5:], latents.timesteps[5:], latents.labels[5:])
+    assert not torch.allclose(latents.forget_target[5:], wanted)  # the label is another one
+    others = [
+        process.predict_originally(latents.noisy[5:], latents.timesteps[5:], torch.full((5,), label))
+        for label in (1, 2)
+    ]
+    for row, target in enumerate(latents.forget_target[5:]):
+        assert any(torch.allclose(target, other[row]) for other in others)
+    none = torch.zeros(0)
+    for dot in (-1.0, 0.3, 1.0):  # of gradients of length 1 and of length 100
+        found = [
+            process.objective.combine(
+                0.5, Parts(1.0, 1.0, size, size, dot * size**2, none, none, none)
+            ).c_forget
+            for size in (1.0, 100.0)
+        ]
+        assert found == pytest.approx([max(0.5 - dot, 0.0)] * 2) and 0 <= found[0] <= 1.5
+
+
+@pytest.mark.parametrize(("labels", "match"), [("none", "class-conditional"), ("equal", "another label")])
+def test_relabelling_needs_other_labels(labels, match):
+    process = small_process(objective=EraseDiff(target="relabel"), labels=labels)
+    with pytest.raises(UserError, match=match):
+        process.reset(np.random.default_rng(0))

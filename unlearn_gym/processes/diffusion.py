@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from unlearn_gym.runtime.checks import one_of
 
 PROBE_SIZE = 32
 PROBE_SEED = 0
+MASK_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,22 @@ class DiffusionProcess(GradientProcess):
         raw = self.draw_raw(self.generator, self._keep_order, self._forget_order, self.pairs)
         self._raw = raw.sorted()
         self._latents = self.noised(self._raw)
+
+    def forget_losses(self) -> Iterator[Tensor]:
+        """See ``GradientProcess.forget_losses``; each image at ten timesteps spread evenly, with fixed noise."""
+        generator = Generator().manual_seed(PROBE_SEED)
+        steps = ((torch.arange(MASK_STEPS) + 0.5) * len(self._gamma) / MASK_STEPS).long().to(self.device)
+        wide = (-1, *[1] * (self.forget.inputs.ndim - 1))
+        for rows in torch.arange(len(self.forget)).split(self.pairs):
+            for step in steps:
+                images = self.forget.inputs[rows.to(self.device)]
+                noise = torch.randn(images.shape, generator=generator).to(images)
+                timesteps = step.expand(len(images))
+                gamma, sigma = (level[timesteps].view(wide) for level in (self._gamma, self._sigma))
+                labels = self.forget.labels[rows.to(self.device)] if self._conditional else None
+                noisy = gamma * images + sigma * noise
+                predicted = forward(self.model, noisy, timesteps, class_labels=labels).sample
+                yield (predicted - noise).square().mean()
 
     def reset_stream(self) -> None:
         """See ``GradientProcess.reset_stream``."""

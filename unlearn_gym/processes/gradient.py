@@ -6,7 +6,7 @@ import copy
 import functools
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw, Objective, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 from unlearn_gym.processes.common.flat import are_views, flatten_, trained
+from unlearn_gym.processes.common.masks import salient, share_of
 from unlearn_gym.processes.common.optimizers import make_optimizer
+from unlearn_gym.processes.common.passes import gradient
 from unlearn_gym.processes.common.step import clip_, lagged_signals, parts_of, signals_of, update_of
 from unlearn_gym.processes.gradients.base import OnePass, SideGradients, Sides
 from unlearn_gym.processes.gradients.choice import GRADIENTS, choose
@@ -48,6 +50,8 @@ class GradientProcess(Process):
         dtype: floating-point type of weights and data.
         gradients: "auto" computes the two gradients in the fastest way that is right for the network, "direct" by
             plain autograd, the reference; see ``unlearn_gym.processes.gradients``.
+        mask: "saliency:SHARE" moves only that share of the weights, those with the largest gradient of the forget
+            loss before unlearning; None moves all.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class GradientProcess(Process):
         device: torch.device,
         dtype: torch.dtype,
         gradients: str = "auto",
+        mask: str | None = None,
     ) -> None:
         if state not in STATES:
             raise UserError(f"state={state!r} is not known; choose fresh or lagged.")
@@ -73,12 +78,17 @@ class GradientProcess(Process):
             raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
         if not max_grad_norm > 0:
             raise UserError(f"max_grad_norm={max_grad_norm} is not positive; give a number above 0 or inf.")
+        if mask is not None and optimizer == "adamw":
+            raise UserError(
+                "adamw moves masked weights by their decay; choose optimizer='adam', or leave mask= out."
+            )
         _check_weights(model)
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
         self.objective, self.pairs = objective, batch_size // 2
         self.tells_cosine = objective.tells_cosine
         self.max_grad_norm, self.gradients = max_grad_norm, gradients
+        self.share = None if mask is None else share_of(mask)
         self.fresh, self.grad_norms = state == "fresh", grad_norms
         self.parameters = trained(self.model)
         self._weights = flatten_(self.parameters)
@@ -101,6 +111,28 @@ class GradientProcess(Process):
     @abstractmethod
     def reset_stream(self) -> None:
         """Forget the current order of the data; the generator was seeded anew."""
+
+    @abstractmethod
+    def forget_losses(self) -> Iterator[Tensor]:
+        """Yield the mean forget loss of every minibatch of the whole forget set, with its graph, the same each time."""
+
+    @functools.cached_property
+    def mask(self) -> Tensor | None:
+        """1 for the weights that may move and 0 for the others, (P,); None if all may.
+
+        It depends on the original weights and the forget set alone, and is made when the first update asks for it.
+        """
+        if self.share is None:
+            return None
+        now = [t.detach().clone() for t in self._tensors]
+        try:
+            with torch.no_grad():
+                torch._foreach_copy_(self._tensors, self.original)
+            with torch.enable_grad():
+                return salient((gradient(loss, self.parameters) for loss in self.forget_losses()), self.share)
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(self._tensors, now)
 
     @property
     @abstractmethod
@@ -211,7 +243,9 @@ class GradientProcess(Process):
 
     @torch.no_grad()
     def _descend(self, direction: Tensor) -> bool:
-        """Clip, step, and go back to the last weights if the new ones are not finite; say whether they are."""
+        """Mask, clip, step, and go back to the last weights if the new ones are not finite; say whether they are."""
+        if self.mask is not None:
+            direction.mul_(self.mask)
         if clip_(direction.unsqueeze(0), self.max_grad_norm) != [True]:
             return False
         self._weights.grad = direction

@@ -9,6 +9,7 @@ import torch
 
 from unlearn_gym.data.sets.curves import Curves
 from unlearn_gym.data.split import UnlearningData
+from unlearn_gym.errors import UserError
 from unlearn_gym.models.polynomial import Polynomial
 from unlearn_gym.processes.base import Signals
 from unlearn_gym.processes.common.flat import joined
@@ -41,6 +42,8 @@ class RegressionProcess(SupervisedProcess):
     def __init__(self, curves: Curves, draw: int | None, **settings: Any) -> None:
         self.curves, self._fixed = curves, draw
         self.number = 0 if draw is None else draw
+        if settings.get("mask") is not None:
+            raise UserError("A polynomial's few weights all matter; leave mask= out.")
         data = curves.draw(self.number)
         super().__init__(fit_all(data, curves.degree), data, **settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -145,6 +146,13 @@ class SupervisedProcess(GradientProcess):
         self.use_batch(
             tuple(self._pick(part, order) for part, order in zip(self.sets, self._orders, strict=True))
         )
+
+    def forget_losses(self) -> Iterator[Tensor]:
+        """See ``GradientProcess.forget_losses``; in eval mode, without augmentation."""
+        self.model.eval()
+        forget = self.sets[1]
+        for rows in torch.arange(len(forget), device=self.device).split(self.pairs):
+            yield self.errors_of(forget.inputs[rows], forget.labels[rows]).mean()
 
     def use_batch(self, batch: tuple[LabelledSet, ...] | None) -> None:
         """Go over to another minibatch, and ask the original network about its forget side if the objective does."""
