@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import SOURCES, Draw, ForgetSide
 from unlearn_gym.objectives.importance import DISJOINT, log_ratio
 from unlearn_gym.processes.base import Quality
+from unlearn_gym.processes.common.latents import Latents, RawDraw
 from unlearn_gym.processes.common.originals import frozen_original
 from unlearn_gym.processes.common.passes import forward
 from unlearn_gym.processes.common.stream import Shuffled
@@ -25,48 +25,6 @@ from unlearn_gym.runtime.checks import one_of
 PROBE_SIZE = 32
 PROBE_SEED = 0
 MASK_STEPS = 10
-
-
-@dataclass(frozen=True)
-class RawDraw:
-    """The random numbers of one minibatch of B pairs, on the CPU; none depends on an action.
-
-    Attributes:
-        retain: indices into the set that x is drawn from, shape (B,).
-        forget: indices into the forget set, shape (B,).
-        timesteps: t ~ U{0 … T − 1}, one per pair, shape (B,).
-        noise: ε ~ N(0, I), one per pair and shared by its two latents, shape (B, channels, height, width).
-        uniform: u ~ U[0, 1), which chooses the mixture side, shape (B,).
-        target: what the objective drew for its forget targets, (B, …), or empty.
-    """
-
-    retain: Tensor
-    forget: Tensor
-    timesteps: Tensor
-    noise: Tensor
-    uniform: Tensor
-    target: Tensor
-
-    def sorted(self) -> RawDraw:
-        """Return the same pairs in the order of u: those that a λ sends to one side then lie together."""
-        order = self.uniform.argsort()
-        return RawDraw(*(part[order] if len(part) else part for part in vars(self).values()))
-
-
-@dataclass(frozen=True)
-class Latents:
-    """The 2B latents of one minibatch: first B retain latents, then B forget latents.
-
-    ``forget_numbers`` is what the objective's ``forget_error`` knows of each, (2B, …), ones for the retain latents.
-    """
-
-    noisy: Tensor
-    labels: Tensor | None
-    timesteps: Tensor
-    retain_target: Tensor
-    forget_target: Tensor
-    forget_numbers: Tensor | None
-    draw: Draw
 
 
 class DiffusionProcess(GradientProcess):

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw, Objective, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
+from unlearn_gym.processes.common.checks import check_weights
 from unlearn_gym.processes.common.flat import are_views, flatten_, trained
 from unlearn_gym.processes.common.masks import salient, share_of
 from unlearn_gym.processes.common.optimizers import make_optimizer
@@ -82,7 +82,7 @@ class GradientProcess(Process):
             raise UserError(
                 "adamw moves masked weights by their decay; choose optimizer='adam', or leave mask= out."
             )
-        _check_weights(model)
+        check_weights(model)
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
         self.objective, self.pairs = objective, batch_size // 2
@@ -283,22 +283,3 @@ class GradientProcess(Process):
         self.generator.set_state(state["generator"])
         self._lambda, self._signals = state["lambda"], Signals(**state["signals"])
         self._side_gradients = None
-
-
-def _check_weights(model: nn.Module) -> None:
-    """Refuse a network that has no weights to move, or whose weights move by themselves."""
-    if any(map(is_lazy, [*model.parameters(), *model.buffers()])):
-        raise UserError(
-            "The network has lazy layers that were never passed, and so no weights yet; pass one batch through it."
-        )
-    if not trained(model):
-        raise UserError(
-            "The network has no trainable weights, so that nothing can be unlearned; set requires_grad=True on "
-            "those that may move."
-        )
-    for name, layer in model.named_modules():
-        if isinstance(layer, nn.Embedding | nn.EmbeddingBag) and layer.max_norm is not None:
-            raise UserError(
-                f"The network's {type(layer).__name__} {name or '(the network itself)'} has "
-                f"max_norm={layer.max_norm:g}, so that measuring it would move its weights; set its max_norm to None."
-            )

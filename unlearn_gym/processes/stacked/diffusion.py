@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from unlearn_gym.objectives.base import Draw
+from unlearn_gym.processes.common.latents import Latents, RawDraw
 from unlearn_gym.processes.common.stream import Shuffled
-from unlearn_gym.processes.diffusion import PROBE_SIZE, DiffusionProcess, Latents, RawDraw
+from unlearn_gym.processes.diffusion import PROBE_SIZE, DiffusionProcess
 from unlearn_gym.processes.stacked.gradient import Stack
 from unlearn_gym.processes.stacked.measures import Measured, Pass, Start
 
