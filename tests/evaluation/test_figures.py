@@ -82,9 +82,9 @@ def test_class_by_class_and_the_data_are_drawn(experiment, tmp_path):
 def test_the_html_report_holds_its_pictures(experiment, tmp_path):
     results = evaluate(experiment, tmp_path, progress=False)
     report = save_report(results, draw_all(results, tmp_path), "a < b", tmp_path)
-    page = save_html(report).read_text(encoding="utf-8")
+    page = save_html(report, results).read_text(encoding="utf-8")
     assert page.count('src="data:image/png;base64,') == report.read_text().count("](") == 3
-    assert "<table>" in page and '.png"' not in page and "http" not in page
+    assert "<table>" in page and '.png"' not in page and "://" not in page
     assert "<code>a &lt; b</code>" in page
 
 

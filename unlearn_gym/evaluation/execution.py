@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.records import Record, is_kept, load_record, record_path, save_record
@@ -94,7 +95,17 @@ def evaluate(
         paths=paths,
         examples=runner.evaluator.examples(),
         class_names=getattr(runner.env.unwrapped, "class_names", {}),
+        **_names(getattr(runner.evaluator.env.process, "data", None)),
     )
+
+
+def _names(data: UnlearningData | None) -> dict[str, str]:
+    """Return ``forgotten`` and ``label`` of ``Results``, as far as the request names them."""
+    if data is None or data.forget_label is None:
+        return {}
+    label = data.class_names.get(data.forget_label, "")
+    own = data.concepts[data.num_classes :]  # a concept that is no class of its own
+    return {"forgotten": own[0] if own else label, "label": label}
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,6 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
     report = save_report(experiment, results, pictures, command, output)
     title = f"{experiment.benchmark}, {len(experiment.seeds)} seeds"
     table = published_grid(experiment, results, results.key_metrics).rich(title)
-    files = (*saved, report, save_html(report), *(picture.path for picture in pictures))
+    files = (*saved, report, save_html(report, results), *(picture.path for picture in pictures))
     show(table, sentences(experiment, results), files)
     return results

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import COLOURS, Picture, new_figure, save
+from unlearn_gym.evaluation.report.names import row_names
 from unlearn_gym.evaluation.results import Results
 
 LOG_FROM = 20.0
@@ -24,7 +25,7 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
     experiment = results.experiment
     if not results.by_class:
         return None
-    colours = itertools.cycle(COLOURS)
+    colours, names = itertools.cycle(COLOURS), row_names(experiment)
     look = {**REFERENCES, **{name: next(colours) for name in _chosen(results)}}
     figure = new_figure(12.5, 0.8 + 2.0 * len(results.by_class))
     panels = figure.subplots(len(results.by_class), 1, squeeze=False, sharex=True)[:, 0]
@@ -33,7 +34,7 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
             found = list(rows.get(name, {}).values())
             half = [(one.ci95[1] - one.ci95[0]) / 2 if one.ci95 else 0.0 for one in found]
             where, means = np.arange(len(found)) + place, [one.mean for one in found]
-            panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=name)
+            panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=names.get(name, name))
             panel.errorbar(where, means, half, fmt="none", ecolor=colour, elinewidth=1.2)
         labels = list(next(iter(rows.values())))
         _scale(panel)
