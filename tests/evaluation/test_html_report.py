@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -169,6 +170,22 @@ def test_sections_are_folded_and_the_setting_comes_last():
         "<details><summary><h2>b</h2></summary></details>"
         "<details><summary><h2>Setting</h2></summary><p>how</p></details>"
     )
+
+
+def test_without_a_first_screen_the_first_section_is_open():
+    assert re.findall("<details.*?>", folded("<h1>t</h1><h2>a</h2><h2>b</h2>", "")) == [
+        "<details open>",
+        "<details>",
+    ]
+
+
+def test_a_row_without_numbers_is_shown_last_and_named():
+    results = made_up()
+    for record in results.records:
+        if record.name == "static:0.1":
+            record.values["balance"] = math.nan
+    assert caveat(results).endswith("Without a number on some seed: λ = 0.1.")
+    assert re.findall(r'scope="row" title="([^"]*)"', intervals(results))[-2:] == ["static:0.1", "retrained"]
 
 
 def test_names_are_replaced_where_they_stand_for_themselves():

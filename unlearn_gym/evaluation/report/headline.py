@@ -50,6 +50,12 @@ def ranked(results: Results) -> list[str]:
     return sorted(names, key=lambda name: sign * results.row(name)[metric].mean)
 
 
+def unranked(results: Results) -> list[str]:
+    """Return the agents that lack the headline's metric, in their own order."""
+    order = ranked(results)
+    return [entry.name for entry in results.experiment.entries if entry.name not in order]
+
+
 def rivals(results: Results) -> list[str]:
     """Return whom the best row is shown beside: the best of each other kind, then the next ones."""
     best, *others = ranked(results) or [""]
@@ -78,24 +84,28 @@ def answer(results: Results) -> str:
 
 def caveat(results: Results) -> str:
     """Say what the answer rests on: how many rows and seeds, and which rows chance may have put behind."""
-    metric, order = headline_metric(results), ranked(results)
-    seeds = len(results.experiment.seeds)
+    metric, order, names = headline_metric(results), ranked(results), row_names(results.experiment)
     if metric is None:
         return ""
-    what = metric_name(results, metric)
+    what, seeds = metric_name(results, metric), len(results.experiment.seeds)
+    failed = ", ".join(names[name] for name in unranked(results))
+    end = f". Without a number on some seed: {failed}." if failed else "."
     if seeds < 2:
-        return f"The best of {len(order)} by {what} on one seed: another seed may order them otherwise."
+        return f"The best of {len(order)} by {what} on one seed: another seed may order them otherwise{end}"
+    chosen = f"The best of {len(order)} by {what}, on the same {seeds} seeds that it is judged on"
+    if len(order) == 1:
+        return chosen + end
     best = results.row(order[0])[metric].values
     tied = [
-        name for name in order[1:] if _holds_zero(paired_difference(best, results.row(name)[metric].values))
+        names[name]
+        for name in order[1:]
+        if _holds_zero(paired_difference(best, results.row(name)[metric].values))
     ]
-    chosen = f"The best of {len(order)} by {what}, on the same {seeds} seeds that it is judged on"
     if not tied:
-        return f"{chosen}." if len(order) == 1 else f"{chosen}; every other row is behind it beyond chance."
-    names = row_names(results.experiment)
-    listed = ", ".join(names[name] for name in tied[:MOST_NAMED])
+        return f"{chosen}; every other row is behind it beyond chance{end}"
     more = f" and {len(tied) - MOST_NAMED} more" if len(tied) > MOST_NAMED else ""
-    return f"{chosen}. Not told apart from it (paired 95 % intervals hold 0): {listed}{more}."
+    listed = ", ".join(tied[:MOST_NAMED])
+    return f"{chosen}. Not told apart from it (paired 95 % intervals hold 0): {listed}{more}{end}"
 
 
 def value(metric: str, amount: float) -> str:

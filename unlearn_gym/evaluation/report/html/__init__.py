@@ -95,17 +95,17 @@ def folded(body: str, first: str) -> str:
 
     Args:
         body: HTML with one h1 and, before every section, an h2.
-        first: HTML of the first screen.
+        first: HTML of the first screen; without it, the first section is open.
     """
     start, *sections = re.split(r"(?=<h2>)", body)
     heading, setting = re.match(r"((?:<h1>.*?</h1>)?)(.*)", start, re.DOTALL).groups()  # type: ignore[union-attr]
     sections = [*sections, f"<h2>Setting</h2>{setting}"] if setting.strip() else sections
-    return heading + first + "".join(_fold(section) for section in sections)
+    return heading + first + "".join(_fold(part, not (first or k)) for k, part in enumerate(sections))
 
 
-def _fold(section: str) -> str:
+def _fold(section: str, opened: bool) -> str:
     heading, _, content = section.partition("</h2>")
-    return f"<details><summary>{heading}</h2></summary>{content}</details>"
+    return f"<details{' open' if opened else ''}><summary>{heading}</h2></summary>{content}</details>"
 
 
 def renamed(body: str, words: Mapping[str, tuple[str, str]]) -> str:

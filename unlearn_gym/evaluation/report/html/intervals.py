@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
-from unlearn_gym.evaluation.report.headline import is_share, ranked, shown_metrics, value
+from unlearn_gym.evaluation.report.headline import is_share, ranked, shown_metrics, unranked, value
 from unlearn_gym.evaluation.report.names import metric_name, metric_note, row_names
 from unlearn_gym.evaluation.report.sentences import interval, number
 from unlearn_gym.evaluation.results import Results
@@ -24,9 +24,10 @@ Frame = tuple[float, float]
 
 def intervals(results: Results) -> str:
     """Return the plot as an HTML table; empty where nothing is compared."""
-    metrics, order = shown_metrics(results), ranked(results)
-    if not order:
+    metrics = shown_metrics(results)
+    if not metrics:
         return ""
+    order = [*ranked(results), *unranked(results)]
     rows = [name for name in (BEFORE, *order[:MOST_ROWS], RETRAINED) if name in results.names]
     frames = {metric: _frame(results, rows, metric) for metric in metrics}
     head = "".join(
