@@ -23,7 +23,7 @@ HOSTILE = [
 ]  # fmt: skip
 PLAIN = {"p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "code", "h1", "h2", "h3", "em", "img"}
 PLAIN |= {"html", "head", "meta", "title", "style", "body", "details", "summary", "div", "script"}
-FIRST_SCREEN = {"section", "strong", "abbr", "span", "svg", "line", "circle"}
+FIRST_SCREEN = {"section", "strong", "abbr", "span", "svg", "line", "circle", "text"}
 
 
 class Reader(HTMLParser):

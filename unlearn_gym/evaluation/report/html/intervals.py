@@ -80,12 +80,14 @@ def _line(name: str, x: float) -> str:
 
 
 def _mark(found: Summary, frame: Frame, kind: str) -> list[str]:
-    start, end = found.ci95 or (found.mean, found.mean)
-    low, mean, high = (min(max(_share(x, frame), 0.0), 100.0) for x in (start, found.mean, end))
-    return [
-        f'<line class="{kind}" x1="{low:.2f}%" x2="{high:.2f}%" y1="50%" y2="50%"/>',
-        f'<circle class="{kind}" cx="{mean:.2f}%" cy="50%" r="3.5"/>',
-    ]
+    """Return a mean and its interval, cut off at the frame; a mean beyond it is an arrow at the frame."""
+    mean = _share(found.mean, frame)
+    low, high = (min(max(_share(x, frame), 0.0), 100.0) for x in found.ci95 or (found.mean, found.mean))
+    line = f'<line class="{kind}" x1="{low:.2f}%" x2="{high:.2f}%" y1="50%" y2="50%"/>'
+    if 0.0 <= mean <= 100.0:
+        return [line, f'<circle class="{kind}" cx="{mean:.2f}%" cy="50%" r="3.5"/>']
+    place = 'x="0"' if mean < 0.0 else 'x="100%" text-anchor="end"'
+    return [f'<text class="{kind}" {place} y="80%">{"◂" if mean < 0.0 else "▸"}</text>']
 
 
 def _share(amount: float, frame: Frame) -> float:
