@@ -52,7 +52,7 @@ def save_report(
         "Rows marked *published* are from the table of MLS-Bench's `security-machine-unlearning`, on the "
         "whole published data.",
         *(f"*{escape(note)}*" for note in results.notes),
-        *(differences(results, key) if len(experiment.seeds) > 1 else []),
+        *_against_static(experiment, results, key),
         *shown(pictures, output),
         *ending(metrics),
     ]
@@ -134,3 +134,7 @@ def published_grid(experiment: BenchmarkExperiment, results: Results, metrics: S
 
 def _published_cells(name: str, row: published.PublishedRow, metrics: Sequence[str]) -> tuple[str, ...]:
     return (name, *(f"{row.values[metric]:.3f}" if metric in row.values else "–" for metric in metrics))
+
+
+def _against_static(experiment: BenchmarkExperiment, results: Results, key: Sequence[str]) -> list[str]:
+    return differences(results, key) if len(experiment.seeds) > 1 else []

@@ -32,16 +32,17 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
     for panel, (metric, rows) in zip(panels, results.by_class.items(), strict=True):
         for place, (name, colour) in zip(np.linspace(-0.36, 0.36, len(look)), look.items(), strict=True):
             found = list(rows.get(name, {}).values())
+            half = [(one.ci95[1] - one.ci95[0]) / 2 if one.ci95 else 0.0 for one in found]
             where, means = np.arange(len(found)) + place, [one.mean for one in found]
-            panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=names.get(name, name))
-            low, high = np.array([one.ci95 or (one.mean, one.mean) for one in found]).reshape(-1, 2).T
-            panel.vlines(where, low, high, color=colour, linewidth=1.2)
+            panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=name)
+            panel.errorbar(where, means, half, fmt="none", ecolor=colour, elinewidth=1.2)
         labels = list(next(iter(rows.values())))
         _scale(panel)
         panel.set(ylabel=metric, xticks=range(len(labels)), xticklabels=labels)
         panel.tick_params(labelbottom=True)
+    said = [names.get(name, name) for name in look]
     panels[0].legend(
-        fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        said, fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
     )
     caption = (
         f"Class by class ({experiment.env_id}): mean over {len(experiment.seeds)} seeds with 95 % intervals; a class "
