@@ -95,6 +95,19 @@ def test_metrics_speak_of_the_request(forgotten, label, said):
     assert metric_name(results, "return") == "return"
 
 
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("concept_rate_at_retain", "ankle boots among ones at equal retain quality"),
+        ("quantised_balance_4bit", "balance at 4 bits"),
+        ("relearn_auc_mixed", "relearning auc (mixed images)"),
+        ("own_{x}", "own_{x}"),  # one that somebody registered
+    ],
+)
+def test_metrics_made_from_others_are_named_after_them(metric, said):
+    assert metric_name(made_up(), metric) == said
+
+
 def test_the_answer_names_the_best_row_and_its_distance_to_the_retrained_model():
     results = made_up()
     assert ranked(results) == ["static:0.1", "runs/demo/ppo", "static:0.9"]

@@ -29,6 +29,8 @@ METRICS = {
     "nll_forget": "bits per dimension of forgotten images",
     "nll_retain": "bits per dimension of kept images",
     "mia_auc": "membership AUC",
+    "mia_auc_calibrated": "calibrated membership AUC",
+    "tpr_at_fpr": "members told with few false alarms",
     "unlearn_score": "unlearning score",
     "retain_acc": "accuracy on what is kept",
     "forget_acc": "accuracy on what is forgotten",
@@ -48,6 +50,12 @@ METRICS = {
     "seconds_per_update": "seconds an update",
 }
 """Metric → words; one without is called by its own name."""
+VARIANTS = (
+    (re.compile(r"(?P<of>\w+)_at_retain"), "{of} at equal retain quality"),
+    (re.compile(r"quantised_(?P<of>\w+)_(?P<bits>\d+)bit"), "{of} at {bits} bits"),
+    (re.compile(r"relearn_(?P<what>auc|steps|gap)_(?P<on>\w+)"), "relearning {what} ({on} images)"),
+)
+"""Names made from those of other metrics → words."""
 AGENTS = {
     "ppo": "PPO",
     "recurrent_ppo": "recurrent PPO",
@@ -62,9 +70,14 @@ DIGITS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens"
 
 def metric_name(results: Results, metric: str) -> str:
     """Return what a reader calls a metric of this request, such as "ankle boots among ones"."""
-    return METRICS.get(metric, metric).format(
-        forgotten=_plural(results.forgotten) or "the forgotten concept", label=_label(results.label)
-    )
+    for pattern, words in VARIANTS:
+        if found := pattern.fullmatch(metric):
+            parts = {key: metric_name(results, part) for key, part in found.groupdict().items()}
+            return words.format(**parts)
+    if metric not in METRICS:
+        return metric
+    forgotten = _plural(results.forgotten) or "the forgotten concept"
+    return METRICS[metric].format(forgotten=forgotten, label=_label(results.label))
 
 
 def metric_note(metric: str) -> str:
