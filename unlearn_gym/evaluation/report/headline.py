@@ -156,15 +156,16 @@ def _distance(results: Results, name: str, metric: str) -> str:
     goal = results.row(RETRAINED).get(metric)
     if goal is None:
         return "There is no retrained model to compare it with."
-    sides = [side for side in _sides(results) if side in results.row(RETRAINED)]
+    reference = results.row(RETRAINED)
     reached = [
-        f"{metric_name(results, side)} {value(side, results.row(RETRAINED)[side].mean)}" for side in sides
+        f"{metric_name(results, side)} {value(side, reference[side].mean)}"
+        for side in (*_sides(results), metric)
+        if side in reference
     ]
-    listed = f" ({', '.join(reached)})" if reached else ""
     gap = paired_difference(results.row(name)[metric].values, goal.values)
     way = "above" if gap.mean > 0 else "below"
     return (
-        f"The retrained model{listed} has {value(metric, goal.mean)}: {row_names(results.experiment)[name]} is "
+        f"The retrained model has {', '.join(reached)}: {row_names(results.experiment)[name]} is "
         f"{number(abs(gap.mean))} {way} it{_certainty(gap)}."
     )
 

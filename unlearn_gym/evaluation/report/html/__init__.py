@@ -78,11 +78,10 @@ def save_html(report: Path, results: Results | None = None) -> Path:
 
 def first_screen(results: Results) -> str:
     """Return the answer in words, the samples beside each other, and the interval plot."""
-    best = ranked(results)[:1]
     said = html.escape(answer(results)).replace(" %", "\u00a0%")
-    if best:
-        name = html.escape(row_names(results.experiment)[best[0]])
-        said = said.replace(name, f"<strong>{name}</strong>", 1)
+    names = row_names(results.experiment)
+    for name in (html.escape(names[best]) for best in ranked(results)[:1]):
+        said = re.sub(rf"^{re.escape(name)}", lambda match: f"<strong>{match[0]}</strong>", said)
     parts = [part for part in (samples(results), intervals(results)) if part]
     return (
         f'<p class="answer">{said}</p><p class="caveat">{html.escape(caveat(results))}</p>'
