@@ -215,7 +215,8 @@ def test_names_are_replaced_where_they_stand_for_themselves():
 @pytest.fixture
 def page(tmp_path):
     results = made_up()
-    return save_html(save_report(results, draw_all(results, tmp_path), "command", tmp_path), results)
+    report = save_report(results, draw_all(results, tmp_path), "command", tmp_path)
+    return save_html(report, results, "A note < others.")
 
 
 def test_the_page_allows_its_own_script_only(page):
@@ -227,6 +228,7 @@ def test_the_page_allows_its_own_script_only(page):
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in text
     )
     assert all(address.startswith("data:") for address in re.findall(r'(?:src|href)="([^"]*)"', text))
+    assert ": PPO. A note &lt; others.</p>" in text
     assert "<details open" not in text and text.count("<details>") > 5
 
 

@@ -11,7 +11,7 @@ from unlearn_gym.evaluation.benchmark import published
 from unlearn_gym.evaluation.benchmark.data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, BenchmarkRunner
 from unlearn_gym.evaluation.benchmark.figures import benchmark_figure
-from unlearn_gym.evaluation.benchmark.report import published_grid, save_report, sentences
+from unlearn_gym.evaluation.benchmark.report import published_grid, save_report, sentences, to_beat
 from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.report.drawing import STYLE
 from unlearn_gym.evaluation.report.figures.runs import lambda_figure
@@ -51,6 +51,11 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
     report = save_report(experiment, results, pictures, command, output)
     title = f"{experiment.benchmark}, {len(experiment.seeds)} seeds"
     table = published_grid(experiment, results, results.key_metrics).rich(title)
-    files = (*saved, report, save_html(report, results), *(picture.path for picture in pictures))
+    files = (
+        *saved,
+        report,
+        save_html(report, results, to_beat(experiment)),
+        *(picture.path for picture in pictures),
+    )
     show(table, sentences(experiment, results), files)
     return results

@@ -39,7 +39,7 @@ SPOKEN = re.compile(r"[_:/]")
 """What tells an identifier from a word of a sentence."""
 
 
-def save_html(report: Path, results: Results | None = None) -> Path:
+def save_html(report: Path, results: Results | None = None, note: str = "") -> Path:
     """Write a Markdown report, with every picture that it shows, as one HTML file beside it.
 
     Nothing is loaded from outside, and a policy in the file forbids that and every script but its own.
@@ -48,6 +48,7 @@ def save_html(report: Path, results: Results | None = None) -> Path:
         report: the .md file; its pictures are named relative to it.
         results: what the first screen is made of, and whose names are put in a reader's words; without them the
             report is only folded.
+        note: a sentence that the first screen adds.
 
     Returns:
         The HTML file's path.
@@ -61,7 +62,7 @@ def save_html(report: Path, results: Results | None = None) -> Path:
     body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
     heading = re.search(r"<h1>(.*?)</h1>", body, re.DOTALL)
     title = html.unescape(re.sub("<[^>]*>", "", heading[1])) if heading else report.stem
-    first = "" if results is None else first_screen(results)
+    first = "" if results is None else first_screen(results, note)
     names = {} if results is None else _words(results)
     path = report.with_suffix(".html")
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
@@ -76,15 +77,15 @@ def save_html(report: Path, results: Results | None = None) -> Path:
     return path
 
 
-def first_screen(results: Results) -> str:
-    """Return the answer in words, the samples beside each other, and the interval plot."""
+def first_screen(results: Results, note: str) -> str:
+    """Return the answer in words with a note, the samples beside each other, and the interval plot."""
     said = html.escape(answer(results)).replace(" %", "\u00a0%")
     names = row_names(results.experiment)
     for name in (html.escape(names[best]) for best in ranked(results)[:1]):
         said = re.sub(rf"^{re.escape(name)}", lambda match: f"<strong>{match[0]}</strong>", said)
     parts = [part for part in (samples(results), intervals(results)) if part]
     return (
-        f'<p class="answer">{said}</p><p class="caveat">{html.escape(caveat(results))}</p>'
+        f'<p class="answer">{said}</p><p class="caveat">{html.escape(f"{caveat(results)} {note}")}</p>'
         f'<div class="first{" two" if len(parts) > 1 else ""}">{"".join(parts)}</div>'
     )
 
