@@ -4,11 +4,12 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.patches import Ellipse
 from PIL import Image
 
 from unlearn_gym.evaluation import Entry, evaluate, statistics
 from unlearn_gym.evaluation.report.drawing import looks
-from unlearn_gym.evaluation.report.figures import draw_all
+from unlearn_gym.evaluation.report.figures import draw_all, scores
 from unlearn_gym.evaluation.report.figures.runs import read_progress
 from unlearn_gym.evaluation.report.figures.samples import samples_figure, strip
 from unlearn_gym.evaluation.report.figures.scores import ellipse_patch
@@ -82,10 +83,22 @@ def test_class_by_class_and_the_data_are_drawn(experiment, tmp_path):
 def test_the_html_report_holds_its_pictures(experiment, tmp_path):
     results = evaluate(experiment, tmp_path, progress=False)
     report = save_report(results, draw_all(results, tmp_path), "a < b", tmp_path)
-    page = save_html(report).read_text(encoding="utf-8")
+    page = save_html(report, results).read_text(encoding="utf-8")
     assert page.count('src="data:image/png;base64,') == report.read_text().count("](") == 3
-    assert "<table>" in page and '.png"' not in page and "http" not in page
+    assert "<table>" in page and '.png"' not in page and "://" not in page
     assert "<code>a &lt; b</code>" in page
+
+
+def test_the_trade_off_has_a_panel_an_agent(experiment, tmp_path, monkeypatch):
+    results = evaluate(experiment, tmp_path, progress=False)
+    drawn = []
+    monkeypatch.setattr(scores, "save", lambda figure, *rest: drawn.append(figure))
+    scores.trade_off_figure(results, tmp_path)
+    panels = [panel for panel in drawn[0].axes if panel.get_visible()]
+    assert [panel.get_title() for panel in panels] == ["λ = 0.5", "λ = 0.7", "noisy"]
+    ellipses = [sum(isinstance(one, Ellipse) for one in panel.get_children()) for panel in panels]
+    assert ellipses == [1, 1, 1]
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["before"]
 
 
 def test_sample_rows_share_their_columns(experiment, tmp_path):

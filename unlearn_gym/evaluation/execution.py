@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.records import Record, is_kept, load_record, record_path, save_record
@@ -90,6 +91,7 @@ def evaluate(
         metrics=metrics,
         key_metrics=tuple(name for name in runner.evaluator.key_metrics if name in metrics),
         trade_off=runner.evaluator.trade_off,
+        **_names(getattr(runner.evaluator.env.process, "data", None)),
         notes=runner.evaluator.notes(),
         paths=paths,
         examples=runner.evaluator.examples(),
@@ -116,6 +118,15 @@ def _attempt(runner: Runner, name: str, seed: int) -> Record | FailedRun:
         return FailedRun(
             name, UserError(sentence if sentence.startswith(what) else f"{what} failed: {sentence}")
         )
+
+
+def _names(data: UnlearningData | None) -> dict[str, Any]:
+    """Return ``forgotten`` and ``label`` of ``Results``, as far as the request names them."""
+    if data is None or data.forget_label is None:
+        return {}
+    label = data.class_names.get(data.forget_label, "")
+    own = data.concepts[data.num_classes :]  # a concept that is no class of its own
+    return {"forgotten": own[0] if own else label, "label": label}
 
 
 def _measuring(

@@ -58,6 +58,8 @@ class Results:
         notes: what could not be measured and why.
         paths: (row, seed) → file of the record.
         examples: title → images of the training data, uint8 of shape (n, height, width, channels).
+        forgotten: name of what is to be forgotten, such as "ankle boot"; empty where nothing names it.
+        label: name of the label that it was learned under; empty where there is no single one.
         class_names: number → name of the classes; empty where there are none.
     """
 
@@ -69,6 +71,8 @@ class Results:
     notes: tuple[str, ...] = ()
     paths: dict[tuple[str, int], Path] = field(default_factory=dict)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
+    forgotten: str = ""
+    label: str = ""
     class_names: dict[int, str] = field(default_factory=dict)
 
     @cached_property

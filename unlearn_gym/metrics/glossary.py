@@ -58,17 +58,17 @@ GLOSSARY: dict[str, Metric] = {
         "share, 0 to 1",
         "Share of the samples of the forget label that the concept classifier calls the forgotten concept.",
     ),
-    "label_accuracy": Metric(
-        "higher",
-        "share, 0 to 1",
-        "Share of the samples of the forget label that the concept classifier recognises as that label.",
-    ),
     "neither_rate": Metric(
         "lower",
         "share, 0 to 1",
         "Share of the forget label's samples that show neither the label nor what was forgotten nor another label, as "
         "the concept classifier was taught by noise, blurs, double exposures and blobs: what was wrecked is not "
         "forgotten. Samples that are not finite count here.",
+    ),
+    "label_accuracy": Metric(
+        "higher",
+        "share, 0 to 1",
+        "Share of the samples of the forget label that the concept classifier recognises as that label.",
     ),
     "class_accuracy": Metric(
         "higher",

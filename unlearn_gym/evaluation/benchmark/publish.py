@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+import matplotlib
+
 from unlearn_gym.evaluation.benchmark import published
 from unlearn_gym.evaluation.benchmark.data import data_sentence, scale_sentence
 from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, BenchmarkRunner
 from unlearn_gym.evaluation.benchmark.figures import benchmark_figure
-from unlearn_gym.evaluation.benchmark.report import published_grid, save_report, sentences
+from unlearn_gym.evaluation.benchmark.report import published_grid, save_report, sentences, to_beat
 from unlearn_gym.evaluation.execution import evaluate
+from unlearn_gym.evaluation.report.drawing import STYLE
 from unlearn_gym.evaluation.report.figures.runs import lambda_figure
+from unlearn_gym.evaluation.report.figures.scores import trade_off_figure
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.publish import show
 from unlearn_gym.evaluation.report.results_file import as_json, save_results
@@ -31,9 +35,10 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
         UserError: for bad input.
     """
     results = evaluate(experiment, output, jobs, make_runner=BenchmarkRunner)
-    pictures = [benchmark_figure(experiment, results, output)]
-    if any(results.runs(entry.name) for entry in experiment.entries):
-        pictures.append(lambda_figure(results, output))
+    with matplotlib.rc_context({**STYLE, "savefig.dpi": 120}):
+        pictures = [benchmark_figure(experiment, results, output), trade_off_figure(results, output)]
+        if any(results.runs(entry.name) for entry in experiment.entries):
+            pictures.append(lambda_figure(results, output))
     content = as_json(results, command, output)
     content["benchmark"] = {
         "name": experiment.benchmark,
@@ -46,6 +51,11 @@ def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, 
     report = save_report(experiment, results, pictures, command, output)
     title = f"{experiment.benchmark}, {len(experiment.seeds)} seeds"
     table = published_grid(experiment, results, results.key_metrics).rich(title)
-    files = (*saved, report, save_html(report), *(picture.path for picture in pictures))
+    files = (
+        *saved,
+        report,
+        save_html(report, results, to_beat(experiment)),
+        *(picture.path for picture in pictures),
+    )
     show(table, sentences(experiment, results), files)
     return results

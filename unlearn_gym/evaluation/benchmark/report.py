@@ -89,13 +89,19 @@ def sentences(experiment: BenchmarkExperiment, results: Results) -> list[str]:
                 f"Best by {metric} {GLOSSARY[metric].arrow}: {names[0]} with {number(best.mean)} "
                 f"({interval(best.ci95)}){_runners_up(results, names, metric)}; {', '.join(references)}."
             )
-    top = published.best(experiment.benchmark)
-    if top is not None:
-        score = number(top.values["unlearn_score"])
-        found.append(f"The best published score of this task is {score} ({top.rule}, {top.kind}).")
+    found += filter(None, [to_beat(experiment)])
     failed = [c.name for c in experiment.entries if "unlearn_score" not in results.row(c.name)]
     found += [f"{name} left a model whose predictions are not numbers on some seed." for name in failed]
     return [*found, *conclusion(results)]
+
+
+def to_beat(experiment: BenchmarkExperiment) -> str:
+    """Say what the best published score is; empty where none was published."""
+    top = published.best(experiment.benchmark)
+    if top is None:
+        return ""
+    score = number(top.values["unlearn_score"])
+    return f"The best published score of this task is {score} ({top.rule}, {top.kind})."
 
 
 def _ranked(experiment: BenchmarkExperiment, results: Results, metric: str) -> list[str]:
@@ -137,5 +143,4 @@ def _published_cells(name: str, row: published.PublishedRow, metrics: Sequence[s
 
 
 def _against_static(experiment: BenchmarkExperiment, results: Results, key: Sequence[str]) -> list[str]:
-    found = differences(results, key) if len(experiment.seeds) > 1 else []
-    return [*found, "## Pictures"] if found else []
+    return differences(results, key) if len(experiment.seeds) > 1 else []

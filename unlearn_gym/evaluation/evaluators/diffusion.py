@@ -47,6 +47,7 @@ class DiffusionEvaluator(Evaluator):
     key_metrics: tuple[str, ...] = (
         "return",
         "concept_rate",
+        "neither_rate",
         "label_accuracy",
         "class_accuracy",
         "balance",

@@ -17,6 +17,17 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", ":", "-.")
 MARKERS = "osD^vP*X"
 REFERENCE = "#666666"
+TITLES = {
+    "data": "Training data",
+    "samples": "Samples of every row",
+    "metrics": "Key metrics",
+    "classes": "Class by class, drawn",
+    "trade_off": "Forgetting against keeping",
+    "learning": "Learning curves",
+    "lambda": "λ during the runs",
+    "benchmark": "Scores beside the published ones",
+}
+"""Stem of a picture's file, as far as "-" → its heading in a report; other stems are headings themselves."""
 STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -40,6 +51,12 @@ class Picture:
 
     path: Path
     caption: str
+
+    @property
+    def title(self) -> str:
+        """Its heading in a report."""
+        name, _, group = self.path.stem.partition("-")
+        return TITLES.get(name, name.capitalize()) + (f", {group}" if group else "")
 
 
 @dataclass(frozen=True)

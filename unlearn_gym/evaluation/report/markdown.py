@@ -55,7 +55,6 @@ def save_report(
         *_deviations(results),
         *_compared(results),
         *_class_by_class(results),
-        "## Pictures",
         *shown(pictures, output),
         *ending(metrics),
     ]
@@ -68,9 +67,10 @@ def bullets(sentences: Iterable[str]) -> str:
 
 
 def shown(pictures: Sequence[Picture], output: Path) -> list[str]:
-    """Return pictures with their captions."""
+    """Return pictures with their headings and captions."""
     return [
-        f"![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n{escape(picture.caption)}"
+        f"## {escape(picture.title)}\n\n![{picture.path.stem}]({os.path.relpath(picture.path, output)})\n\n"
+        f"{escape(picture.caption)}"
         for picture in pictures
     ]
 

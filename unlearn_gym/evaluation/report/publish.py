@@ -38,7 +38,7 @@ def publish(experiment: Experiment, output: Path, jobs: int, command: str) -> Re
     pictures = draw_all(results, output)
     report = save_report(results, pictures, command, output)
     content = as_json(results, command, output)
-    files = [*save_results(content, results, output), report, save_html(report)]
+    files = [*save_results(content, results, output), report, save_html(report, results)]
     shown = results.metrics if len(results.metrics) <= WIDEST else results.key_metrics
     title = f"{experiment.env_id}, {len(experiment.seeds)} seeds"
     files += [picture.path for picture in pictures]

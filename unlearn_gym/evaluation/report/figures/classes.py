@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import COLOURS, Picture, new_figure, save
+from unlearn_gym.evaluation.report.names import row_names
 from unlearn_gym.evaluation.results import Results
 
 LOG_FROM = 20.0
@@ -24,7 +25,7 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
     experiment = results.experiment
     if not results.by_class:
         return None
-    colours = itertools.cycle(COLOURS)
+    colours, names = itertools.cycle(COLOURS), row_names(experiment)
     look = {**REFERENCES, **{name: next(colours) for name in _chosen(results)}}
     figure = new_figure(12.5, 0.8 + 2.0 * len(results.by_class))
     panels = figure.subplots(len(results.by_class), 1, squeeze=False, sharex=True)[:, 0]
@@ -39,8 +40,9 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
         _scale(panel)
         panel.set(ylabel=metric, xticks=range(len(labels)), xticklabels=labels)
         panel.tick_params(labelbottom=True)
+    said = [names.get(name, name) for name in look]
     panels[0].legend(
-        fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        said, fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
     )
     caption = (
         f"Class by class ({experiment.env_id}): mean over {len(experiment.seeds)} seeds with 95 % intervals; a class "

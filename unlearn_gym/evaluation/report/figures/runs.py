@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from unlearn_gym.evaluation.records import slug
 from unlearn_gym.evaluation.report.drawing import Look, Picture, looks, new_figure, save
+from unlearn_gym.evaluation.report.names import row_names
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.processes.base import STATE
 
@@ -33,14 +34,15 @@ def lambda_figure(results: Results, output: Path, group: str = "") -> Picture:
     figure = new_figure(12.5, 6.0)
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=(1.0, 1.7)))
     left, right = halves
+    names = row_names(experiment)
     main, panels = left.subplots(), list(right.subplots(3, 2, sharex=True).flat)
     for name, look in looks(experiment).items():
         runs = results.runs(name)
         if not runs or name not in members:  # what has no runs is no agent
             continue
-        _band(main, _padded([run.lambdas for run in runs]), look, name)
+        _band(main, _padded([run.lambdas for run in runs]), look, names[name])
         for k, panel in enumerate(panels):
-            _band(panel, _padded([[row[k] for row in run.observations] for run in runs]), look, name)
+            _band(panel, _padded([[row[k] for row in run.observations] for run in runs]), look, names[name])
     main.set(title="λ chosen at each update", xlabel="update", ylabel="λ")
     for k, (panel, title) in enumerate(zip(panels, STATE.values(), strict=True)):
         panel.set_title(f"state {k}: {title}", fontsize=9)
@@ -68,12 +70,12 @@ def learning_figure(results: Results, output: Path) -> Picture | None:
     if not curves:
         return None
     figure = new_figure(1.5 + 3.3 * len(curves), 3.6)
-    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    panels, names = figure.subplots(1, len(curves), squeeze=False)[0], row_names(experiment)
     for panel, (column, label) in zip(panels, curves, strict=True):
         for name, columns in logs.items():
             if STEPS in columns and column in columns:
                 look = looks(experiment)[name]
-                panel.plot(columns[STEPS], columns[column], look.line, color=look.colour, label=name)
+                panel.plot(columns[STEPS], columns[column], look.line, color=look.colour, label=names[name])
         panel.set(xlabel="environment steps", title=label)
         panel.ticklabel_format(axis="y", useOffset=False)
     panels[0].legend(fontsize=8, frameon=False)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.records import Record
 from unlearn_gym.evaluation.report.drawing import Picture, new_figure, save
+from unlearn_gym.evaluation.report.names import row_names
 from unlearn_gym.evaluation.report.sentences import number
 from unlearn_gym.evaluation.results import Results
 
@@ -39,7 +40,7 @@ def examples_figure(results: Results, output: Path) -> Picture | None:
 def samples_figure(results: Results, output: Path) -> Picture | None:
     """Draw ``samples.png`` at the seed where the agents differ most; None where the evaluator made no pictures."""
     experiment = results.experiment
-    place = _telling_place(results)
+    place = telling_place(results)
     rows = [records[place] for name in results.names if (records := results.of(name))[place].pictures]
     if not rows:
         return None
@@ -63,7 +64,7 @@ def samples_figure(results: Results, output: Path) -> Picture | None:
     return save(figure, output / "samples.png", caption)
 
 
-def _telling_place(results: Results) -> int:
+def telling_place(results: Results) -> int:
     """Return the place among the seeds where the agents differ most on the forget side, the first of equals."""
     metric = results.trade_off[0]
     spread = [
@@ -105,5 +106,5 @@ def strip(images: np.ndarray) -> np.ndarray:
 
 def _label(record: Record, results: Results) -> str:
     metric = results.trade_off[0]
-    value = record.values.get(metric)
-    return record.name if value is None else f"{record.name}\n{metric} {number(value)}"
+    value, name = record.values.get(metric), row_names(results.experiment).get(record.name, record.name)
+    return name if value is None else f"{name}\n{metric} {number(value)}"
