@@ -202,4 +202,5 @@ class BenchmarkRunner(Runner):
         )
         scores = self.evaluator.score(run.model.to(self._process.dtype), seed)
         seconds = sorted(run.seconds)[len(run.seconds) // 2]
-        return Record(name, seed, scores.values | {"seconds_per_update": seconds}, None, scores.pictures)
+        values = scores.values | {"seconds_per_update": seconds}
+        return Record(name, seed, values, None, scores.pictures, trials=scores.trials, details=scores.details)
