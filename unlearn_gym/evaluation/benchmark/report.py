@@ -12,6 +12,7 @@ from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markdown import (
     bullets,
+    certified,
     classes,
     differences,
     ending,
@@ -53,6 +54,7 @@ def save_report(
         "whole published data.",
         *(f"*{escape(note)}*" for note in results.notes),
         *_against_static(experiment, results, key),
+        *certified(results),
         *shown(pictures, output),
         *ending(metrics),
     ]
