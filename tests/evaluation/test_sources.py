@@ -19,7 +19,7 @@ LAYERS = {
     "protocol": ("evaluation/benchmark/protocol.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
     "evaluator": ("evaluation/evaluators/supervised.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
     "objective": ("objectives/siss.py", "0.0", "0.5"),
-    "process": ("processes/gradient.py", "1e-6", "1e-5"),
+    "process": ("processes/common/step.py", "1e-6", "1e-5"),
     "metric": ("metrics/privacy.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
     "data": ("data/readers/pixels.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
     "model": ("models/diffusion/sampling.py", "\n\n\n", "\n\n\nEXTRA = 1\n"),
