@@ -54,8 +54,8 @@ def save_report(
         "whole published data.",
         *(f"*{escape(note)}*" for note in results.notes),
         *_against_static(experiment, results, key),
-        *certified(results),
         *shown(pictures, output),
+        *certified(results),
         *ending(metrics),
     ]
     return save_sections(sections, output)

@@ -151,8 +151,9 @@ class DiffusionEvaluator(Evaluator):
         return Scores(values, self._pictures(samples), classes, self._trials(), details)
 
     def _trials(self) -> dict[str, int]:
-        others = len(self._drawer.labels) - self._drawer.of_label
-        return {name: others if name == "class_accuracy" else self._drawer.of_label for name in self.shares()}
+        labels, of_label = self._labels()
+        others = len(labels) - of_label
+        return {name: others if name == "class_accuracy" else of_label for name in self.shares()}
 
     def _losses(self, model: UNet2DModel, seed: int) -> dict[str, float]:
         scheduler = self._process.scheduler
@@ -213,6 +214,10 @@ class DiffusionEvaluator(Evaluator):
     def _attacks(self) -> Attacks:
         judge = DiffusionJudge(self._process, self.retrained, self._drawer, lambda: self._scores)
         return Attacks(judge, self.settings)
+
+    def _labels(self) -> tuple[Tensor, int]:
+        """Return the labels of all samples, and how many of them are the forget label's."""
+        return self._drawer.labels, self._drawer.of_label
 
     def _draw(self, model: UNet2DModel, seed: int) -> Samples:
         return self._drawer.draw(model, seed)
