@@ -1,6 +1,7 @@
 """What is asked of a model besides its samples: diffusion models and classifiers, tiny."""
 
 import copy
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -65,6 +66,13 @@ def test_who_keeps_enough_is_compared_as_it_is_and_who_does_not_as_the_original_
     assert lost["class_accuracy"] == 0
     for name in ("concept_rate", "label_accuracy", "neither_rate"):
         assert original[f"{name}_at_retain"] == lost[f"{name}_at_retain"] == original[name]
+
+
+def test_an_original_that_knows_nothing_is_no_measure(task_env, monkeypatch):
+    evaluator = make_evaluator(task_env, replace(SETTINGS, equal_retain=0.9))
+    monkeypatch.setattr(evaluator._attacks._judge, "kept", lambda model, seed: 0.0)
+    values = evaluator._attacks.measure(evaluator.model(), SEED).values
+    assert set(values) <= set(evaluator.metrics()) and all(math.isnan(value) for value in values.values())
 
 
 def test_the_retrained_model_is_attacked_once_a_seed(task_env, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
@@ -142,8 +143,12 @@ class Attacks:
         return values
 
     def _at_retain(self, model: nn.Module, seed: int) -> dict[str, float]:
-        """Judge the model nearest to this one, on the way from the original, that keeps enough."""
+        """Judge the model nearest to this one, on the way from the original, that keeps enough; NaN if none can."""
         judge, original = self._judge, self._judge.original()
+        if not self._original_kept(seed) > 0:
+            return dict.fromkeys(
+                ("alpha_at_retain", *(f"{name}_at_retain" for name in judge.at_retain)), math.nan
+            )
         least = self._settings.equal_retain * self._original_kept(seed)
         images: Tensor = judge.training_sets()[0].inputs
         share = largest_share(lambda a: judge.kept(mixed(original, model, a, images), seed) >= least)
