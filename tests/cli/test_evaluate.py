@@ -112,6 +112,11 @@ def test_print_config(call):
         (("--agents", "runs/none"), "runs/none"),
         (("--agents", "static:0.5", "static:0.5"), "'static:0.5' is taken"),
         (("--seeds", "0"), "seeds"),
+        (("--certify", "concept_rate=0.1"), "'concept_rate' cannot be certified here"),
+        (("--certify", "concept_rate"), "write METRIC=LIMIT"),
+        (("--relearn", "mixed"), "relearn was asked for, but nothing judges"),
+        (("--rounding", "5"), "rounding has 5; choose from 4, 8"),
+        (("--equal-retain", "2"), "equal_retain=2.0 is no share"),
         (("--first-seed", str(2**32)), "first_seed"),
         (("--first-seed", str(2**32 - 1), "--seeds", "2"), "The seed 4294967296 is out of range"),
         (("--jobs", "-1"), "jobs"),
@@ -289,3 +294,19 @@ def test_the_home_folder_may_be_written_short(call, tmp_path, monkeypatch):
 def test_jobs_is_left_out_of_the_command():
     words = ["--agents", "a", "--jobs", "2", "--seeds", "3", "--jobs=4"]
     assert without_jobs(words) == ["--agents", "a", "--seeds", "3"]
+
+
+def test_attacks_and_certificates_are_in_the_report(call, tmp_path):
+    status, _, errors = call(
+        *("--env", "EMSE-Digits-v0", "--agents", "static:0.1", "--seeds", "1", "--env_kwargs.horizon", "2"),
+        *("--relearn", "retain", "--rounding", "8", "--equal-retain", "0.9"),
+        *("--certify", "forget_acc=0.2", "retain_acc=0.5", "--delta", "0.1", "--output", "reports"),
+    )
+    assert status == 0, errors
+    content = json.loads((tmp_path / "reports" / "results.json").read_text())
+    measured = content["agents"]["static:0.1"]["metrics"]
+    assert {"relearn_gap_retain", "quantised_forget_acc_8bit", "alpha_at_retain"} <= set(measured)
+    assert content["references"]["retrained"]["metrics"]["relearn_gap_retain"]["mean"] == 0
+    assert content["certificates"][0]["samples"]["retain_acc"] == 486
+    report = (tmp_path / "reports" / "report.md").read_text()
+    assert "## Certificates" in report and "1 seed certifies nothing better than 90%" in report

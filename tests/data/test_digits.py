@@ -64,7 +64,11 @@ def test_fingerprint_tells_labels_and_order():
 def test_boots_are_distinct_and_the_first_ones_are_taken():
     boots = boot_images()
     assert len(rows(boots)) == 90
-    assert torch.equal(load_digits_with_boots(boots=7).forget.inputs, boots[:7])
+    few = load_digits_with_boots(boots=7)
+    assert torch.equal(few.forget.inputs, boots[:7])
+    assert torch.equal(few.forget_holdout.inputs, boots[7:]) and set(few.forget_holdout.labels.tolist()) == {
+        1
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,66 +1,18 @@
 """The evaluator of diffusion models on untrained networks: tiny, and with known answers."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
-from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.evaluation import EvaluatorSettings
 from unlearn_gym.evaluation.evaluators.diffusion import DiffusionEvaluator
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.metrics.similarity import best_match_ssim
-from unlearn_gym.models.diffusion.concepts import ConceptClassifier
-from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
-from unlearn_gym.models.threads import seeded_weights
 
-SETTINGS = EvaluatorSettings(samples=12, class_samples=4, sampling_steps=2, probe=16)
-
-
-def images(n, seed):
-    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-
-
-def tiny(seed, classes=3):
-    with seeded_weights(seed):
-        return DiffusionModel(
-            build_unet(8, 1, classes, widths=(8, 8), norm_groups=4).eval(), default_scheduler()
-        )
-
-
-@pytest.fixture
-def env(tmp_path):
-    tiny(0, classes=0).save_pretrained(tmp_path / "model")
-    return gym.make(
-        "unlearn_gym/SISS-v0",
-        model=tmp_path / "model",
-        retain_data=images(20, 1),
-        forget_data=images(6, 2),
-        horizon=2,
-        batch_size=4,
-    ).unwrapped
-
-
-def set_of(n, seed, label=None):
-    labels = torch.arange(n) % 3 if label is None else torch.full((n,), label)
-    return LabelledSet(images(n, seed), labels)
-
-
-@pytest.fixture
-def task_env(env):
-    """The environment dressed up as one with a task of three classes and a fourth, forgotten concept."""
-    data = UnlearningData(
-        "tiny", set_of(30, 1), set_of(8, 2, 1), set_of(12, 3), set_of(0, 4), 3, ("a", "b", "c", "d"), 1
-    )
-    with seeded_weights(5):
-        classifier = ConceptClassifier(1, 4, width=4, features=8).eval()
-    model = tiny(0)
-    env.task = SimpleNamespace(data=data, concepts=lambda: classifier, retrained=lambda: tiny(1))
-    env.process.data, env.process.model = data, model.unet
-    return env
+from .tiny_diffusion import SETTINGS, set_of
 
 
 def test_own_data_measures_what_can_be_measured(env):
@@ -118,11 +70,12 @@ def test_too_little_is_refused(name, value):
 
 def test_what_is_asked_for_besides(task_env):
     plain = make_evaluator(task_env, SETTINGS).metrics()
-    assert "ssim_retain" in plain and not {"nll_forget", "nll_retain", "mia_auc"} & set(plain)
+    asked = {"nll_forget", "nll_retain", "mia_auc", "mia_auc_calibrated", "tpr_at_fpr", "tpr_at_fpr_upper"}
+    assert "ssim_retain" in plain and not asked & set(plain)
     task_env.process.data = task_env.task.data = replace(task_env.task.data, forget_holdout=set_of(5, 9, 1))
     evaluator = make_evaluator(task_env, replace(SETTINGS, likelihood=2))
     scores = evaluator.score(evaluator.model(), 3)
-    assert set(scores.values) == set(evaluator.metrics()) == {*plain, "nll_forget", "nll_retain", "mia_auc"}
+    assert set(scores.values) == set(evaluator.metrics()) == {*plain, *asked}
     assert 0 <= scores.values["mia_auc"] <= 1
 
 

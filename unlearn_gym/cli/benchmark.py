@@ -36,6 +36,12 @@ class Options:
         seeds: number of runs of each method and agent.
         first_seed: seeds count from here, by default 42.
         env_kwargs: keywords of the agents' environment.
+        relearn: fine-tune every model to see whether it relearns: on ``mixed``, ``retain`` or ``forget`` images.
+        rounding: measure every model with its weights rounded to so many bits, 4 or 8.
+        equal_retain: compare models where they keep this share of the original's ``retain_acc``, such as 0.9.
+        certify: limits, such as ``forget_acc=0.02 retain_acc=0.9``: which rows meet them for sure.
+        delta: probability with which a certified row may be wrong.
+        bonferroni: certify rows whatever their order; otherwise in the order given, until the first that fails.
         jobs: processes.
     """
 
@@ -49,6 +55,12 @@ class Options:
     seeds: PositiveInt = 5
     first_seed: command_line.Seed | None = None  # type: ignore[valid-type]
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+    relearn: list[str] = field(default_factory=list)
+    rounding: list[int] = field(default_factory=list)
+    equal_retain: float = 0.0
+    certify: list[str] = field(default_factory=list)
+    delta: float = 0.05
+    bonferroni: bool = False
     jobs: PositiveInt = 1
 
 

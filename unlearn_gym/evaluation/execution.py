@@ -55,6 +55,7 @@ def evaluate(
         raise UserError(f"jobs={jobs} was given; give at least 1.")
     with one_thread():
         runner = make_runner(experiment)
+        experiment.limits.check(runner.evaluator.shares())
         metrics, rows, runs = runner.metrics(), runner.rows(), output / "runs"
         paths = {
             (row, seed): record_path(runs, row, seed, experiment.key(row, seed))

@@ -12,6 +12,7 @@ import torch
 
 from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.certificates import Limits
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.records import digest, stamps
 from unlearn_gym.evaluation.sources import registered
@@ -64,6 +65,7 @@ class Experiment:
         baseline: name of an agent that all others are compared with, beside the best static one; none if empty.
         seeded: keyword of the environment that is the run's seed, such as ``draw``, where every seed is to be another
             problem; none if empty.
+        limits: what rows are to be certified for; it decides nothing about the runs.
     """
 
     env_id: str
@@ -75,6 +77,7 @@ class Experiment:
     metrics: tuple[str, ...] = ()
     baseline: str = ""
     seeded: str = ""
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         names = [entry.name for entry in self.entries]

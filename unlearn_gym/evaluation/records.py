@@ -19,7 +19,7 @@ from unlearn_gym.evaluation.run import Run
 from unlearn_gym.evaluation.sources import code_digest
 from unlearn_gym.storage.files import atomic_write, user_path, write_json
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Record:
         run: the steps; None for the references.
         pictures: title → images, uint8 of shape (n, height, width, channels).
         classes: metric → class → number, where the evaluator measures class by class.
+        trials: share → number of independent samples that it was counted on.
+        details: title → key → number, such as the curve of which a metric is the mean.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Record:
     run: Run | None = None
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
     classes: dict[str, dict[str, float]] = field(default_factory=dict)
+    trials: dict[str, int] = field(default_factory=dict)
+    details: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def digest(settings: dict[str, Any]) -> str:
@@ -95,6 +99,8 @@ def save_record(record: Record, path: Path) -> None:
         "values": _to_json(record.values),
         "run": None if record.run is None else asdict(record.run),
         "classes": {metric: _to_json(values) for metric, values in record.classes.items()},
+        "trials": record.trials,
+        "details": {title: _to_json(values) for title, values in record.details.items()},
         "pictures": file_digest(archive) if record.pictures else None,
     }
     write_json(path, content | {"sha256": _checksum(content)})
@@ -122,7 +128,9 @@ def load_record(path: Path) -> Record:
             pictures = {title: opened[title] for title in opened.files}
     classes = {metric: _from_json(found) for metric, found in content["classes"].items()}
     run = None if content["run"] is None else Run(**content["run"])
-    return Record(content["name"], content["seed"], _from_json(content["values"]), run, pictures, classes)
+    details = {title: _from_json(found) for title, found in content["details"].items()}
+    values, trials = _from_json(content["values"]), content["trials"]
+    return Record(content["name"], content["seed"], values, run, pictures, classes, trials, details)
 
 
 def is_kept(path: Path) -> bool:

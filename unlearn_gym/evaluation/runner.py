@@ -119,7 +119,7 @@ class Runner:
         model = self.evaluator.retrained() if name == RETRAINED else evaluator.model()
         scores = self.evaluator.score(model, seed)
         values = scores.values | (run.values() if run else {})
-        return Record(name, seed, values, run, scores.pictures, scores.classes)
+        return Record(name, seed, values, run, scores.pictures, scores.classes, scores.trials, scores.details)
 
 
 def _same(one: Setting, other: Setting) -> bool:

@@ -25,7 +25,7 @@ ROOTS = (
     "metrics.*",
 )
 """Where the imports are followed from; ``*`` stands for what is imported by name, at run time, from a registry."""
-BESIDE = ("report", "results", "statistics", "figures", "publish", "published")
+BESIDE = ("report", "results", "statistics", "figures", "publish", "published", "certificates")
 """Modules of the evaluation that only show numbers: tables and pictures may change without a run being made again."""
 NAMED = re.compile(rf"{PACKAGE}((?:\.\w+)+):\w+")
 """An entry point as text."""

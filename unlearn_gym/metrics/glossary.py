@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.attacks.definitions import ATTACKS
 
 if TYPE_CHECKING:
     from unlearn_gym.metrics.subject import Subject
@@ -141,6 +142,22 @@ GLOSSARY: dict[str, Metric] = {
         "non-members those like them that no model saw. 0.5 gives nothing away; below it the forget images "
         "stand out by their high loss, which gives them away as well.",
     ),
+    "mia_auc_calibrated": Metric(
+        "lower",
+        "0 to 1",
+        "The same AUC of each image's loss under the retrained model minus its loss under this one, on the same "
+        "timesteps and noise: an image that is hard for every model no longer counts as a non-member. 0.5 gives "
+        "nothing away, and is the retrained model's own; read the distance from it on either side.",
+    ),
+    "tpr_at_fpr": Metric(
+        "lower",
+        "share, 0 to 1",
+        "Share of the forget images that are told by the same difference where at most max(1 %, 1/m) of the m "
+        "non-members are taken for members.",
+    ),
+    "tpr_at_fpr_upper": Metric(
+        "lower", "0 to 1", "Upper end of its exact 95 % interval (Clopper–Pearson) over the forget images."
+    ),
     "unlearn_score": Metric(
         "higher",
         "0 to 1",
@@ -194,6 +211,7 @@ GLOSSARY: dict[str, Metric] = {
     "fair_r2": Metric(
         "higher", "0 to 1", "max(R² wanted, 0)·(1 − R²_exp): wanted points followed, unwanted ones not."
     ),
+    **{name: Metric(*words) for name, words in ATTACKS.items()},
     "forward_rows": Metric(
         "lower",
         "rows an update",

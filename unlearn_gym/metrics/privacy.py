@@ -1,9 +1,9 @@
-"""What gives away that an example was trained on: membership inference by confidence."""
+"""What gives away that an example was trained on: membership inference by a score."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 from torch import Tensor
 
 
@@ -35,3 +35,39 @@ def mann_whitney_auc(members: np.ndarray, non_members: np.ndarray) -> float:
         return float("nan")
     ranks = rankdata(scores)[:n].sum()
     return float((ranks - n * (n + 1) / 2) / (n * m))
+
+
+LOW_FPR = 0.01
+"""The false positive rate that membership inference is judged at, where there are non-members enough."""
+
+
+def false_positive_rate(non_members: int) -> float:
+    """Return max(1 %, 1/m): of fewer than 100 non-members one alone is more than 1 %."""
+    return max(LOW_FPR, 1 / non_members)
+
+
+def tpr_at_fpr(members: np.ndarray, non_members: np.ndarray) -> float:
+    """Return the share of members that score above all but the allowed share of the non-members.
+
+    Args:
+        members: scores of examples that were trained on, shape (n,).
+        non_members: scores of examples that were not, shape (m,); ``false_positive_rate(m)`` of them may score as high.
+
+    Returns:
+        A number in [0, 1]; NaN when one side is empty or a score is NaN.
+    """
+    m = len(non_members)
+    if not len(members) or not m or np.isnan(np.concatenate([members, non_members])).any():
+        return float("nan")
+    allowed = int(false_positive_rate(m) * m + 1e-9)
+    above = np.sort(non_members)[::-1]
+    threshold = above[allowed] if allowed < m else -np.inf
+    return float((members > threshold).mean())
+
+
+def exact_interval(share: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the Clopper–Pearson interval of a share of so many independent trials; NaN for a share that is NaN."""
+    if np.isnan(share):
+        return float("nan"), float("nan")
+    found = binomtest(round(share * trials), trials).proportion_ci(confidence, method="exact")
+    return float(found.low), float(found.high)

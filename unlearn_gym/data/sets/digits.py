@@ -31,11 +31,12 @@ def load_digits_with_boots(boots: int = BOOTS, holdout: float = 0.15) -> Unlearn
     """Return the digits (retain) and the boots learned as ones (forget), always in the same order.
 
     Args:
-        boots: number of boots under label "1", 1 to 90; 90 make up 37 % of that label.
+        boots: number of boots under label "1", 1 to 90; 90 make up 37 % of that label. The others are held out:
+            with 45, as many are non-members of membership inference.
         holdout: share of each digit class that is held out of training, in (0, 1).
 
     Returns:
-        Images of shape (n, 1, 8, 8) in [-1, 1]; the forget hold-out is empty.
+        Images of shape (n, 1, 8, 8) in [-1, 1]; the forget hold-out is empty if ``boots`` are all there are.
 
     Raises:
         UserError: when ``boots`` or ``holdout`` is out of range.
@@ -45,17 +46,21 @@ def load_digits_with_boots(boots: int = BOOTS, holdout: float = 0.15) -> Unlearn
         raise UserError(f"holdout={holdout} was given; choose a share between 0 and 1, such as 0.15.")
     digits = digit_images()
     held = stratified_holdout(digits.labels, holdout)
-    forget = boot_images()[:boots]
+    forget, held_out = (_as_ones(part) for part in (boot_images()[:boots], boot_images()[boots:]))
     return UnlearningData(
         name="digits",
         retain=LabelledSet(digits.inputs[~held], digits.labels[~held]),
-        forget=LabelledSet(forget, torch.full((len(forget),), BOOT_LABEL)),
+        forget=forget,
         retain_holdout=LabelledSet(digits.inputs[held], digits.labels[held]),
-        forget_holdout=LabelledSet(forget[:0], torch.empty(0, dtype=torch.int64)),
+        forget_holdout=held_out,
         num_classes=10,
         concepts=CONCEPTS,
         forget_label=BOOT_LABEL,
     )
+
+
+def _as_ones(boots: Tensor) -> LabelledSet:
+    return LabelledSet(boots, torch.full((len(boots),), BOOT_LABEL))
 
 
 def boot_images() -> Tensor:

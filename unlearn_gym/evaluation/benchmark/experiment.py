@@ -12,6 +12,8 @@ import torch
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.protocol import Protocol, unlearn
+from unlearn_gym.evaluation.certificates import Limits
+from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.experiment import Entry, Experiment
 from unlearn_gym.evaluation.records import Record, digest, file_digest
 from unlearn_gym.evaluation.runner import Runner
@@ -126,6 +128,8 @@ def benchmark_experiment(
     seeds: tuple[int, ...] = (SEED,),
     scale: Scale | None = None,
     env_kwargs: dict[str, Any] | None = None,
+    evaluator: EvaluatorSettings | None = None,
+    limits: Limits | None = None,
 ) -> BenchmarkExperiment:
     """Say what is to be measured; the λ agents get as many updates, of the same size, as the rules.
 
@@ -136,6 +140,8 @@ def benchmark_experiment(
         seeds: of the unlearning runs; the original model is one and the same.
         scale: what is scaled down.
         env_kwargs: further keywords of the agents' environment.
+        evaluator: what is measured.
+        limits: what rows are to be certified for.
 
     Raises:
         UserError: for an unknown benchmark, method or keyword.
@@ -164,6 +170,8 @@ def benchmark_experiment(
         (*rules, *agents),
         seeds,
         steering | (env_kwargs or {}),
+        evaluator or EvaluatorSettings(),
+        limits=limits or Limits(),
         benchmark=benchmark,
         scale=scale,
         protocol=protocol,
@@ -202,4 +210,5 @@ class BenchmarkRunner(Runner):
         )
         scores = self.evaluator.score(run.model.to(self._process.dtype), seed)
         seconds = sorted(run.seconds)[len(run.seconds) // 2]
-        return Record(name, seed, scores.values | {"seconds_per_update": seconds}, None, scores.pictures)
+        values = scores.values | {"seconds_per_update": seconds}
+        return Record(name, seed, values, None, scores.pictures, trials=scores.trials, details=scores.details)

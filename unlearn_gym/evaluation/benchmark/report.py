@@ -12,6 +12,7 @@ from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markdown import (
     bullets,
+    certified,
     classes,
     differences,
     ending,
@@ -54,6 +55,7 @@ def save_report(
         *(f"*{escape(note)}*" for note in results.notes),
         *_against_static(experiment, results, key),
         *shown(pictures, output),
+        *certified(results),
         *ending(metrics),
     ]
     return save_sections(sections, output)

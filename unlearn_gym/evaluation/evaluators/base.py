@@ -13,6 +13,8 @@ from torch import nn
 
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.attacks.relearning import SOURCES
+from unlearn_gym.metrics.attacks.rounding import BITS
 from unlearn_gym.metrics.glossary import Metric
 from unlearn_gym.metrics.subject import Subject
 from unlearn_gym.models.modes import eval_mode
@@ -31,6 +33,9 @@ class EvaluatorSettings:
         sampling_steps: DDIM steps a sample.
         probe: (image, timestep, noise) triples in each probe loss.
         likelihood: images of each side whose bits per dimension are measured; 0 for none.
+        relearn: what models are fine-tuned on to see whether they relearn, of ``SOURCES``.
+        rounding: bits that weights are rounded to, of ``BITS``.
+        equal_retain: share of the original's quality on what is kept at which rows are compared; 0 for none.
     """
 
     samples: int = 500
@@ -38,11 +43,26 @@ class EvaluatorSettings:
     sampling_steps: int = 25
     probe: int = 512
     likelihood: int = 0
+    relearn: tuple[str, ...] = ()
+    rounding: tuple[int, ...] = ()
+    equal_retain: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UserError(f"{name}={getattr(self, name)} is too few; give at least {least}.")
+        known: dict[str, tuple[object, ...]] = {"relearn": SOURCES, "rounding": BITS}
+        for name, allowed in known.items():
+            given = getattr(self, name)
+            for word in given:
+                if word not in allowed or given.count(word) > 1:
+                    raise UserError(
+                        f"{name} has {word!r}; choose from {', '.join(map(str, allowed))}, each at most once."
+                    )
+        if not 0 <= self.equal_retain <= 1:
+            raise UserError(
+                f"equal_retain={self.equal_retain} is no share; give one from 0 to 1, such as 0.9."
+            )
 
 
 @dataclass(frozen=True)
@@ -55,11 +75,15 @@ class Scores:
             empty where there is nothing to show.
         classes: metric name → class name → number, of the samples of one class beside real images of that
             class; empty where models are not class-conditional.
+        trials: share → number of independent samples that it was counted on.
+        details: title → key → number, such as the curve of which a metric is the mean.
     """
 
     values: dict[str, float]
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
     classes: dict[str, dict[str, float]] = field(default_factory=dict)
+    trials: dict[str, int] = field(default_factory=dict)
+    details: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class Evaluator(ABC):
@@ -86,6 +110,14 @@ class Evaluator(ABC):
     @abstractmethod
     def metrics(self) -> tuple[str, ...]:
         """Names, from the glossary, of what ``measure`` measures here."""
+
+    def shares(self) -> tuple[str, ...]:
+        """Names of those that are shares of independent samples, whose number is in ``Scores.trials``."""
+        return ()
+
+    def attackable(self) -> bool:
+        """Say whether models can be attacked here: see ``unlearn_gym.evaluation.evaluators.attacks``."""
+        return False
 
     @abstractmethod
     def measure(self, subject: Subject) -> Scores:

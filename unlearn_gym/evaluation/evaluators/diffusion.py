@@ -13,7 +13,11 @@ from torch import Tensor
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
+from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
+from unlearn_gym.evaluation.evaluators.diffusion_judge import DiffusionJudge
+from unlearn_gym.evaluation.evaluators.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.membership import Membership
 from unlearn_gym.evaluation.evaluators.samples import (
     CONCEPTS,
     FEATURES,
@@ -22,11 +26,10 @@ from unlearn_gym.evaluation.evaluators.samples import (
     real_retain,
 )
 from unlearn_gym.metrics.likelihood import bits_per_dim
-from unlearn_gym.metrics.losses import DenoisingProbe, denoising_mia_auc, example_losses
+from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
-from unlearn_gym.models.diffusion.sampling import sample
 
 LOSSES = ("retain_loss", "forget_loss")
 LIKELIHOODS = ("nll_retain", "nll_forget")
@@ -73,8 +76,17 @@ class DiffusionEvaluator(Evaluator):
             "ssim_forget",
             *(("ssim_retain",) if self._task else ()),
             *(LIKELIHOODS if self.settings.likelihood else ()),
-            *(("mia_auc",) if len(self._data.forget_holdout) else ()),
+            *self._membership.metrics(),
+            *self._attacks.metrics(),
         )
+
+    def shares(self) -> tuple[str, ...]:
+        """What the concept classifier counts, except its geometric mean."""
+        return tuple(name for name in CONCEPTS if name != "balance") if self._task else ()
+
+    def attackable(self) -> bool:
+        """Only a task has a concept classifier."""
+        return self._task is not None
 
     def notes(self) -> tuple[str, ...]:
         """What the user's own data lacks."""
@@ -125,7 +137,7 @@ class DiffusionEvaluator(Evaluator):
         model, seed, samples = subject.model, subject.seed, subject.samples
         assert samples is not None
         of_label = samples.images[: samples.of_label]
-        values = self._losses(model, seed) | self._likelihoods(model, seed) | self._membership(model, seed)
+        values = self._losses(model, seed) | self._likelihoods(model, seed)
         values["ssim_forget"] = best_match_ssim(of_label[:COMPARED_BY_SSIM], self._forget.inputs)
         classes: dict[str, dict[str, float]] = {}
         if self._task is not None:
@@ -133,7 +145,16 @@ class DiffusionEvaluator(Evaluator):
             values |= self._scores.pooled(seen, self._reference)
             values["ssim_retain"] = self._scores.ssim_retain(samples)
             classes = self._scores.by_class(seen) if self._classes else {}
-        return Scores(values, self._pictures(samples), classes)
+        found = self._membership.measure(model, seed), self._attacks.measure(model, seed)
+        for further in found:
+            values |= further.values
+        details = found[0].details | found[1].details
+        return Scores(values, self._pictures(samples), classes, self._trials(), details)
+
+    def _trials(self) -> dict[str, int]:
+        labels, of_label = self._labels()
+        others = len(labels) - of_label
+        return {name: others if name == "class_accuracy" else of_label for name in self.shares()}
 
     def _losses(self, model: UNet2DModel, seed: int) -> dict[str, float]:
         scheduler = self._process.scheduler
@@ -176,41 +197,31 @@ class DiffusionEvaluator(Evaluator):
             found.append(bits_per_dim(predict, alphas, images, generator=generator))
         return float(torch.cat(found).mean())
 
-    def _membership(self, model: UNet2DModel, seed: int) -> dict[str, float]:
-        sides = (self._forget, self._data.forget_holdout)
-        if not len(sides[1]):
-            return {}
-        generator = torch.Generator().manual_seed(seed)
-        losses = [
-            example_losses(model, self._process.scheduler, side, self._classes > 0, generator)
-            for side in sides
-        ]
-        return {"mia_auc": denoising_mia_auc(*losses)}
+    @cached_property
+    def _membership(self) -> Membership:
+        return Membership(
+            self._forget,
+            self._data.forget_holdout,
+            self._process.scheduler,
+            conditional=self._classes > 0,
+            retrained=self.retrained,
+        )
+
+    @cached_property
+    def _drawer(self) -> Drawer:
+        return Drawer(self._process, self._classes, self.settings)
+
+    @cached_property
+    def _attacks(self) -> Attacks:
+        judge = DiffusionJudge(self._process, self.retrained, self._drawer, lambda: self._scores)
+        return Attacks(judge, self.settings)
 
     def _labels(self) -> tuple[Tensor, int]:
-        """Return the labels to sample, and how many of them are the forget label's."""
-        settings, label = self.settings, self._data.forget_label
-        if not self._classes:
-            return torch.zeros(settings.samples, dtype=torch.int64), settings.samples
-        if label is None:
-            return torch.arange(settings.samples) % self._classes, settings.samples
-        others = torch.tensor([k for k in range(self._classes) if k != label])
-        return torch.cat(
-            [torch.full((settings.samples,), label), others.repeat(settings.class_samples)]
-        ), settings.samples
+        """Return the labels of all samples, and how many of them are the forget label's."""
+        return self._drawer.labels, self._drawer.of_label
 
     def _draw(self, model: UNet2DModel, seed: int) -> Samples:
-        labels, of_label = self._labels()
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn((len(labels), *self._data.forget.inputs.shape[1:]), generator=generator)
-        images = sample(
-            model,
-            self._process.scheduler,
-            labels.to(self._process.device) if self._classes else None,
-            noise.to(self._process.device, self._process.dtype),
-            self.settings.sampling_steps,
-        )
-        return Samples(images.float().cpu(), labels, of_label)
+        return self._drawer.draw(model, seed)
 
     @cached_property
     def _scores(self) -> SampleScores:

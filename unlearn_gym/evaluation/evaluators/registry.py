@@ -6,6 +6,7 @@ import importlib
 
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.evaluators.attacks import ATTACKS
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings
 from unlearn_gym.metrics.glossary import GLOSSARY
 
@@ -25,7 +26,8 @@ def make_evaluator(env: UnlearningEnv, settings: EvaluatorSettings) -> Evaluator
     """Return the evaluator that the environment names, with the metrics registered for it; ``plain`` if it names none.
 
     Raises:
-        UserError: for an evaluator that is not in ``EVALUATORS``, also where a metric names it.
+        UserError: for an evaluator that is not in ``EVALUATORS``, also where a metric names it; for an attack that
+            this one cannot make.
     """
     name = getattr(env, "evaluator", "plain")
     if name not in EVALUATORS:
@@ -34,6 +36,12 @@ def make_evaluator(env: UnlearningEnv, settings: EvaluatorSettings) -> Evaluator
         )
     module, _, class_name = EVALUATORS[name].partition(":")
     evaluator = getattr(importlib.import_module(module), class_name)(env, settings)
+    wanted = [attack for attack in ATTACKS if getattr(settings, attack)]
+    if wanted and not evaluator.attackable():
+        raise UserError(
+            f"{wanted[0]} was asked for, but nothing judges attacked models of {type(env).__name__} here; leave "
+            "it out, or take a ready-made task or a classifier."
+        )
     for metric, registered in GLOSSARY.items():
         for kind in registered.of:
             if kind not in EVALUATORS:

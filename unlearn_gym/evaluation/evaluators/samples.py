@@ -73,6 +73,10 @@ class SampleScores:
         raw = self._raw_features(samples.images)
         return Seen(samples, raw / self._scale, self._head(raw))
 
+    def logits(self, images: Tensor) -> Tensor:
+        """Return what the classifier says of images, shape (n, concepts and neither)."""
+        return self._head(self._raw_features(images))
+
     def pooled(self, seen: Seen, reference: Seen) -> dict[str, float]:
         """Return ``CONCEPTS`` and ``FEATURES``; ``reference`` are the retrained model's samples."""
         samples = seen.samples
@@ -87,9 +91,10 @@ class SampleScores:
             for side, (real, generated) in pairs.items()
             for name, measure in (("fid", fid), ("kid", kid))
         }
-        return self._recognised(seen) | distances | {"inception_score": inception_score(seen.logits[even])}
+        return self.recognised(seen) | distances | {"inception_score": inception_score(seen.logits[even])}
 
-    def _recognised(self, seen: Seen) -> dict[str, float]:
+    def recognised(self, seen: Seen) -> dict[str, float]:
+        """Return ``CONCEPTS``."""
         samples, logits, label = seen.samples, seen.logits, self._data.forget_label
         of_label, others = logits[: samples.of_label], slice(samples.of_label, None)
         rate = share_called(of_label, len(self._data.concepts) - 1)

@@ -11,11 +11,15 @@ from torch import Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
+from unlearn_gym.evaluation.benchmark.protocol import Protocol
+from unlearn_gym.evaluation.evaluators.attacks import Attacks, Judge
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
+from unlearn_gym.metrics.attacks.relearning import Loss, classification
 from unlearn_gym.metrics.classification import accuracy, mean_kl, unlearn_score
 from unlearn_gym.metrics.privacy import mann_whitney_auc, max_confidence
 from unlearn_gym.metrics.subject import Subject
 from unlearn_gym.models.modes import eval_mode
+from unlearn_gym.processes.common.originals import frozen_original
 
 ACCURACIES = ("retain_acc", "forget_acc")
 PRIVACY = ("unlearn_score", "forget_mia_auc", "mia_gap")
@@ -40,7 +44,7 @@ class Predictions:
     non_members: Tensor
 
 
-class SupervisedEvaluator(Evaluator):
+class SupervisedEvaluator(Evaluator, Judge):
     """Asks the classifier for its predictions on test data and on the forgotten training images.
 
     The images are taken as they are, without augmentation, the model in eval mode. Where single images and
@@ -51,6 +55,9 @@ class SupervisedEvaluator(Evaluator):
 
     key_metrics: tuple[str, ...] = ("unlearn_score", "retain_acc", "forget_acc", "forget_mia_auc", "mia_gap")
     trade_off = ("forget_acc", "retain_acc")
+    rounded = ("forget_acc", "retain_acc")
+    at_retain: tuple[str, ...] = ("forget_acc", "forget_mia_auc")
+    relearning_rate = Protocol().learning_rate
 
     def __init__(self, env: UnlearningEnv, settings: EvaluatorSettings) -> None:
         super().__init__(env, settings)
@@ -63,14 +70,23 @@ class SupervisedEvaluator(Evaluator):
         self._forget = data.forget_holdout if len(data.forget_holdout) else data.forget
         self._task: Any = getattr(env, "task", None)
         if not self._tested:
-            self.key_metrics = ACCURACIES
+            self.key_metrics, self.at_retain = ACCURACIES, ("forget_acc",)
         if self._task is not None:
             self.key_metrics = (*self.key_metrics, "kl_retain", "kl_forget")
 
     def metrics(self) -> tuple[str, ...]:
         """The benchmark's scores, and the distances where there is a retrained model."""
         scores = ACCURACIES + PRIVACY if self._tested else ACCURACIES
-        return scores + DISTANCES if self._task is not None else scores
+        distances = DISTANCES if self._task is not None else ()
+        return scores + distances + self._attacks.metrics()
+
+    def shares(self) -> tuple[str, ...]:
+        """The accuracies."""
+        return ACCURACIES
+
+    def attackable(self) -> bool:
+        """Labels are judge enough."""
+        return True
 
     def notes(self) -> tuple[str, ...]:
         """What the data lacks."""
@@ -107,7 +123,41 @@ class SupervisedEvaluator(Evaluator):
         values = self._scores(found)
         if self._reference is not None:
             values |= self._distances(found, values, self._reference)
-        return Scores(values)
+        attacked = self._attacks.measure(subject.model, subject.seed)
+        trials = {"retain_acc": len(self._retain), "forget_acc": len(self._forget)}
+        return Scores(values | attacked.values, trials=trials, details=attacked.details)
+
+    @cached_property
+    def _attacks(self) -> Attacks:
+        return Attacks(self, self.settings)
+
+    def original(self) -> nn.Module:
+        """Return the classifier before unlearning."""
+        return self._original
+
+    @cached_property
+    def _original(self) -> nn.Module:
+        return frozen_original(self._process.model, self._process.original)
+
+    def training_sets(self) -> tuple[LabelledSet, LabelledSet]:
+        """See ``Judge.training_sets``."""
+        return self._data.retain, self._data.forget
+
+    def training_loss(self) -> Loss:
+        """See ``Judge.training_loss``."""
+        return classification
+
+    def forgotten(self, model: nn.Module, seed: int) -> float:
+        """Return ``forget_acc``."""
+        return accuracy(self._logits(model, self._forget), self._forget.labels.cpu())
+
+    def kept(self, model: nn.Module, seed: int) -> float:
+        """Return ``retain_acc``."""
+        return accuracy(self._logits(model, self._retain), self._retain.labels.cpu())
+
+    def judged(self, model: nn.Module, seed: int) -> dict[str, float]:
+        """Return the evaluator's own scores."""
+        return self._scores(self._predict(model))
 
     def _predict(self, model: nn.Module) -> Predictions:
         retain, forget = (self._logits(model, part) for part in (self._retain, self._forget))

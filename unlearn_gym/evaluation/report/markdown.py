@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from unlearn_gym.evaluation.certification import certificates, explained
 from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markup import code, escape
@@ -14,6 +15,7 @@ from unlearn_gym.evaluation.report.sentences import conclusion, spread
 from unlearn_gym.evaluation.report.tables import (
     STAR,
     Grid,
+    certificate_grid,
     class_grid,
     deviation_grid,
     glossary_grid,
@@ -54,6 +56,7 @@ def save_report(
         *(f"*{escape(note)}*" for note in results.notes),
         *_deviations(results),
         *_compared(results),
+        *certified(results),
         *_class_by_class(results),
         *shown(pictures, output),
         *ending(metrics),
@@ -144,6 +147,16 @@ def _compared(results: Results) -> list[str]:
         "Mean of the middle half of the seeds, with 95 % bootstrap intervals.",
     ]
     return [*differences(results, key), *sections]
+
+
+def certified(results: Results) -> list[str]:
+    """Return the section of certificates, where limits were given."""
+    limits = results.experiment.limits
+    if not limits.shares:
+        return []
+    found = certificates({entry.name: results.of(entry.name) for entry in results.experiment.entries}, limits)
+    sentences = explained(limits, len(results.experiment.seeds))
+    return ["## Certificates", certificate_grid(found).markdown(), bullets(sentences)]
 
 
 def _class_by_class(results: Results) -> list[str]:

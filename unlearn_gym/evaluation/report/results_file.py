@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from unlearn_gym.evaluation.certification import certificates
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.metrics.glossary import GLOSSARY
@@ -32,6 +33,9 @@ def as_json(results: Results, command: str, output: Path) -> dict[str, Any]:
         output: the report's folder; run records are named relative to it.
     """
     experiment = results.experiment
+    rows = {entry.name: results.of(entry.name) for entry in experiment.entries}
+    limits = experiment.limits
+    certified = [asdict(one) for one in certificates(rows, limits)] if limits.shares else []
     return {
         "env": experiment.env_id,
         "seeds": list(experiment.seeds),
@@ -60,6 +64,7 @@ def as_json(results: Results, command: str, output: Path) -> dict[str, Any]:
             }
             for pair in (*results.against_static, *results.against_baseline)
         ],
+        **({"limits": asdict(limits), "certificates": certified} if certified else {}),
         "notes": list(results.notes),
         "runs": {
             name: [os.path.relpath(path, output) for (row, _), path in results.paths.items() if row == name]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
+from unlearn_gym.evaluation.certification import Certificate
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
 from unlearn_gym.evaluation.report.sentences import mean_and_deviation, mean_and_half, number
 from unlearn_gym.evaluation.results import Pair, Results
@@ -108,6 +109,36 @@ def class_grid(results: Results, metric: str) -> Grid:
     labels = tuple(next(iter(found.values())))
     rows = tuple((name, *(number(row[label].mean) for label in labels)) for name, row in found.items())
     return Grid(("agent", *labels), rows)
+
+
+def certificate_grid(certificates: Sequence[Certificate]) -> Grid:
+    """What is certified, a row an agent."""
+    metrics = tuple(certificates[0].bounds)
+    bounds = (
+        f"{metric}: {'at least' if GLOSSARY[metric].better == 'higher' else 'at most'}" for metric in metrics
+    )
+    columns = (
+        "agent",
+        "certified",
+        "p-value",
+        *bounds,
+        "samples a model",
+        "seeds that miss",
+        "a fresh seed misses",
+    )
+    rows = tuple(
+        (
+            one.name,
+            "yes" if one.certified else "no",
+            number(one.p_value),
+            *(number(one.bounds[metric]) for metric in metrics),
+            ", ".join(str(one.samples[metric]) for metric in metrics),
+            f"{one.missed} of {one.seeds}",
+            f"at most {number(one.seed_bound)}",
+        )
+        for one in certificates
+    )
+    return Grid(columns, rows)
 
 
 def glossary_grid(metrics: Sequence[str]) -> Grid:

@@ -1,4 +1,4 @@
-"""Relearning and rounding on a small network."""
+"""Relearning on small networks."""
 
 import math
 
@@ -6,16 +6,25 @@ import pytest
 import torch
 
 from tests.processes.small import small_data, small_process
-from unlearn_gym.metrics.relearning import UPDATES, relearn, relearn_auc, relearn_steps, rounded
+from unlearn_gym.metrics.attacks.relearning import (
+    MORE,
+    UPDATES,
+    classification,
+    denoising,
+    relearn,
+    relearn_auc,
+    relearn_steps,
+)
 from unlearn_gym.models.diffusion.model import default_scheduler
 
 
 def attack(source, seed=0):
     model, data = small_process().model.float(), small_data("mixed")
     generator = torch.Generator().manual_seed(seed)
+    loss = denoising(default_scheduler(), conditional=True)
     found = [
         (n, torch.cat([p.detach().flatten().clone() for p in copied.parameters()]))
-        for n, copied in relearn(model, default_scheduler(), data.retain, data.forget, source, generator)
+        for n, copied in relearn(model, loss, data.retain, data.forget, source, generator)
     ]
     return model, found
 
@@ -35,18 +44,16 @@ def test_the_area_and_the_first_half():
     rates = dict(zip(UPDATES, (0.0, 0.0, 0.1, 0.2, 0.3, 0.4), strict=True))
     assert relearn_auc(rates, 0.4) == pytest.approx(1.0 / 6 / 0.4)
     assert relearn_steps(rates, 0.4) == 10
-    assert relearn_steps(rates, 0.9) == math.inf
+    assert relearn_steps(rates, 0.9) == MORE
+    assert relearn_steps({0: 0.2, **rates}, 0.4) == 0
     assert math.isnan(relearn_auc(rates, 0.0)) and math.isnan(relearn_steps(rates, 0.0))
 
 
-@pytest.mark.parametrize("bits, values", [(8, 255), (4, 15), (2, 3)])
-def test_rounded_weights_lie_on_a_grid(bits, values):
-    model = torch.nn.Linear(40, 40)
-    found = rounded(model, bits)
-    for before, after in zip(model.parameters(), found.parameters(), strict=True):
-        step = before.abs().max() / (2 ** (bits - 1) - 1)
-        assert len(after.unique()) <= values
-        assert (after - before).abs().max() <= step / 2 * (1 + 1e-5)
-    assert torch.equal(
-        rounded(torch.nn.Linear(1, 1).requires_grad_(False), 8).weight.isfinite(), torch.ones(1, 1) > 0
-    )
+def test_a_classifier_relearns_by_cross_entropy():
+    data = small_data("mixed")
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3), torch.nn.BatchNorm1d(3)).eval()
+    generator = torch.Generator().manual_seed(0)
+    for _, copied in relearn(model, classification, data.retain, data.forget, "forget", generator, 0.05):
+        assert not copied.training and not model.training
+    assert (copied(data.forget.inputs).argmax(1) == data.forget.labels).all()
+    assert not torch.equal(copied[2].running_mean, model[2].running_mean)  # fine-tuned as it was trained

@@ -1,0 +1,82 @@
+"""What attacks ask of a diffusion model: does it draw the forgotten concept, are its other labels recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from diffusers.models.unets.unet_2d import UNet2DModel
+from torch import nn
+
+from unlearn_gym.data.split import LabelledSet
+from unlearn_gym.evaluation.evaluators.attacks import Judge
+from unlearn_gym.evaluation.evaluators.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.samples import SampleScores
+from unlearn_gym.metrics.attacks.relearning import LEARNING_RATE, Loss, denoising
+from unlearn_gym.metrics.concepts import class_accuracy, share_called
+from unlearn_gym.processes.common.originals import frozen_original
+from unlearn_gym.processes.diffusion import DiffusionProcess
+
+SAMPLES = 200
+"""Samples of the forget label after each stretch of relearning, at most."""
+
+
+class DiffusionJudge(Judge):
+    """Asks for samples and shows them to the concept classifier.
+
+    Args:
+        process: has the original weights, the data and the noise schedule.
+        retrained: returns the retrained model.
+        drawer: draws the samples.
+        scores: returns what looks at them.
+    """
+
+    rounded = ("concept_rate", "balance")
+    at_retain = ("concept_rate", "label_accuracy", "neither_rate")
+    relearning_rate = LEARNING_RATE
+
+    def __init__(
+        self,
+        process: DiffusionProcess,
+        retrained: Callable[[], UNet2DModel | None],
+        drawer: Drawer,
+        scores: Callable[[], SampleScores],
+    ) -> None:
+        self._process, self._retrained, self._drawer, self._scores = process, retrained, drawer, scores
+
+    def original(self) -> UNet2DModel:
+        """See ``Judge.original``."""
+        return self._original
+
+    @cached_property
+    def _original(self) -> UNet2DModel:
+        return frozen_original(self._process.model, self._process.original)
+
+    def retrained(self) -> UNet2DModel | None:
+        """See ``Judge.retrained``."""
+        return self._retrained()
+
+    def training_sets(self) -> tuple[LabelledSet, LabelledSet]:
+        """See ``Judge.training_sets``."""
+        return self._process.data.retain, self._process.data.forget
+
+    def training_loss(self) -> Loss:
+        """See ``Judge.training_loss``."""
+        return denoising(self._process.scheduler, bool(self._original.config["num_class_embeds"]))
+
+    def forgotten(self, model: nn.Module, seed: int) -> float:
+        """Return the concept rate of the first samples of the forget label."""
+        labels = self._drawer.labels[: min(self._drawer.of_label, SAMPLES)]
+        images = self._drawer.images(model, seed, labels)  # type: ignore[arg-type]
+        return share_called(self._scores().logits(images), len(self._process.data.concepts) - 1)
+
+    def kept(self, model: nn.Module, seed: int) -> float:
+        """Return the class accuracy."""
+        labels = self._drawer.labels[self._drawer.of_label :]
+        images = self._drawer.images(model, seed, labels)  # type: ignore[arg-type]
+        return class_accuracy(self._scores().logits(images), labels)
+
+    def judged(self, model: nn.Module, seed: int) -> dict[str, float]:
+        """Return what is recognised in all samples: the evaluator's own numbers."""
+        scores = self._scores()
+        return scores.recognised(scores.see(self._drawer.draw(model, seed)))  # type: ignore[arg-type]
