@@ -29,6 +29,7 @@ from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 from unlearn_gym.models.diffusion.sampling import sample
 
 LOSSES = ("retain_loss", "forget_loss")
+OF_LABEL = ("concept_rate", "label_accuracy", "neither_rate")
 LIKELIHOODS = ("nll_retain", "nll_forget")
 COMPARED_BY_SSIM = 100
 SHOWN_OF_LABEL, SHOWN_OF_CLASS, SHOWN_OF_DATA = 20, 1, 20
@@ -103,6 +104,12 @@ class DiffusionEvaluator(Evaluator):
             for title, (images, rows) in parts.items()
             if len(rows)
         }
+
+    def samples_of(self) -> dict[str, int]:
+        """Return how many samples each recognition rate is a share of."""
+        labels, of_label = self._labels()
+        shares = {name: of_label for name in OF_LABEL} | {"class_accuracy": len(labels) - of_label}
+        return {name: count for name, count in shares.items() if count} if self._task else {}
 
     def retrained(self) -> UNet2DModel | None:
         """Return the task's retrained network."""
