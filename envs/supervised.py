@@ -67,7 +67,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Rewards
     - `progress` (default): φ(θ_{t+1}) − φ(θ_t) on fixed probe batches in eval mode, with
-      φ = min(e_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, e_retain − e_retain(θ₀)).
+      φ = min(e_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, e_retain − e_retain(θ₀)),
+      the latter part at most `most_lost`, which only wrecks lose.
     - `loss` (the paper's): −L(λ_t). **λ is a weight here: under `linear` the largest λ trivially raises −L**
       (and under `likelihood` the smallest does, as long as the forget set is fitted): the policy learns
       the end of the range, not how to unlearn. Use `progress`.
@@ -123,6 +124,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `likelihood` | `strength` | `0.9` | c in (0, 1) |
     | `progress`, `balance` | `forget_cap` | `1.5` | forget error beyond which nothing is gained |
     | `progress`, `balance` | `retain_weight` | `10.0` | price of lost retain quality |
+    | `progress`, `balance` | `most_lost` | `100.0` | price beyond which nothing more is lost |
 
     ```python
     >>> import gymnasium as gym
