@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from gymnasium.utils import EzPickle
 from safetensors.torch import save_file
 from torch import nn
@@ -165,7 +164,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             )
         else:
             own = (model, retain_data, forget_data, num_classes, image_shape, class_names)
-            network, data = _own(*own, settings["dtype"])
+            network, data = _own(*own)
         recipe = self.task.recipe if self.task and augment else None
         pad, mirror = (recipe.pad, recipe.mirror) if recipe else (0, False)
         process = SupervisedProcess(network, data, pad=pad, mirror=mirror, **settings)
@@ -193,7 +192,6 @@ def _own(
     num_classes: int | None,
     image_shape: Sequence[int] | None,
     class_names: Any,
-    dtype: torch.dtype,
 ) -> tuple[nn.Module, UnlearningData]:
     """Read the user's request and try their model on it."""
     if not isinstance(model, nn.Module) or retain is None or forget is None:
@@ -208,10 +206,6 @@ def _own(
     kept = read_examples(retain, "retain_data", image_shape)
     gone = read_examples(forget, "forget_data", image_shape)
     network, outputs = adapted(copied(model), kept.inputs, whole=kept.whole and gone.whole)
-    if network.whole and dtype not in (torch.float32, torch.float64):
-        raise UserError(
-            "The model takes whole numbers, which this dtype does not hold; give dtype='float32'."
-        )
     classes = inferred_classes(kept, outputs.shape) if num_classes is None else num_classes
     data = request_of(kept, gone, classes, class_names)
     return fitted(network, outputs, data.retain.labels, classes), data

@@ -77,7 +77,15 @@ class DiffusionEvaluator(Evaluator):
         )
 
     def notes(self) -> tuple[str, ...]:
-        """What the user's own data lacks."""
+        """What the user's own data lacks, and where samples are drawn in fewer steps than were asked for."""
+        steps, asked = len(self._process.scheduler.betas), self.settings.sampling_steps
+        short = (
+            f"The model's noise schedule has {steps} steps, so that samples were drawn in {steps} steps and not in "
+            f"{asked}.",
+        )
+        return (*self._lacking(), *(short if steps < asked else ()))
+
+    def _lacking(self) -> tuple[str, ...]:
         if self._task:
             return ()
         return (
