@@ -23,6 +23,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym.agents.common import specs
 from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
+from unlearn_gym.cli.online_runs import judged
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Entry, EvaluatorSettings, Experiment
@@ -109,7 +110,7 @@ def entry(text: str) -> Entry:
 def lineup(options: Options) -> tuple[Entry, ...]:
     """Return the agents, or the rows, whose agents are trained first where they are not yet."""
     if not options.rows:
-        return tuple(entry(spec) for spec in options.agents)
+        return tuple(one for spec in options.agents for one in judged(entry(spec)))
     look_up(options.metrics)  # what would otherwise be noticed after hours of training
     if options.baseline and options.baseline not in options.rows:
         raise UserError(
@@ -147,7 +148,9 @@ def trained(
     ready = {name: entry(row.agent) for name, row in checked.items() if trainings[name] is None}
     train_all([config for config in trainings.values() if config], jobs)
     return tuple(
-        as_entry(name, row, ready.get(name) or entry(str(folders[name]))) for name, row in checked.items()
+        one
+        for name, row in checked.items()
+        for one in judged(as_entry(name, row, ready.get(name) or entry(str(folders[name]))))
     )
 
 
