@@ -132,13 +132,18 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         diverged = earned is None
         if diverged and not update.diverged:
             self.process.undo()
-        terms = {"divergence": -self.divergence_penalty * (self.horizon - self._step)} if diverged else earned
-        assert terms is not None and self._signals is not None
+        if earned is None:
+            earned = {"divergence": -self.divergence_penalty * (self.horizon - self._step)}
+            signals = (
+                self.process.observe()
+            )  # of the weights that it went back to: an online run goes on with them
+            self._signals = signals if signals.finite else self._signals
+        assert self._signals is not None
         self._step += 1
         self._lambda = lam
         if self._curves is not None:
             self._curves.add(self._step, lam, self._signals, diverged=diverged)
-        info = self._info(update, terms, clipped=clipped, diverged=diverged)
+        info = self._info(update, earned, clipped=clipped, diverged=diverged)
         # T updates are the task and t/T is observed, so its end is a termination, never a truncation.
         terminated = diverged or self._step >= self.horizon
         return self._observation(), sum(info["reward_terms"].values()), terminated, False, info

@@ -80,8 +80,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ## Rewards
     - `loss` (the paper's): −L_t(λ_t). For `siss` it has no ceiling where the model is wrecked.
     - `progress`: φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch, with
-      φ = min(L_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, L_retain − L_retain(θ₀)); half of
-      its retain images have the label under which the forget set was learned, where damage shows first. Here
+      φ = min(L_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, L_retain − L_retain(θ₀)),
+      the latter part at most `most_lost`, which only wrecks lose; half of its retain images have the label under
+      which the forget set was learned, where damage shows first. Here
       L_forget is the error towards the true noise under every objective.
 
     Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`,
@@ -149,6 +150,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `erasediff` | `target` | `"uniform"` | or `relabel`: the original's prediction under another label |
     | `progress`, `balance` | `forget_cap` | `0.15` | forget loss beyond which nothing is gained, or `"auto"` |
     | `progress`, `balance` | `retain_weight` | `50.0` | price of lost retain quality, or `"auto"` |
+    | `progress`, `balance` | `most_lost` | `100.0` | price beyond which nothing more is lost |
 
     `"auto"` chooses from the losses of the original network, the same at every call (docs/own_model.md says how);
     the attribute `settings` has the numbers.

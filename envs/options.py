@@ -25,7 +25,7 @@ from unlearn_gym.objectives.base import Objective
 from unlearn_gym.runtime.checks import check_known
 from unlearn_gym.runtime.registered import keywords_of
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
 KINDS = ("objective", "reward")
 OF_PROCESS = (
     "batch_size",
@@ -232,6 +232,11 @@ def as_dtype(name: str | torch.dtype) -> torch.dtype:
     """Return the floating-point type called ``name``, or the type itself."""
     if isinstance(name, torch.dtype) and name in DTYPES.values():
         return name
+    if name in ("bfloat16", torch.bfloat16):
+        raise UserError(
+            "dtype='bfloat16' would round most updates away, which change a weight by less than its last digit; give "
+            "float32 or float64."
+        )
     if not isinstance(name, str) or name not in DTYPES:
         raise UserError(f"dtype={name!r} is not known; choose one of {', '.join(DTYPES)}.")
     return DTYPES[name]

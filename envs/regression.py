@@ -44,7 +44,8 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     ## Rewards
     - `balance` (default): φ(θ_{t+1}) − φ(θ_t), φ = min(e_unwanted, `forget_cap`)/`forget_cap` −
-      `retain_weight`·e_wanted on fixed probe points: a better fit to the wanted points counts.
+      `retain_weight`·e_wanted (at most `most_lost`, which only wrecks lose) on fixed probe points: a better fit to
+      the wanted points counts.
     - `progress`: the same, but only wanted error above that of the original fit counts; here the original is
       bad, so it rewards too little.
     - `loss`: −L(λ). **λ is a weight here: under `linear` the largest λ trivially raises −L**; use `balance`.
@@ -94,6 +95,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `likelihood` | `strength` | `0.9` | c in (0, 1) |
     | `progress`, `balance` | `forget_cap` | `2.0` | unwanted squared error beyond which nothing is gained |
     | `progress`, `balance` | `retain_weight` | `5.0` | price of wanted squared error |
+    | `progress`, `balance` | `most_lost` | `100.0` | price beyond which nothing more is lost |
 
     ```python
     >>> import gymnasium as gym

@@ -45,14 +45,17 @@ class LossReward(Reward):
 class ProgressReward(Reward):
     """φ(θ_{t+1}) − φ(θ_t) on a fixed probe batch: bounded, and it telescopes to the final quality.
 
-    φ = min(L_forget, c)/c − κ·max(0, L_retain − L_retain(θ₀)), with c = ``forget_cap`` and
-    κ = ``retain_weight``.
+    φ = min(L_forget, c)/c − min(κ·max(0, L_retain − L_retain(θ₀)), m), with c = ``forget_cap``, κ = ``retain_weight``
+    and m = ``most_lost``: what is wrecked beyond m costs no more, so that one step's reward lies in ±(m + 1).
     """
 
-    def __init__(self, *, forget_cap: float = 0.15, retain_weight: float = 50.0) -> None:
+    def __init__(
+        self, *, forget_cap: float = 0.15, retain_weight: float = 50.0, most_lost: float = 100.0
+    ) -> None:
         positive("forget_cap", forget_cap)
         weight("retain_weight", retain_weight)
-        self.forget_cap, self.retain_weight = forget_cap, retain_weight
+        weight("most_lost", most_lost)
+        self.forget_cap, self.retain_weight, self.most_lost = forget_cap, retain_weight, most_lost
         self._start = 0.0
         self._last = (0.0, 0.0)
 
@@ -66,7 +69,8 @@ class ProgressReward(Reward):
         if not _is_finite(quality):
             return math.nan, math.nan  # min and max would hide it
         forget = min(quality.forget_loss, self.forget_cap) / self.forget_cap
-        return -self.retain_weight * max(0.0, quality.retain_loss - self._start), forget
+        lost = self.retain_weight * max(0.0, quality.retain_loss - self._start)
+        return -min(lost, self.most_lost), forget
 
     def terms(self, update: Update, process: Process) -> dict[str, float]:
         """Return what each side gained since the last call."""
@@ -75,7 +79,7 @@ class ProgressReward(Reward):
 
 
 class BalanceReward(ProgressReward):
-    """φ(θ_{t+1}) − φ(θ_t) with φ = min(L_forget, c)/c − κ·L_retain: a better retain fit counts too.
+    """φ(θ_{t+1}) − φ(θ_t) with φ = min(L_forget, c)/c − min(κ·L_retain, m): a better retain fit counts too.
 
     For models that the forget data had spoiled, such as a curve fitted to all points together.
     """

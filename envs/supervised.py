@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from gymnasium.utils import EzPickle
 from safetensors.torch import save_file
 from torch import nn
@@ -70,7 +69,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Rewards
     - `progress` (default): φ(θ_{t+1}) − φ(θ_t) on fixed probe batches in eval mode, with
-      φ = min(e_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, e_retain − e_retain(θ₀)).
+      φ = min(e_forget, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, e_retain − e_retain(θ₀)),
+      the latter part at most `most_lost`, which only wrecks lose.
     - `loss` (the paper's): −L(λ_t). **λ is a weight here: under `linear` the largest λ trivially raises −L**
       (and under `likelihood` the smallest does, as long as the forget set is fitted): the policy learns
       the end of the range, not how to unlearn. Use `progress`.
@@ -131,6 +131,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `gce` | `q` | `0.7` | in (0, 1); near 0 it is ascent on the cross entropy |
     | `progress`, `balance` | `forget_cap` | `1.5` | forget error beyond which nothing is gained |
     | `progress`, `balance` | `retain_weight` | `10.0` | price of lost retain quality |
+    | `progress`, `balance` | `most_lost` | `100.0` | price beyond which nothing more is lost |
 
     ```python
     >>> import gymnasium as gym
@@ -171,7 +172,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             )
         else:
             own = (model, retain_data, forget_data, num_classes, image_shape, class_names)
-            network, data = _own(*own, settings["dtype"])
+            network, data = _own(*own)
         recipe = self.task.recipe if self.task and augment else None
         pad, mirror = (recipe.pad, recipe.mirror) if recipe else (0, False)
         process = SupervisedProcess(network, data, pad=pad, mirror=mirror, **settings)
@@ -199,7 +200,6 @@ def _own(
     num_classes: int | None,
     image_shape: Sequence[int] | None,
     class_names: Any,
-    dtype: torch.dtype,
 ) -> tuple[nn.Module, UnlearningData]:
     """Read the user's request and try their model on it."""
     if not isinstance(model, nn.Module) or retain is None or forget is None:
@@ -214,10 +214,6 @@ def _own(
     kept = read_examples(retain, "retain_data", image_shape)
     gone = read_examples(forget, "forget_data", image_shape)
     network, outputs = adapted(copied(model), kept.inputs, whole=kept.whole and gone.whole)
-    if network.whole and dtype not in (torch.float32, torch.float64):
-        raise UserError(
-            "The model takes whole numbers, which this dtype does not hold; give dtype='float32'."
-        )
     classes = inferred_classes(kept, outputs.shape) if num_classes is None else num_classes
     data = request_of(kept, gone, classes, class_names)
     return fitted(network, outputs, data.retain.labels, classes), data

@@ -170,7 +170,7 @@ class Report:
         }
 
     def table(self) -> Grid:
-        """Return mean ± half of the 95 % interval of every metric, a row an agent."""
+        """Return mean and 95 % interval of every metric, a row an agent."""
         metrics = list(dict.fromkeys(metric for row in self.rows.values() for metric in row))
         rows = (
             (name, *(mean_and_half(row[metric]) if metric in row else "–" for metric in metrics))

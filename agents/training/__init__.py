@@ -17,9 +17,9 @@ from unlearn_gym.agents.common.base import Hooks, Learner
 from unlearn_gym.agents.common.saving import FILE as AGENT
 from unlearn_gym.agents.training import checkpoints
 from unlearn_gym.agents.training.config import TrainConfig, resumed, stored_config, write_config
-from unlearn_gym.agents.training.folder import ERRORS, check_free, clear
+from unlearn_gym.agents.training.folder import ERRORS, UNLEARNED, check_free, clear
 from unlearn_gym.agents.training.logs import Logbook
-from unlearn_gym.agents.training.vector import Factory, make_vector
+from unlearn_gym.agents.training.vector import Factory, keep_unlearned, make_vector
 from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import one_thread
@@ -82,14 +82,15 @@ class Run(Hooks):
         }
         checkpoints.write(self._folder, self._saved, state)
 
-    def finish(self) -> None:
-        """Learn to the end and write the agent."""
+    def finish(self, environments: Any) -> None:
+        """Learn to the end; write what an online run left of the network, and then the agent."""
         try:
             self._agent.learn(self._config.total_timesteps, self, self._config.progress_bar)
             if self._config.checkpoint_every and self._agent.timesteps > self._saved:
                 self._checkpoint()
         finally:
             self._logbook.close()
+        keep_unlearned(environments, self._folder / UNLEARNED)
         self._agent.save(self._folder / AGENT)
 
 
@@ -97,7 +98,8 @@ def train(config: TrainConfig) -> Path:
     """Train an agent, or finish a run that was killed.
 
     Returns:
-        The folder: ``config.yaml``, ``agent/``, ``progress.csv``, ``tensorboard/`` and ``checkpoints/``.
+        The folder: ``config.yaml``, ``agent/``, ``progress.csv``, ``tensorboard/`` and ``checkpoints/``; of an online
+        environment with a network also ``unlearned.safetensors``, its weights at the end.
 
     Raises:
         UserError: on bad input, or when another process is at work in the folder; nothing is written then.
@@ -118,7 +120,7 @@ def train(config: TrainConfig) -> Path:
                 clear(folder)
                 write_config(folder, config, dataclasses.asdict(agent.settings))
             (folder / ERRORS).unlink(missing_ok=True)
-            Run(agent, folder, config).finish()
+            Run(agent, folder, config).finish(environments)
         except Stopped as stopped:
             stopped.hint = f"go on with --resume {folder}"
             raise

@@ -16,6 +16,8 @@ from unlearn_gym.storage.files import LITTER, refuse_foreign
 from unlearn_gym.storage.run_lock import LOCK
 from unlearn_gym.storage.temporaries import is_temporary
 
+UNLEARNED = "unlearned.safetensors"
+"""The network at the end of an online run, which is itself the unlearning."""
 ERRORS = "training-error.log"
 """The traceback of what ended a run that nobody has put into words."""
 
@@ -42,7 +44,7 @@ def _contents(folder: Path) -> list[Path]:
 
 def _run_files(folder: Path) -> Iterator[str]:
     """Yield the names that a run may have written in its folder."""
-    yield from (CONFIG, CSV, ERRORS)
+    yield from (CONFIG, CSV, UNLEARNED, ERRORS)
     yield from (f"{AGENT}/{name}" for name in serialization.files(AGENT))
     yield from (f"{BOARD}/{file.name}" for file in (folder / BOARD).glob(EVENTS))
     for checkpoint in (folder / checkpoints.FOLDER).glob("[0-9]*"):
@@ -56,4 +58,5 @@ def clear(folder: Path) -> None:
     for name in (AGENT, BOARD, checkpoints.FOLDER):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
-    (folder / CSV).unlink(missing_ok=True)
+    for name in (CSV, UNLEARNED):
+        (folder / name).unlink(missing_ok=True)

@@ -7,26 +7,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
+from safetensors.torch import save_file
 from stable_baselines3.common.vec_env import CloudpickleWrapper, DummyVecEnv, SubprocVecEnv, VecEnv
 from stable_baselines3.common.vec_env.subproc_vec_env import _worker
+from torch import Tensor, nn
 
 from unlearn_gym.agents.training.gymnasium_vec import GymnasiumVecEnv
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.envs.vector import is_on_gpu
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import workers
+from unlearn_gym.storage.files import atomic_write
 
 
 class EpisodeRecord(gym.Wrapper):
-    """Puts ``{"r": return, "l": length}`` into ``info["episode"]`` when an episode ends; can be saved."""
+    """Puts ``{"r": return, "l": length}`` into ``info["episode"]`` when an episode ends; can be saved.
+
+    Of an online environment it keeps the network at the end of a run, which the next reset takes away.
+    """
 
     def __init__(self, env: gym.Env) -> None:
         super().__init__(env)
         self._return, self._length = 0.0, 0
+        self._online = bool(getattr(env.unwrapped, "online", False))
+        self._kept: dict[str, Tensor] | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
         """Start counting anew."""
@@ -40,7 +49,20 @@ class EpisodeRecord(gym.Wrapper):
         self._length += 1
         if terminated or truncated:
             info["episode"] = {"r": self._return, "l": self._length}
+            if self._online and self.unwrapped.starts_over(seed=None, options=None):  # type: ignore[attr-defined]
+                self._kept = self._weights()
         return observation, reward, terminated, truncated, info
+
+    def _weights(self) -> dict[str, Tensor] | None:
+        """Return a copy of the network's weights and statistics as they are now, or None where there is none."""
+        model = getattr(getattr(self.unwrapped, "process", None), "model", None)
+        if not isinstance(model, nn.Module):
+            return None
+        return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+    def unlearned(self) -> dict[str, Tensor] | None:
+        """Return the network that the last online run ended with, or, before its end, as it is; None if episodic."""
+        return (self._kept or self._weights()) if self._online else None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the environment and of the count.
@@ -58,6 +80,7 @@ class EpisodeRecord(gym.Wrapper):
             "action_space": self.env.action_space.np_random.bit_generator.state,
             "return": self._return,
             "length": self._length,
+            "unlearned": self._kept or {},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -65,6 +88,7 @@ class EpisodeRecord(gym.Wrapper):
         self.unwrapped.load_state_dict(state["env"])  # type: ignore[attr-defined]
         self.env.action_space.np_random.bit_generator.state = state["action_space"]
         self._return, self._length = state["return"], state["length"]
+        self._kept = state.get("unlearned") or None
 
 
 @dataclass(frozen=True)
@@ -139,3 +163,21 @@ def make_vector(env_id: str, env_kwargs: dict[str, Any], n_envs: int) -> VecEnv:
         return GymnasiumVecEnv(envs)
     make_env(env_id, env_kwargs).close()  # an error is clearer here than out of a worker
     return WorkerVecEnv([Factory(env_id, env_kwargs, alone=True)] * n_envs)
+
+
+def keep_unlearned(environments: Any, path: Path) -> None:
+    """Write the network that the first environment's online run ended with; nothing where there is none.
+
+    Args:
+        environments: what ``make_vector`` returned, or one ``EpisodeRecord``; a stack on a GPU keeps nothing.
+        path: of the safetensors file.
+    """
+    if isinstance(environments, GymnasiumVecEnv):
+        return
+    if isinstance(environments, VecEnv):
+        (weights,) = environments.env_method("unlearned", indices=0)
+    else:
+        weights = environments.unlearned()
+    if weights is not None:
+        with atomic_write(path) as temporary:
+            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, temporary)

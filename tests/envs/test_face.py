@@ -147,6 +147,29 @@ def test_a_number_that_is_not_finite_is_a_divergence(reward, what, value):
     assert env.step([0.5])[1] == pytest.approx(usual)
 
 
+@pytest.mark.parametrize(("found", "seen"), [(0.7, 0.7), (NAN, 0.1)])
+def test_after_a_divergence_the_weights_that_it_went_back_to_are_observed(found, seen):
+    env = scripted("loss")
+    env.reset(seed=0)
+    env.process.answer = Update(0.0, 0.0, 0.0, diverged=True)
+    env.process.signals = Signals(found, 0.2, 0.3, 0.4)  # of the next minibatch
+    assert env.step([0.5])[0][0] == env.reset()[0][0] == np.float32(seen)
+
+
+@pytest.mark.parametrize("reward", ["progress", "balance"])
+def test_a_wreck_costs_no_more_than_the_reward_says(reward):
+    env = scripted(reward)
+    env.reset(seed=0)
+    env.process.losses = Quality(9.0, 0.2)
+    *_, info = env.step([0.5])
+    assert info["reward_terms"]["retain"] == pytest.approx(-89.0)
+    env.process.losses = Quality(1e9, 0.2)
+    lost = env.step([0.5])[1] + info["reward_terms"]["retain"]
+    assert lost == pytest.approx(-100.0 if reward == "progress" else -99.0)  # that of balance starts at −1
+    env.process.losses = Quality(1e12, 0.2)
+    assert env.step([0.5])[1] == 0.0
+
+
 @pytest.mark.parametrize(
     ("reward", "what", "value"),
     [

@@ -271,3 +271,12 @@ def test_numbers_that_are_not_finite_end_the_episode(env_id, kwargs, state, way)
     assert (rewards[terminations] < -1).all()  # the penalty of the steps that are left
     weights = envs.stack.weights if way == "stacked" else envs.envs[0].unwrapped.process._weights
     assert weights.isfinite().all()
+    if state == "fresh":  # what is observed belongs to the weights that the run goes on with
+        last = np.flatnonzero(terminations)[0]
+        if way == "stacked":
+            envs.stack._forget_measures()
+            envs.stack._observe()
+        measured = (
+            envs.stack.signals[last] if way == "stacked" else envs.envs[last].unwrapped.process.observe()
+        )
+        np.testing.assert_allclose(observations[last, :4], list(vars(measured).values()), rtol=1e-5)

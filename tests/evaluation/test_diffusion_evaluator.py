@@ -20,6 +20,8 @@ def test_own_data_measures_what_can_be_measured(env):
     assert isinstance(evaluator, DiffusionEvaluator)
     assert evaluator.retrained() is None
     assert len(evaluator.notes()) == 2
+    longer = DiffusionEvaluator(env, replace(SETTINGS, sampling_steps=1001))
+    assert "has 1000 steps, so that samples were drawn in 1000 steps and not in 1001" in longer.notes()[-1]
     env.reset(seed=0)
     scores = evaluator.score(evaluator.model(), 3)
     assert set(scores.values) == set(evaluator.metrics()) == {"retain_loss", "forget_loss", "ssim_forget"}

@@ -213,9 +213,40 @@ def test_everything_is_compared_with_the_baseline_too():
 
 def test_how_much_a_constant_matters_is_said_for_every_group():
     (sentence,) = spread(grouped())
-    assert "return 2.00 (static:0.1) to 3.10 (static:0.9), a difference beyond chance" in sentence
-    noisy = VALUES | {"static:0.9": [-5.0, 3.1, 9.0]}
-    assert "within chance" in spread(grouped(noisy))[0]
+    assert "return 2.00 (static:0.1) to 3.10 (static:0.9), too few seeds to tell from chance" in sentence
+
+
+@pytest.mark.parametrize(
+    ("best", "said"),
+    [
+        ([2.0, 3.1, 4.2, 5.0, 6.1, 7.0], "a difference beyond chance (p = 0.0"),
+        ([-5.0, 3.1, 9.0, 3.0, 5.1, 6.0], "within chance (p = "),
+    ],
+)
+def test_best_and_worst_constants_are_compared_by_a_test_that_knows_they_were_chosen(best, said):
+    values = {"static:0.1": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "static:0.9": best}
+    assert said in spread(made_up(values))[0]
+
+
+def test_few_seeds_are_shown_themselves():
+    few, many = {"static:0.1": [1.0, 2.0, 3.0]}, {"static:0.1": [*map(float, range(10))]}
+    assert robust_grid(made_up(few), ["return"]).rows[0][1] == "1.00, 2.00, 3.00"
+    assert robust_grid(made_up(many), ["return"]).rows[0][1].startswith("4.50 (")
+
+
+def test_shares_have_intervals_inside_their_range():
+    records = tuple(Record("ppo", seed, {"concept_rate": 0.0, "balance": 0.9 + seed / 10}) for seed in (0, 1))
+    found = Results(
+        made_up_experiment({"ppo": [0.0, 0.0]}),
+        records,
+        ("concept_rate", "balance"),
+        (),
+        ("return", "return"),
+        samples={"concept_rate": 300},
+    )
+    assert found.row("ppo")["concept_rate"].ci95 == pytest.approx((0.0, 1 - 0.025 ** (1 / 600)))
+    assert found.row("ppo")["balance"].ci95[1] < 1.0
+    assert main_grid(found, found.metrics).rows[0][1] == "0.000 (0.000 to 0.006)"
 
 
 def test_deviations_are_those_of_the_seeds():

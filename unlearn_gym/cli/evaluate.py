@@ -20,6 +20,7 @@ from typing import Any
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+from unlearn_gym.cli.online_runs import judged
 from unlearn_gym.cli.rows import entry, trained
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
@@ -111,7 +112,7 @@ class Options:
 def lineup(options: Options) -> tuple[Entry, ...]:
     """Return the agents, or the rows, whose agents are trained first where they are not yet."""
     if not options.rows:
-        return tuple(entry(spec) for spec in options.agents)
+        return tuple(one for spec in options.agents for one in judged(entry(spec)))
     look_up(options.metrics)  # what would otherwise be noticed after hours of training
     if options.baseline and options.baseline not in options.rows:
         raise UserError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from unlearn_gym.agents.common import specs
 from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
+from unlearn_gym.cli.online_runs import judged
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Entry
 from unlearn_gym.evaluation.records import file_digest, slug
@@ -50,7 +51,9 @@ def trained(
     ready = {name: entry(row.agent) for name, row in checked.items() if trainings[name] is None}
     train_all([config for config in trainings.values() if config], jobs)
     return tuple(
-        as_entry(name, row, ready.get(name) or entry(str(folders[name]))) for name, row in checked.items()
+        one
+        for name, row in checked.items()
+        for one in judged(as_entry(name, row, ready.get(name) or entry(str(folders[name]))))
     )
 
 

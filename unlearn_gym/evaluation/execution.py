@@ -97,6 +97,7 @@ def evaluate(
         paths=paths,
         examples=runner.evaluator.examples(),
         class_names=getattr(runner.env.unwrapped, "class_names", {}),
+        samples=runner.evaluator.samples_of(),
     )
 
 

@@ -37,6 +37,7 @@ class Entry:
         env_kwargs: keywords of ``gym.make``, on top of the experiment's.
         description: what it is, for the report's list of rows, where its name does not say it.
         group: static agents are chosen as the best, and compared with, within their group.
+        unlearned: weights that an online run left, in safetensors; they are measured, and no run is made.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Entry:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     group: str = ""
     description: str = ""
+    unlearned: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class Results:
         forgotten: name of what is to be forgotten, such as "ankle boot"; empty where nothing names it.
         label: name of the label that it was learned under; empty where there is no single one.
         class_names: number → name of the classes; empty where there are none.
+        samples: metric → draws behind each seed's value, of the metrics that are shares of samples.
     """
 
     experiment: Experiment
@@ -74,6 +75,7 @@ class Results:
     forgotten: str = ""
     label: str = ""
     class_names: dict[int, str] = field(default_factory=dict)
+    samples: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -102,7 +104,11 @@ class Results:
         columns = {
             metric: [record.values.get(metric, math.nan) for record in records] for metric in self.metrics
         }
-        return {metric: summarize(values) for metric, values in columns.items() if np.isfinite(values).all()}
+        return {
+            metric: summarize(values, GLOSSARY[metric].bounds, self.samples.get(metric))
+            for metric, values in columns.items()
+            if np.isfinite(values).all()
+        }
 
     @cached_property
     def by_class(self) -> dict[str, dict[str, dict[str, Summary]]]:
@@ -112,8 +118,12 @@ class Results:
             rows = {
                 name: [r.classes[metric] for r in self.of(name) if metric in r.classes] for name in self.names
             }
+            bounds = GLOSSARY[metric].bounds if metric in GLOSSARY else None
+            samples = self.experiment.evaluator.class_samples if metric in self.samples else None
             found[metric] = {
-                name: {label: summarize([values[label] for values in row]) for label in row[0]}
+                name: {
+                    label: summarize([values[label] for values in row], bounds, samples) for label in row[0]
+                }
                 for name, row in rows.items()
                 if row
             }
@@ -159,6 +169,7 @@ class Results:
                     metric in self.row(name) for name in (one.name, other)
                 ):
                     continue
-                values = (self.row(name)[metric].values for name in (one.name, other))
-                found.append(Pair(one.name, other, metric, paired_difference(*values)))
+                ours, theirs = (self.row(name)[metric].values for name in (one.name, other))
+                difference = paired_difference(ours, theirs, GLOSSARY[metric].bounds)
+                found.append(Pair(one.name, other, metric, difference))
         return tuple(found)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from unlearn_gym.errors import UserError
@@ -81,6 +84,29 @@ def warm_up(env: gym.Env) -> None:
     """
     env.reset(seed=0, options={"restore": True})
     env.step(env.action_space.low)  # type: ignore[attr-defined]
+
+
+def put_back(env: gym.Env, weights: Path) -> None:
+    """Give an environment's network the weights that an earlier run left.
+
+    Args:
+        env: the environment, whose next reset restores the original weights.
+        weights: safetensors of the network's ``state_dict``.
+
+    Raises:
+        UserError: when they cannot be read or are another network's.
+    """
+    env.reset(seed=0, options={"restore": True})
+    model = network(env)
+    try:
+        if model is None:
+            raise ValueError("there is none here")
+        model.load_state_dict(load_file(weights))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(
+            f"The weights {weights} do not fit the network of this environment ({type(error).__name__}); evaluate the "
+            "run in an environment with the model that it was trained on."
+        ) from error
 
 
 def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> Run:

@@ -12,7 +12,7 @@ from unlearn_gym.evaluation.evaluators.base import Evaluator
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry, Experiment
 from unlearn_gym.evaluation.records import Record
-from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, network, rollout, warm_up
+from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, network, put_back, rollout, warm_up
 from unlearn_gym.metrics.glossary import look_up
 
 Setting = tuple[str, dict[str, Any]]
@@ -113,7 +113,10 @@ class Runner:
         if entry is not None:
             env = self.env_of(entry, seed)
             evaluator = self.evaluator if env is self.env else self._evaluator(env)
-            run = rollout(env, entry.make(env), seed, self.experiment.deterministic)
+            if entry.unlearned is None:
+                run = rollout(env, entry.make(env), seed, self.experiment.deterministic)
+            else:
+                put_back(env, entry.unlearned)
         if evaluator is not self.evaluator or entry is None:  # it measures on the data of this seed
             self.env.reset(seed=seed, options={"restore": True})
         model = self.evaluator.retrained() if name == RETRAINED else evaluator.model()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +40,12 @@ class Metric:
     def arrow(self) -> str:
         """The direction as an arrow."""
         return "↑" if self.better == "higher" else "↓"
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Smallest and largest possible value, where the unit names both in numbers."""
+        found = re.search(r"(−?[\d.]+) to ([\d.]+)$", self.unit)
+        return None if found is None else (float(found[1].replace("−", "-")), float(found[2]))
 
 
 GLOSSARY: dict[str, Metric] = {

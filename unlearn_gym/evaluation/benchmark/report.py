@@ -48,7 +48,7 @@ def save_report(
         bullets(sentences(experiment, results)),
         "## Results",
         published_grid(experiment, results, metrics).markdown(),
-        "Mean ± half of the 95 % interval (Student's t) over the seeds of unlearning; the original model is "
+        "Mean and 95 % interval over the seeds of unlearning; the original model is "
         f"one and the same. {STAR} marks the best constant λ, column by column, chosen on these very seeds. "
         "Rows marked *published* are from the table of MLS-Bench's `security-machine-unlearning`, on the "
         "whole published data.",

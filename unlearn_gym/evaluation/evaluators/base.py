@@ -142,6 +142,10 @@ class Evaluator(ABC):
         """Return images of the training data to look at: title → uint8, (n, height, width, channels)."""
         return {}
 
+    def samples_of(self) -> dict[str, int]:
+        """Return metric → samples, of what is a share of samples that are drawn anew at each seed."""
+        return {}
+
     def retrained(self) -> Any | None:
         """Return the model retrained without the forget set, or None where there is none."""
         return None

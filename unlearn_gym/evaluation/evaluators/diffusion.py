@@ -32,6 +32,7 @@ from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 
 LOSSES = ("retain_loss", "forget_loss")
+OF_LABEL = ("concept_rate", "label_accuracy", "neither_rate")
 LIKELIHOODS = ("nll_retain", "nll_forget")
 COMPARED_BY_SSIM = 100
 SHOWN_OF_LABEL, SHOWN_OF_CLASS, SHOWN_OF_DATA = 20, 1, 20
@@ -89,7 +90,15 @@ class DiffusionEvaluator(Evaluator):
         return self._task is not None
 
     def notes(self) -> tuple[str, ...]:
-        """What the user's own data lacks."""
+        """What the user's own data lacks, and where samples are drawn in fewer steps than were asked for."""
+        steps, asked = len(self._process.scheduler.betas), self.settings.sampling_steps
+        short = (
+            f"The model's noise schedule has {steps} steps, so that samples were drawn in {steps} steps and not in "
+            f"{asked}.",
+        )
+        return (*self._lacking(), *(short if steps < asked else ()))
+
+    def _lacking(self) -> tuple[str, ...]:
         if self._task:
             return ()
         return (
@@ -116,6 +125,12 @@ class DiffusionEvaluator(Evaluator):
             for title, (images, rows) in parts.items()
             if len(rows)
         }
+
+    def samples_of(self) -> dict[str, int]:
+        """Return how many samples each recognition rate is a share of."""
+        labels, of_label = self._labels()
+        shares = {name: of_label for name in OF_LABEL} | {"class_accuracy": len(labels) - of_label}
+        return {name: count for name, count in shares.items() if count} if self._task else {}
 
     def retrained(self) -> UNet2DModel | None:
         """Return the task's retrained network."""

@@ -24,6 +24,7 @@ from unlearn_gym.evaluation.report.tables import (
     robust_grid,
 )
 from unlearn_gym.evaluation.results import Results
+from unlearn_gym.evaluation.statistics import FEWEST_TO_RESAMPLE
 from unlearn_gym.storage.files import write_text
 
 
@@ -51,8 +52,9 @@ def save_report(
         bullets((*spread(results), *conclusion(results), *_diverged(results))),
         "## Results",
         main_grid(results, metrics).markdown(),
-        f"Mean ± half of the 95 % interval (Student's t) over seeds. {STAR} marks the best static agent, "
-        "column by column. It is chosen on the very seeds it is compared on, which favours it.",
+        "Mean ± half of the 95 % interval (Student's t) over seeds; where a metric has a range, the ends of an "
+        f"interval (on the logit scale, and no narrower than the samples alone allow). {STAR} marks the best static "
+        "agent, column by column. It is chosen on the very seeds it is compared on, which favours it.",
         *(f"*{escape(note)}*" for note in results.notes),
         *_deviations(results),
         *_compared(results),
@@ -141,12 +143,15 @@ def _compared(results: Results) -> list[str]:
     key = results.key_metrics
     if len(results.experiment.seeds) < 2 or not key:
         return []
-    sections = [
-        "## Interquartile means",
-        robust_grid(results, key).markdown(),
-        "Mean of the middle half of the seeds, with 95 % bootstrap intervals.",
-    ]
-    return [*differences(results, key), *sections]
+    title, said = (
+        ("Interquartile means", "Mean of the middle half of the seeds, with 95 % bootstrap intervals.")
+        if len(results.experiment.seeds) >= FEWEST_TO_RESAMPLE
+        else (
+            "Seed by seed",
+            f"The values themselves: {FEWEST_TO_RESAMPLE} seeds would bear robust intervals.",
+        )
+    )
+    return [*differences(results, key), f"## {title}", robust_grid(results, key).markdown(), said]
 
 
 def certified(results: Results) -> list[str]:

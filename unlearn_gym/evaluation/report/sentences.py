@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from unlearn_gym.evaluation.results import Pair, Results
-from unlearn_gym.evaluation.statistics import Interval, Summary, paired_difference
+from unlearn_gym.evaluation.statistics import Interval, Summary, max_min_test
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 DUST = 1e-12
 """Means below it are rounding of 0."""
+LEVEL = 0.05
+"""False alarms that "beyond chance" allows."""
 
 
 def number(value: float) -> str:
@@ -21,9 +24,14 @@ def number(value: float) -> str:
 
 
 def mean_and_half(summary: Summary, mark: str = "") -> str:
-    """Write a mean, a mark, and half of the 95 % interval with two digits that count."""
-    half = None if summary.ci95 is None else (summary.ci95[1] - summary.ci95[0]) / 2
-    return _mean_and(summary.mean, half, mark)
+    """Write a mean, a mark, and the 95 % interval: ± its half with two digits that count, or, if skew, its ends."""
+    if summary.ci95 is None:
+        return _mean_and(summary.mean, None, mark)
+    below, above = summary.mean - summary.ci95[0], summary.ci95[1] - summary.mean
+    if math.isclose(below, above, rel_tol=1e-6, abs_tol=DUST):
+        return _mean_and(summary.mean, (below + above) / 2, mark)
+    ends = " to ".join(_share(end) for end in summary.ci95)
+    return f"{_share(summary.mean)}{mark} ({ends})".replace("-", "−")
 
 
 def mean_and_deviation(summary: Summary) -> str:
@@ -39,6 +47,11 @@ def _mean_and(mean: float, half: float | None, mark: str) -> str:
         return f"{number(mean)}{mark} ± {number(half)}"
     places = min(max(1 - math.floor(math.log10(half)), 0), 5) if half > 0 else 3
     return f"{mean:.{places}f}{mark} ± {half:.{places}f}".replace("-", "−")
+
+
+def _share(value: float) -> str:
+    """Write a number of a bounded range, where an absolute precision counts."""
+    return f"{value + 0.0:.3f}"
 
 
 def interval(ci95: Interval | None) -> str:
@@ -79,7 +92,10 @@ def conclusion(results: Results) -> list[str]:
 
 
 def spread(results: Results) -> list[str]:
-    """Say, group by group, how much the constant λ matters: best against worst static agent, metric by metric."""
+    """Say, group by group, how much the constant λ matters: best against worst static agent, metric by metric.
+
+    The two are chosen by looking, which the test knows: see ``max_min_test``.
+    """
     experiment = results.experiment
     sentences = []
     for group in experiment.groups():
@@ -98,10 +114,17 @@ def _range(results: Results, names: list[str], metric: str) -> str:
     if len(means) < 2 or not GLOSSARY[metric].compared:
         return ""
     low, high = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
-    gap = paired_difference(found[high].values, found[low].values)
     ends = f"{number(means[low])} ({low}) to {number(means[high])} ({high})"
-    certain = gap.ci95 is not None and gap.ci95[0] > 0
-    return f"{metric} {ends}, {'a difference beyond chance' if certain else 'within chance'}"
+    return f"{metric} {ends}, {_beyond_chance([summary.values for summary in found.values()])}"
+
+
+def _beyond_chance(rows: Sequence[Sequence[float]]) -> str:
+    """Say whether the best and the worst of rows, chosen by looking, differ by more than chance gives."""
+    p = max_min_test(rows)
+    if p is None:
+        return "too few seeds to tell from chance"
+    said = "a difference beyond chance" if p < LEVEL else "within chance"
+    return f"{said} (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})"
 
 
 def _of(name: str, compared: list[Pair]) -> str:

@@ -13,7 +13,12 @@ from unlearn_gym.evaluation.certification import Certificate
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
 from unlearn_gym.evaluation.report.sentences import mean_and_deviation, mean_and_half, number
 from unlearn_gym.evaluation.results import Pair, Results
-from unlearn_gym.evaluation.statistics import Summary, interquartile_mean, stratified_bootstrap
+from unlearn_gym.evaluation.statistics import (
+    FEWEST_TO_RESAMPLE,
+    Summary,
+    interquartile_mean,
+    stratified_bootstrap,
+)
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 STAR, MISSING = "★", "–"
@@ -32,19 +37,19 @@ class Grid:
         return "\n".join("| " + " | ".join(_in_markdown(cell) for cell in line) + " |" for line in lines)
 
     def rich(self, title: str) -> Table:
-        """Return the table for a terminal: long names and ± on lines of their own."""
+        """Return the table for a terminal: long names and intervals on lines of their own."""
         drawn = Table(title=Text(title), title_justify="left")
         for k, column in enumerate(self.columns):
             drawn.add_column(
                 Text(column.replace("_", "_\n")), justify="right" if k else "left", no_wrap=not k
             )
         for row in self.rows:
-            drawn.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row))
+            drawn.add_row(*(Text(cell.replace(" ± ", "\n± ").replace(" (", "\n(")) for cell in row))
         return drawn
 
 
 def main_grid(results: Results, metrics: Sequence[str]) -> Grid:
-    """One row per agent between "before" and "retrained": mean ± half of the 95 % interval.
+    """One row per agent between "before" and "retrained": mean and 95 % interval.
 
     A star marks, column by column, the best static agent (of each group).
     """
@@ -83,7 +88,7 @@ def pair_grid(compared: Sequence[Pair], metrics: Sequence[str], *, name_other: b
 
 
 def robust_grid(results: Results, metrics: Sequence[str]) -> Grid:
-    """Interquartile means over seeds with bootstrap intervals (Agarwal et al. 2021)."""
+    """Interquartile means over seeds with bootstrap intervals (Agarwal et al. 2021); of few seeds, the values."""
     agents = [entry.name for entry in results.experiment.entries]
     return _grid(results, agents, metrics, lambda name, metric: _robust(results.row(name)[metric]))
 
@@ -167,5 +172,7 @@ def _difference(pair: Pair, name_other: bool) -> str:
 
 
 def _robust(summary: Summary) -> str:
+    if len(summary.values) < FEWEST_TO_RESAMPLE:
+        return ", ".join(map(number, summary.values))
     low, high = stratified_bootstrap([summary.values])
     return f"{number(float(interquartile_mean(summary.values)))} ({number(low)} to {number(high)})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from torch import nn
 
 from unlearn_gym.data.split import UnlearningData
@@ -116,7 +117,7 @@ def _lines(
             axes.errorbar(
                 [where for where, _ in places],
                 [found.mean for _, found in places],
-                [found.mean - found.ci95[0] if found.ci95 else 0.0 for _, found in places],
+                np.abs([np.subtract(found.ci95 or (found.mean,) * 2, found.mean) for _, found in places]).T,
                 color=COLOURS[k],
                 ls=LINES[k % len(LINES)],
                 marker=MARKERS[k],

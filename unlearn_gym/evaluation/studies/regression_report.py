@@ -56,7 +56,7 @@ def save_report(study: Study, pictures: Sequence[Picture], command: str, output:
         f"Synthetic curves of degree {family.degree}, noise {family.noise}, offset {family.offset}, "
         f"{family.points} training points and as many held out; real data: benign (wanted) and malignant "
         f"(unwanted) tumours, degree {BreastCancerCurves().degree}. {settings.horizon} updates a run. Scores "
-        f"are those of held-out points, means ± half of the 95 % interval over {settings.draws} draws. The "
+        f"are those of held-out points, means with 95 % intervals over {settings.draws} draws. The "
         f"static λ ({', '.join(f'{name} {lam:g}' for name, lam in study.best.items())}) was chosen on "
         f"{settings.tuning_draws} other draws"
         + (
@@ -131,5 +131,5 @@ def _grid(problems: Mapping[str, Results], metric: str) -> Grid:
 def _cell(summary: Summary | None) -> str:
     if summary is None:
         return MISSING
-    half = f" ± {summary.ci95[1] - summary.mean:.2f}" if summary.ci95 else ""
+    half = f" ({summary.ci95[0]:.2f} to {summary.ci95[1]:.2f})" if summary.ci95 else ""
     return f"{summary.mean:.2f}{half}".replace("-", "−")

@@ -247,6 +247,7 @@ class Stack(ABC):
         for name, buffer in self._last_statistics.items():
             self.network.statistics[name][copy] = buffer[copy]
         self._forget_measures()
+        self._observe()
 
     @torch.no_grad()
     def quality(self, copy: int) -> Quality:

@@ -32,8 +32,9 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
     for panel, (metric, rows) in zip(panels, results.by_class.items(), strict=True):
         for place, (name, colour) in zip(np.linspace(-0.36, 0.36, len(look)), look.items(), strict=True):
             found = list(rows.get(name, {}).values())
-            half = [(one.ci95[1] - one.ci95[0]) / 2 if one.ci95 else 0.0 for one in found]
             where, means = np.arange(len(found)) + place, [one.mean for one in found]
+            ends = [one.ci95 or (one.mean, one.mean) for one in found]
+            half = np.abs(np.array(ends).reshape(-1, 2).T - means)
             panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=name)
             panel.errorbar(where, means, half, fmt="none", ecolor=colour, elinewidth=1.2)
         labels = list(next(iter(rows.values())))
