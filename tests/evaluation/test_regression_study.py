@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from unlearn_gym.cli.rows import trained
+from unlearn_gym.cli.evaluate import trained
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Entry, Experiment, evaluate
 from unlearn_gym.evaluation.studies import Pipeline, run_study

@@ -11,102 +11,38 @@ unlearn-gym benchmark, unlearn-gym study.
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jsonargparse.typing import NonNegativeInt, PositiveInt
-
+from unlearn_gym.agents.common import specs
+from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
 from unlearn_gym.cli.online_runs import judged
-from unlearn_gym.cli.rows import entry, trained
+from unlearn_gym.cli.options import ELSEWHERE, Options, limits_of, settings_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation import Entry, EvaluatorSettings, Experiment
+from unlearn_gym.evaluation import Entry, Experiment
 from unlearn_gym.evaluation.benchmark.experiment import SEED, Scale, benchmark_experiment
 from unlearn_gym.evaluation.benchmark.publish import publish_benchmark
-from unlearn_gym.evaluation.certificates import Limits
+from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.report.publish import publish
 from unlearn_gym.evaluation.studies import Pipeline, run_study
-from unlearn_gym.methods import BASELINES
 from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.runtime import command_line
 from unlearn_gym.storage.files import user_path
 from unlearn_gym.storage.run_lock import alone_in
 
-ELSEWHERE = ("benchmark", "study", "study_settings", "methods", "epochs", "pretrain_epochs", "fraction")
-"""Options that are read here too, and shown in the help of ``unlearn-gym benchmark`` and ``study``."""
 
-
-@dataclass
-class Options:
-    """What to evaluate.
-
-    Args:
-        env: id of the environment; the prefix ``unlearn_gym/`` may be left out.
-        benchmark: a class-unlearning benchmark, such as ``digits``, in the place of an environment.
-        study: a study in the place of an environment, such as ``emse_polynomial``.
-        study_settings: its settings.
-        methods: benchmark: update rules, by name (``scrub``, ``emse:0.2``) or as ``path/to/file.py``.
-        epochs: benchmark: epochs of unlearning.
-        pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
-        fraction: benchmark: share of the images that is used.
-        agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``,
-            zips of Stable-Baselines3 (``model.zip:vecnormalize.pkl``).
-        rows: in the place of agents, name → keys of ``unlearn_gym.agents.training.comparison.Row``: each an agent
-            in a setting of its own, trained first where it has to learn.
-        baseline: an agent that all others are compared with, beside the best static one.
-        output: folder of the report.
-        seeds: number of runs of each agent.
-        first_seed: seeds count from here; by default 1000, away from those of training (benchmark: 42).
-        env_kwargs: keywords of the environment.
-        samples: generated samples of the forget label.
-        class_samples: generated samples of each other label.
-        sampling_steps: DDIM steps a sample.
-        likelihood: images on each side whose likelihood is computed (slow), 0 for none.
-        probe: examples in each probe loss.
-        relearn: fine-tune every model to see whether it relearns: on ``mixed``, ``retain`` or ``forget`` images.
-        rounding: measure every model with its weights rounded to so many bits, 4 or 8.
-        equal_retain: compare models where they keep this share of what the original recognises, such as 0.9.
-        certify: limits, such as ``concept_rate=0.02 class_accuracy=0.9``: which rows meet them for sure.
-        delta: probability with which a certified row may be wrong.
-        bonferroni: certify rows whatever their order; otherwise in the order given, until the first that fails.
-        metrics: columns of the report; all that the environment's evaluator measures if empty.
-        jobs: processes.
-        deterministic: whether learned policies act by their mode rather than by a draw.
-    """
-
-    env: str = "unlearn_gym/SISS-Digits-v0"
-    benchmark: str | None = None
-    study: str | None = None
-    study_settings: dict[str, Any] = field(default_factory=dict)
-    methods: list[str] = field(default_factory=lambda: list(BASELINES))
-    epochs: PositiveInt = 20
-    pretrain_epochs: PositiveInt | None = None
-    fraction: float = 1.0
-    agents: list[str] = field(default_factory=lambda: ["static:0.1", "static:0.5", "adaptive_vi", "random"])
-    rows: dict[str, Any] = field(default_factory=dict)
-    baseline: str = ""
-    output: str = "reports/evaluation"
-    seeds: PositiveInt = 5
-    first_seed: command_line.Seed | None = None  # type: ignore[valid-type]
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    samples: PositiveInt = 500
-    class_samples: PositiveInt = 50
-    sampling_steps: PositiveInt = 25
-    likelihood: NonNegativeInt = 0
-    probe: PositiveInt = 512
-    relearn: list[str] = field(default_factory=list)
-    rounding: list[int] = field(default_factory=list)
-    equal_retain: float = 0.0
-    certify: list[str] = field(default_factory=list)
-    delta: float = 0.05
-    bonferroni: bool = False
-    metrics: list[str] = field(default_factory=list)
-    jobs: PositiveInt = 1
-    deterministic: bool = True
+def entry(text: str) -> Entry:
+    """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
+    spec = specs.parse(text)
+    fingerprint = json.dumps(spec.settings, sort_keys=True) if spec.settings else ""
+    fingerprint += "".join(file_digest(file) for file in spec.files if file.exists())
+    return Entry(text.rstrip("/"), spec.make, spec.kind, fingerprint, spec.run_folder)
 
 
 def lineup(options: Options) -> tuple[Entry, ...]:
@@ -120,6 +56,52 @@ def lineup(options: Options) -> tuple[Entry, ...]:
         )
     return trained(
         full_id(options.env), options.env_kwargs, options.rows, output=Path(options.output), jobs=options.jobs
+    )
+
+
+def trained(
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    rows: Mapping[str, Mapping[str, Any]],
+    *,
+    output: Path,
+    jobs: int,
+) -> tuple[Entry, ...]:
+    """Return the agents of rows; those that learn are trained first where they are not yet.
+
+    Args:
+        env_id: id of the environment of rows that name none.
+        env_kwargs: its keywords.
+        rows: name → keys of ``unlearn_gym.agents.training.comparison.Row``.
+        output: folder of the report; agents are kept in ``agents`` below it.
+        jobs: processes.
+    """
+    checked = read_rows(rows)
+    folders = {name: output / "agents" / slug(name) for name in checked}
+    if len(set(folders.values())) < len(folders):
+        raise UserError(
+            f"Two of the rows {', '.join(folders)} have the same folder; name them more differently."
+        )
+    trainings = {name: training_of(row, env_id, env_kwargs, folders[name]) for name, row in checked.items()}
+    ready = {name: entry(row.agent) for name, row in checked.items() if trainings[name] is None}
+    train_all([config for config in trainings.values() if config], jobs)
+    return tuple(
+        one
+        for name, row in checked.items()
+        for one in judged(as_entry(name, row, ready.get(name) or entry(str(folders[name]))))
+    )
+
+
+def as_entry(name: str, row: Row, agent: Entry) -> Entry:
+    """Return the entry of a row with its agent."""
+    return replace(
+        agent,
+        name=name,
+        kind=row.kind or agent.kind,
+        env_id=row.env,
+        env_kwargs=row.env_kwargs,
+        group=row.group,
+        description=row.description or row.agent,
     )
 
 
@@ -189,25 +171,6 @@ def run(options: Options, command: str) -> None:
         limits=limits,
     )
     publish(experiment, Path(options.output), options.jobs, command)
-
-
-def settings_of(options: Options) -> EvaluatorSettings:
-    """Return how much is measured."""
-    return EvaluatorSettings(
-        options.samples,
-        options.class_samples,
-        options.sampling_steps,
-        options.probe,
-        options.likelihood,
-        tuple(options.relearn),
-        tuple(options.rounding),
-        options.equal_retain,
-    )
-
-
-def limits_of(options: Options) -> Limits:
-    """Return what rows are to be certified for."""
-    return Limits.read(options.certify, options.delta, options.bonferroni)
 
 
 def run_benchmark(options: Options, name: str, command: str) -> None:
