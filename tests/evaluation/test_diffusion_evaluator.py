@@ -8,7 +8,7 @@ import torch
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.evaluation import EvaluatorSettings
-from unlearn_gym.evaluation.evaluators.diffusion import DiffusionEvaluator
+from unlearn_gym.evaluation.evaluators.diffusion import DEQUANTISED, DiffusionEvaluator
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.metrics.similarity import best_match_ssim
 
@@ -77,7 +77,7 @@ def test_what_is_asked_for_besides(task_env):
     task_env.process.data = task_env.task.data = replace(task_env.task.data, forget_holdout=set_of(5, 9, 1))
     evaluator = make_evaluator(task_env, replace(SETTINGS, likelihood=2))
     scores = evaluator.score(evaluator.model(), 3)
-    assert set(scores.values) == set(evaluator.metrics()) == {*plain, *asked}
+    assert set(scores.values) == set(evaluator.metrics()) == {*plain, *asked, *DEQUANTISED}
     assert 0 <= scores.values["mia_auc"] <= 1
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unlearn_gym.metrics import likelihood
-from unlearn_gym.metrics.likelihood import bits_per_dim
+from unlearn_gym.metrics.likelihood import bits_per_dim, dequantised, grey_levels
 from unlearn_gym.models.diffusion.model import default_scheduler
 
 SCHEDULE = default_scheduler().alphas_cumprod
@@ -95,3 +95,33 @@ def test_a_stiff_flow_is_given_up(monkeypatch):
     monkeypatch.setattr(likelihood, "MOST_EVALUATIONS", 10)
     variances = torch.ones(SHAPE, dtype=torch.float64)
     assert measured(drawn(variances), variances, tolerance=1e-8).isnan().all()
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_levels_are_found_and_every_value_stays_in_its_cell(levels):
+    generator = torch.Generator().manual_seed(0)
+    steps = torch.randint(levels, (50, *SHAPE), generator=generator).float()
+    images = steps / (levels - 1) * 2 - 1
+    assert grey_levels(images) == levels
+    smooth = dequantised(images, levels, generator)
+    offsets = (smooth - images) * (levels - 1) / 2
+    assert offsets.abs().max() <= 0.5001 and offsets.std() == pytest.approx(12**-0.5, rel=0.1)
+
+
+def test_what_lies_on_no_levels_counts_as_bytes():
+    assert grey_levels(torch.rand(9, *SHAPE) * 2 - 1) == 256
+
+
+def test_dequantised_bits_are_those_of_the_grey_levels():
+    """A Gaussian, discretised to 17 levels of known probabilities, costs what their logarithms say."""
+    variances = torch.full(SHAPE, 0.25, dtype=torch.float64)
+    smoothed = float(SCHEDULE[0] * 0.25 + 1 - SCHEDULE[0])
+    levels = torch.linspace(-1, 1, 17, dtype=torch.float64)
+    x = drawn(variances, n=200).clamp(-1, 1)
+    x = levels[(x[..., None] - levels).abs().argmin(-1)]
+    normal = torch.distributions.Normal(0.0, smoothed**0.5)
+    expected = -(normal.cdf(x + 1 / 16) - normal.cdf(x - 1 / 16)).log2().mean()
+    generator = torch.Generator().manual_seed(1)
+    smooth = dequantised(x, 17, generator)
+    found = bits_per_dim(optimal(variances), SCHEDULE, smooth, generator=generator, tolerance=1e-4, levels=17)
+    assert float(found.mean()) == pytest.approx(float(expected), abs=0.02)

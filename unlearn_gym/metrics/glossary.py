@@ -141,6 +141,16 @@ GLOSSARY: dict[str, Metric] = {
     "nll_retain": Metric(
         "lower", "bits per dimension", "The same of retain images that the model never saw."
     ),
+    "bpd_forget": Metric(
+        "higher",
+        "bits per dimension",
+        "The same of forget images with uniform dequantisation, for the number of grey levels that the data have (17 "
+        "of the 8×8 digits, 256 of bytes): an upper bound, on average, on the bits that their grey levels cost, as the "
+        "literature reports it. Values between two levels count as the nearer one.",
+    ),
+    "bpd_retain": Metric(
+        "lower", "bits per dimension", "The same of retain images that the model never saw."
+    ),
     "mia_auc": Metric(
         "lower",
         "0 to 1",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
-from torch import Tensor
+from torch import Generator, Tensor
 
 PredictNoise = Callable[[Tensor, Tensor], Tensor]
 """From images (n, ...) and float timesteps (n,) to the noise in them, like the images."""
@@ -17,6 +17,10 @@ PredictNoise = Callable[[Tensor, Tensor], Tensor]
 BITS_OF_SCALE = 7.0
 """log2(128): one of the 256 grey levels is 1/128 wide on [-1, 1]."""
 
+MOST_LEVELS = 256
+"""Grey levels of an image of bytes."""
+OFF_LEVEL = 1e-5
+"""How far from a level, on [-1, 1], float32 may put a value."""
 MOST_EVALUATIONS = 300
 """Evaluations after which an image counts as impossible to integrate: a wrecked network's flow can be stiff."""
 
@@ -28,6 +32,7 @@ def bits_per_dim(
     *,
     generator: torch.Generator,
     tolerance: float = 1e-3,
+    levels: int | None = None,
 ) -> Tensor:
     """Return the negative log2-likelihood of each image, a dimension.
 
@@ -48,6 +53,8 @@ def bits_per_dim(
             steps, so that a number depends, within the tolerance, on the images beside it.
         generator: of v, on the CPU.
         tolerance: relative and absolute one of the RK45 solver.
+        levels: number of grey levels, where the images are dequantised (see ``dequantised``): the number is then an
+            upper bound on the bits of the grey levels, as the literature's. Else one of 256 is 1/128 wide.
 
     Returns:
         float64 of shape (n,), on the CPU; NaN for all where the flow is not finite, or is not done after
@@ -65,7 +72,31 @@ def bits_per_dim(
     end = torch.from_numpy(found.y[:, -1].copy())
     noise, change = end[:-n].view(n, dimensions), end[-n:]
     prior = -0.5 * (noise.square().sum(1) + dimensions * math.log(2 * math.pi))
-    return -(prior + change) / (dimensions * math.log(2)) + BITS_OF_SCALE
+    width = BITS_OF_SCALE if levels is None else math.log2((levels - 1) / 2)
+    return -(prior + change) / (dimensions * math.log(2)) + width
+
+
+def grey_levels(images: Tensor) -> int:
+    """Return the least number of equally spaced levels from −1 to 1 that all values lie on; 256 if they lie on none."""
+    values = images.double().flatten().unique()
+    for levels in range(2, MOST_LEVELS):
+        steps = (values + 1) * (levels - 1) / 2
+        if (steps - steps.round()).abs().max() < OFF_LEVEL * (levels - 1):
+            return levels
+    return MOST_LEVELS
+
+
+def dequantised(images: Tensor, levels: int, generator: Generator) -> Tensor:
+    """Return images with every value drawn evenly from the cell of its nearest grey level (Uria et al. 2013).
+
+    Args:
+        images: shape (n, ...) in [-1, 1].
+        levels: number of equally spaced grey levels from −1 to 1, at least 2.
+        generator: of the draws, on the CPU.
+    """
+    cells = ((images.double().cpu() + 1) * (levels - 1) / 2).round()
+    noise = torch.rand(images.shape, generator=generator, dtype=torch.float64) - 0.5
+    return ((cells + noise) * 2 / (levels - 1) - 1).to(images)
 
 
 class _NotIntegrableError(Exception):

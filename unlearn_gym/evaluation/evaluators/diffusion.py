@@ -17,6 +17,7 @@ from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.evaluation.evaluators.diffusion_judge import DiffusionJudge
 from unlearn_gym.evaluation.evaluators.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.likelihoods import Likelihood
 from unlearn_gym.evaluation.evaluators.membership import Membership
 from unlearn_gym.evaluation.evaluators.samples import (
     CONCEPTS,
@@ -25,7 +26,7 @@ from unlearn_gym.evaluation.evaluators.samples import (
     Seen,
     real_retain,
 )
-from unlearn_gym.metrics.likelihood import bits_per_dim
+from unlearn_gym.metrics.likelihood import grey_levels
 from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples, Subject
@@ -34,9 +35,9 @@ from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 LOSSES = ("retain_loss", "forget_loss")
 OF_LABEL = ("concept_rate", "label_accuracy", "neither_rate")
 LIKELIHOODS = ("nll_retain", "nll_forget")
+DEQUANTISED = ("bpd_retain", "bpd_forget")
 COMPARED_BY_SSIM = 100
 SHOWN_OF_LABEL, SHOWN_OF_CLASS, SHOWN_OF_DATA = 20, 1, 20
-LIKELIHOOD_CHUNK = 64
 REFERENCE_SEED = 2**31
 """Seed of the noise of the retrained model's reference samples: none that a run is measured on."""
 
@@ -76,7 +77,7 @@ class DiffusionEvaluator(Evaluator):
             *(CONCEPTS + FEATURES if self._task else ()),
             "ssim_forget",
             *(("ssim_retain",) if self._task else ()),
-            *(LIKELIHOODS if self.settings.likelihood else ()),
+            *(LIKELIHOODS + DEQUANTISED if self.settings.likelihood else ()),
             *self._membership.metrics(),
             *self._attacks.metrics(),
         )
@@ -195,22 +196,16 @@ class DiffusionEvaluator(Evaluator):
     def _likelihoods(self, model: UNet2DModel, seed: int) -> dict[str, float]:
         if not self.settings.likelihood:
             return {}
-        sides = zip(LIKELIHOODS, (real_retain(self._data), self._forget), strict=True)
-        return {name: self._bits_per_dim(model, examples, seed) for name, examples in sides}
-
-    def _bits_per_dim(self, model: UNet2DModel, examples: LabelledSet, seed: int) -> float:
-        generator = torch.Generator().manual_seed(seed)
-        found = []
-        for rows in evenly_spaced(len(examples), self.settings.likelihood).split(LIKELIHOOD_CHUNK):
-            labels = examples.labels[rows].to(self._process.device) if self._classes else None
-
-            def predict(x: Tensor, s: Tensor, labels: Tensor | None = labels) -> Tensor:
-                return model(x, s, class_labels=labels).sample
-
-            images = examples.inputs[rows].to(self._process.device, self._process.dtype)
-            alphas = self._process.scheduler.alphas_cumprod
-            found.append(bits_per_dim(predict, alphas, images, generator=generator))
-        return float(torch.cat(found).mean())
+        measure = Likelihood(
+            self._process, model, self.settings.likelihood, conditional=self._classes > 0, seed=seed
+        )
+        retain = real_retain(self._data)
+        sides = (retain, self._forget)
+        levels = grey_levels(retain.inputs)
+        plain = {name: measure.mean(side) for name, side in zip(LIKELIHOODS, sides, strict=True)}
+        return plain | {
+            name: measure.mean(side, levels) for name, side in zip(DEQUANTISED, sides, strict=True)
+        }
 
     @cached_property
     def _membership(self) -> Membership:
