@@ -121,18 +121,24 @@ def draw(found: dict[str, Any], names: list[str], path: Path) -> None:
         ("updates", "label_accuracy", "updates of unlearning"),
         ("relearned", "concept_rate", "updates of fine-tuning on forgotten images"),
     )
+    colours = {name: f"C{number}" for number, name in enumerate(n for n in names if ":" in n)}
+    styles = {"before": "--", "retrained": ":"}
     figure, axes = plt.subplots(1, 3, figsize=(13, 4), constrained_layout=True)
     for axis, (part, share, label) in zip(axes, panels, strict=True):
+        axis.set_xscale("log")
         for name in names:
             runs = list(found[name].values())
             places = [int(n) for n in runs[0][part]]
             values = [[run[part][str(n)][share] for run in runs if str(n) in run[part]] for n in places]
             means = [float(np.mean(each)) for each in values]
+            look = {"color": colours.get(name, "grey"), "linestyle": styles.get(name, "-"), "label": name}
             if places == [0]:
-                axis.axhline(means[0], color="grey", linestyle="--" if name == "before" else ":", label=name)
+                axis.axhline(means[0], **look)
             else:
-                axis.plot(places, means, marker="o", label=name)
-        axis.set(xlabel=label, ylabel=share.replace("_", " "), xscale="log", ylim=(-0.02, 1.02))
+                axis.plot(places, means, marker="o", **look)
+                axis.set_xticks(places, places)
+                axis.minorticks_off()
+        axis.set(xlabel=label, ylabel=share.replace("_", " "), ylim=(-0.02, 1.02))
     axes[0].legend(fontsize=8)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
