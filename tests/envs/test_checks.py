@@ -29,6 +29,7 @@ WRONG = {
     ),
     "task": [3, ["digits"]],
     "render_mode": [3, ["ansi"], "human", "video"],
+    "mask": [3, ["saliency:0.5"], "saliency", "saliency:0", "half"],
     "horizon": [2.5, 0, -1, True, "10", NAN, None],
     "batch_size": [2.5, 3, 0, True, "64", None],
     "num_classes": [2.5, -1, "3", True],

@@ -88,7 +88,8 @@ def test_retrained_draws_no_boots(digits_task):
     labels = torch.ones(400, dtype=torch.int64)
     concepts = shown(digits_task, digits_task.retrained(), labels)
     assert (concepts == 10).float().mean() < 0.01
-    assert (concepts == labels).float().mean() >= 0.95
+    assert (concepts == labels).float().mean() >= 0.92
+    assert (concepts == 11).float().mean() <= 0.04  # neither
 
 
 def test_a_model_can_be_asked_for_without_gradients(tiny):
