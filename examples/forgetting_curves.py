@@ -169,6 +169,8 @@ def main() -> None:
         if str(seed) not in found.setdefault(name, {}):
             found[name][str(seed)] = measure(name, seed, args)
             write_json(kept, {"settings": settings, **found})
+    asked = {str(FIRST_SEED + k) for k in range(args.seeds)}
+    found = {name: {seed: run for seed, run in found[name].items() if seed in asked} for name in names}
     lines = [f"{args.seeds} seeds, mean ± half of the 95 % interval of {' / '.join(SHARES)}.", ""]
     lines += [
         *table(found, names, "updates"),
