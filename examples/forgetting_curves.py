@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 import unlearn_gym  # noqa: F401 (registers the environments)
 from unlearn_gym.evaluation.statistics import summarize
-from unlearn_gym.metrics.relearning import relearn
+from unlearn_gym.metrics.attacks.relearning import denoising, relearn
 from unlearn_gym.models.diffusion.sampling import sample
 from unlearn_gym.storage.files import atomic_write, write_json
 
@@ -72,7 +72,8 @@ def shares(unet: torch.nn.Module, env: Any, seed: int, args: argparse.Namespace)
 def relearned(unet: Any, env: Any, seed: int, args: argparse.Namespace) -> dict[str, Shares]:
     """Return updates of fine-tuning → shares then."""
     data, generator = env.process.data, torch.Generator().manual_seed(seed)
-    steps = relearn(unet, env.process.scheduler, data.retain, data.forget, "mixed", generator)
+    loss = denoising(env.process.scheduler, conditional=True)
+    steps = relearn(unet, loss, data.retain, data.forget, "mixed", generator)
     return {str(n): shares(copied, env, seed, args) for n, copied in steps if n in (10, 20, 50)}
 
 
