@@ -9,7 +9,7 @@ from unlearn_gym.agents.training import TrainConfig, train
 from unlearn_gym.agents.training.folder import UNLEARNED
 from unlearn_gym.agents.training.vector import EpisodeRecord
 from unlearn_gym.cli.evaluate import entry
-from unlearn_gym.cli.online_runs import judged
+from unlearn_gym.cli.online_runs import entries_of
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Experiment, evaluate
@@ -64,7 +64,7 @@ def run(tmp_path):
 
 
 def test_what_the_run_left_is_judged_and_the_policy_afresh_is_another_row(run, tmp_path):
-    left, afresh = judged(entry(str(run)))
+    left, afresh = entries_of(entry(str(run)))
     assert left.name == str(run) and afresh.name == f"{run}, policy afresh"
     experiment = Experiment(ENV, (left, afresh), (1, 2), {"horizon": 10})
     results = evaluate(experiment, tmp_path / "report", progress=False)
@@ -75,14 +75,14 @@ def test_what_the_run_left_is_judged_and_the_policy_afresh_is_another_row(run, t
     evaluator = make_evaluator(env.unwrapped, experiment.evaluator)
     expected = evaluator.score(evaluator.model(), 1).values
     assert results.of(left.name)[0].values == expected != results.of("before")[0].values
-    assert len(judged(entry("static:0.5"))) == 1
+    assert len(entries_of(entry("static:0.5"))) == 1
     publish(experiment, tmp_path / "report", 1, "the command")
     assert "policy afresh" in (tmp_path / "report" / "report.md").read_text()
 
 
 def test_the_policy_sees_the_time_of_its_training(run):
     env = make_env(ENV, {"horizon": 10})
-    agent = judged(entry(str(run)))[1].make(env)
+    agent = entries_of(entry(str(run)))[1].make(env)
     seen = []
     agent._agent.predict = lambda observation, **_: (seen.append(observation), (HALF, None))[1]
     observation = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 0.8], np.float32)  # after 8 of 10 updates
@@ -92,6 +92,6 @@ def test_the_policy_sees_the_time_of_its_training(run):
 
 def test_weights_of_another_network_are_one_sentence(run, tmp_path):
     save_file({"other": torch.zeros(2)}, run / UNLEARNED)
-    left, _ = judged(entry(str(run)))
+    left, _ = entries_of(entry(str(run)))
     with pytest.raises(UserError, match="do not fit the network of this environment"):
         evaluate(Experiment(ENV, (left,), (1,), {"horizon": 2}), tmp_path / "report", progress=False)

@@ -70,14 +70,14 @@ def test_who_keeps_enough_is_compared_as_it_is_and_who_does_not_as_the_original_
 
 def test_an_original_that_knows_nothing_is_no_measure(task_env, monkeypatch):
     evaluator = make_evaluator(task_env, replace(SETTINGS, equal_retain=0.9))
-    monkeypatch.setattr(evaluator._attacks._judge, "kept", lambda model, seed: 0.0)
+    monkeypatch.setattr(evaluator._attacks._target, "kept", lambda model, seed: 0.0)
     values = evaluator._attacks.measure(evaluator.model(), SEED).values
     assert set(values) <= set(evaluator.metrics()) and all(math.isnan(value) for value in values.values())
 
 
 def test_the_retrained_model_is_attacked_once_a_seed(task_env, monkeypatch):
     evaluator, calls = make_evaluator(task_env, replace(SETTINGS, relearn=("retain", "mixed"))), []
-    monkeypatch.setattr(evaluator._attacks._judge, "forgotten", lambda model, seed: 0.5)
+    monkeypatch.setattr(evaluator._attacks._target, "forgotten", lambda model, seed: 0.5)
     monkeypatch.setattr(
         attacks, "relearn", lambda model, *_: calls.append(model) or ((n, model) for n in UPDATES)
     )
@@ -91,7 +91,7 @@ def test_the_gap_is_to_the_retrained_model(task_env, monkeypatch):
     evaluator = make_evaluator(task_env, replace(SETTINGS, relearn=("mixed",)))
     model, retrained = evaluator.model(), evaluator.retrained()
     rate = {model: 0.8, retrained: 0.2}
-    monkeypatch.setattr(evaluator._attacks._judge, "forgotten", lambda m, seed: rate.get(m, 0.8))
+    monkeypatch.setattr(evaluator._attacks._target, "forgotten", lambda m, seed: rate.get(m, 0.8))
     monkeypatch.setattr(attacks, "relearn", lambda m, *_: ((n, m) for n in UPDATES))
     values = evaluator._attacks.measure(model, SEED).values
     assert values == pytest.approx(

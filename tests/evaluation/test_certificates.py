@@ -1,70 +1,109 @@
-"""Certificates: the tables of exact bounds, and coverage by simulation."""
+"""From records to certificates."""
+
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.certificates import (
-    Risk,
-    bonferroni,
-    fixed_sequence,
-    joint_p_value,
-    seeds_sentence,
-    trials_needed,
-    upper_bound,
-)
+from unlearn_gym.evaluation import evaluate
+from unlearn_gym.evaluation.certificates import certificates, explained
+from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.risk_tests import Limits, trials_needed
+
+LIMITS = Limits({"concept_rate": 0.02, "class_accuracy": 0.9})
+
+
+def record(rate, accuracy, samples=200, name="a"):
+    values = {"concept_rate": rate, "class_accuracy": accuracy}
+    return Record(name, 0, values, trials={"concept_rate": samples, "class_accuracy": 900})
+
+
+def test_a_row_is_as_bad_as_its_worst_model():
+    good, bad = record(0.0, 0.95), record(0.01, 0.95)
+    both, alone = certificates({"both": [good, bad], "alone": [good]}, replace(LIMITS, bonferroni=True))
+    assert alone.certified and not both.certified
+    assert both.p_value > 0.05 > alone.p_value
+    assert both.bounds["concept_rate"] > 0.02 > alone.bounds["concept_rate"]
+    assert alone.bounds["class_accuracy"] < 0.95 and alone.samples == {
+        "concept_rate": 200,
+        "class_accuracy": 900,
+    }
+
+
+def test_below_the_table_nothing_is_certified():
+    enough = trials_needed(0.02, 0.05)
+    rows = {"few": [record(0.0, 1.0, enough - 1)], "enough": [record(0.0, 1.0, enough)]}
+    halved = certificates(rows, replace(LIMITS, bonferroni=True, delta=0.1))  # each at 0.05
+    assert [one.certified for one in halved] == [False, True]
+    assert [one.certified for one in certificates({"enough": rows["enough"]}, LIMITS)] == [True]
+    assert [one.certified for one in certificates(rows, LIMITS)] == [False, False]  # the first failed
+
+
+def test_the_order_given_is_the_order_tested():
+    good, bad = [record(0.0, 0.99)], [record(0.3, 0.99)]
+    assert [one.certified for one in certificates({"good": good, "bad": bad, "later": good}, LIMITS)] == [
+        True,
+        False,
+        False,
+    ]
+    together = certificates({"bad": bad, "good": good}, replace(LIMITS, bonferroni=True))
+    assert [one.certified for one in together] == [False, True]
+
+
+def test_what_is_not_a_number_is_a_failure():
+    (one,) = certificates({"a": [record(math.nan, 0.99)]}, LIMITS)
+    assert not one.certified and one.missed == 1 and one.bounds["concept_rate"] == 1.0
+
+
+@pytest.mark.parametrize(("missed", "bound"), [(0, 0.451), (1, 0.657), (5, 1.0)])
+def test_seeds_promise_what_the_table_says(missed, bound):
+    records = [record(0.5 if k < missed else 0.0, 0.99) for k in range(5)]
+    (one,) = certificates({"a": records}, LIMITS)
+    assert (one.missed, one.seeds) == (missed, 5)
+    assert one.seed_bound == pytest.approx(bound, abs=6e-4)
+    said = " ".join(explained(LIMITS, 5))
+    assert "concept_rate ≤ 0.02, class_accuracy ≥ 0.9" in said and "nothing better than 45%" in said
+
+
+def test_a_mean_over_unequal_labels_is_certified_no_more_often_than_delta_allows():
+    """Nine labels of accuracies from 0.5 to 1, their mean exactly at the limit."""
+    rng, draws, each = np.random.default_rng(0), 2000, 50
+    accuracies = np.linspace(0.5, 1.0, 9)
+    limits = Limits({"class_accuracy": float(accuracies.mean())})
+    right = rng.binomial(each, accuracies, (draws, 9)).sum(1) / (9 * each)
+    wrong = sum(
+        certificates(
+            {"a": [Record("a", 0, {"class_accuracy": share}, trials={"class_accuracy": 9 * each})]}, limits
+        )[0].certified
+        for share in right.tolist()
+    )
+    assert 0 < wrong / draws <= 0.05 + 3 * (0.05 * 0.95 / draws) ** 0.5
 
 
 @pytest.mark.parametrize(
-    "limit, at_05, at_10", [(0.2, 14, 11), (0.1, 29, 22), (0.05, 59, 45), (0.02, 149, 114), (0.01, 299, 230)]
+    ("words", "delta", "sentence"),
+    [
+        (["concept_rate"], 0.05, "'concept_rate'; write METRIC=LIMIT"),
+        (["concept_rate=low"], 0.05, "write METRIC=LIMIT"),
+        (["concept_rate=0.02", "concept_rate=0.1"], 0.05, "'concept_rate' twice"),
+        (["concept_rate=2"], 0.05, "concept_rate=2.0 is no limit"),
+        (["concept_rate=nan"], 0.05, "is no limit"),
+        (["fud=0.1"], 0.05, "no metric 'fud'"),
+        (["concept_rate=0.1"], 0.5, "delta=0.5"),
+    ],
 )
-def test_trials_needed_without_a_failure(limit, at_05, at_10):
-    assert (trials_needed(limit, 0.05), trials_needed(limit, 0.1)) == (at_05, at_10)
-    assert Risk(0, at_05, limit).p_value <= 0.05 < Risk(0, at_05 - 1, limit).p_value
+def test_limits_are_checked(words, delta, sentence):
+    with pytest.raises(UserError, match=sentence):
+        Limits.read(words, delta, bonferroni=False)
 
 
-@pytest.mark.parametrize(
-    "n, none, one", [(5, 0.451, 0.657), (10, 0.259, 0.394), (20, 0.139, 0.216), (59, 0.050, 0.078)]
-)
-def test_upper_bounds(n, none, one):
-    assert upper_bound(0, n, 0.05) == pytest.approx(none, abs=6e-4)
-    assert upper_bound(1, n, 0.05) == pytest.approx(one, abs=6e-4)
-    assert upper_bound(n, n, 0.05) == 1.0
+def test_what_cannot_be_certified_is_refused_before_any_run(experiment, tmp_path):
+    with pytest.raises(UserError, match=r"'concept_rate' cannot be certified here; choose from \(nothing\)"):
+        evaluate(replace(experiment, limits=LIMITS), tmp_path, progress=False)
+    assert not (tmp_path / "runs").exists()
 
 
-def test_five_seeds_certify_little():
-    assert "nothing better than 45%" in seeds_sentence(5)
-
-
-def test_no_more_rows_than_delta_allows_are_wrong():
-    """Rows exactly at their limits are all wrong; with many draws at most a share δ may be certified."""
-    rng, draws, delta = np.random.default_rng(0), 2000, 0.05
-    wrong = {"fixed": 0, "bonferroni": 0}
-    for _ in range(draws):
-        risks = {
-            f"row {k}": [Risk(int(rng.binomial(200, limit)), 200, limit) for limit in (0.05, 0.1)]
-            for k in range(4)
-        }
-        p_values = {name: joint_p_value(each) for name, each in risks.items()}
-        wrong["fixed"] += bool(fixed_sequence(p_values, delta))
-        wrong["bonferroni"] += bool(bonferroni(p_values, delta))
-    error = 3 * (delta * (1 - delta) / draws) ** 0.5
-    assert max(wrong.values()) / draws <= delta + error
-
-
-def test_one_risk_alone_is_tested_at_its_level():
-    rng, draws = np.random.default_rng(1), 2000
-    passed = sum(Risk(int(rng.binomial(300, 0.02)), 300, 0.02).p_value <= 0.05 for _ in range(draws))
-    assert 0.005 < passed / draws <= 0.05 + 3 * (0.05 * 0.95 / draws) ** 0.5
-
-
-def test_a_fixed_sequence_stops_at_the_first_failure():
-    p_values = {"a": 0.01, "b": 0.2, "c": 0.001}
-    assert fixed_sequence(p_values, 0.05) == ("a",)
-    assert bonferroni(p_values, 0.05) == ("a", "c")
-
-
-@pytest.mark.parametrize("delta", [0, 1, -0.1, 5])
-def test_what_is_no_probability_is_refused(delta):
-    with pytest.raises(UserError, match="between 0 and 1"):
-        fixed_sequence({"a": 0.1}, delta)
+def test_limits_change_no_run(experiment):
+    assert replace(experiment, limits=LIMITS).key("noisy", 0) == experiment.key("noisy", 0)

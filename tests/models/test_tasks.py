@@ -70,7 +70,7 @@ def shown(task, model, labels):
         return task.concepts()(sample(model.unet, model.scheduler, labels, noise)).argmax(1)
 
 
-def test_judge_knows_held_out_digits(digits_task):
+def test_classifier_knows_held_out_digits(digits_task):
     held = digits_task.data.retain_holdout
     with torch.no_grad():
         guesses = digits_task.concepts()(held.inputs).argmax(1)

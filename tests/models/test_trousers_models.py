@@ -25,7 +25,7 @@ def drawn(task, model, labels):
     return called(task.concepts(), sample(model.unet, model.scheduler, labels, noise, steps=20))
 
 
-def test_the_judge_knows_images_it_never_saw(task):
+def test_the_classifier_knows_images_it_never_saw(task):
     data, classifier = task.data, task.concepts()
     digits = called(classifier, data.retain_holdout.inputs) == data.retain_holdout.labels
     assert digits.float().mean() >= 0.99

@@ -21,7 +21,7 @@ from typing import Any
 
 from unlearn_gym.agents.common import specs
 from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
-from unlearn_gym.cli.online_runs import judged
+from unlearn_gym.cli.online_runs import entries_of
 from unlearn_gym.cli.options import ELSEWHERE, Options, limits_of, settings_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
@@ -48,7 +48,7 @@ def entry(text: str) -> Entry:
 def lineup(options: Options) -> tuple[Entry, ...]:
     """Return the agents, or the rows, whose agents are trained first where they are not yet."""
     if not options.rows:
-        return tuple(one for spec in options.agents for one in judged(entry(spec)))
+        return tuple(one for spec in options.agents for one in entries_of(entry(spec)))
     look_up(options.metrics)  # what would otherwise be noticed after hours of training
     if options.baseline and options.baseline not in options.rows:
         raise UserError(
@@ -88,7 +88,7 @@ def trained(
     return tuple(
         one
         for name, row in checked.items()
-        for one in judged(as_entry(name, row, ready.get(name) or entry(str(folders[name]))))
+        for one in entries_of(as_entry(name, row, ready.get(name) or entry(str(folders[name]))))
     )
 
 

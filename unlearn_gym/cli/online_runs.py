@@ -13,7 +13,7 @@ from unlearn_gym.evaluation import Entry
 from unlearn_gym.evaluation.records import file_digest
 
 
-def judged(agent: Entry) -> tuple[Entry, ...]:
+def entries_of(agent: Entry) -> tuple[Entry, ...]:
     """Return what is measured of an agent: of one that was trained online, the network that its run left as well.
 
     An online run is itself the unlearning. Its policy, started afresh from the original weights, is a second row, and

@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym.evaluation import EvaluatorSettings
-from unlearn_gym.evaluation.certificates import Limits
+from unlearn_gym.evaluation.risk_tests import Limits
 from unlearn_gym.methods import BASELINES
 from unlearn_gym.runtime import command_line
 

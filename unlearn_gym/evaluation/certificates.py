@@ -1,157 +1,128 @@
-"""Which rows meet limits with a guarantee: Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052).
-
-Two statements are made. *This model*: with probability at least 1 − δ over the samples every certified row meets all
-limits, as judged by the concept classifier. *The procedure*: the share of fresh seeds on which a row meets them,
-bounded from below by the seeds that were run. Neither covers other labels, relearning or another data set.
-"""
+"""From records to certificates: which rows of a report meet the limits, and what that says of a fresh seed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from scipy import stats
-
-from unlearn_gym.errors import UserError
-from unlearn_gym.metrics.glossary import look_up
-
-
-@dataclass(frozen=True)
-class Risk:
-    """How often something bad happened in n independent trials.
-
-    Attributes:
-        failures: how often.
-        trials: n.
-        limit: α, the largest rate that is allowed.
-    """
-
-    failures: int
-    trials: int
-    limit: float
-
-    @property
-    def p_value(self) -> float:
-        """P(at most so many failures | the rate is α): the exact binomial test of "the rate is above α"."""
-        return float(stats.binom.cdf(self.failures, self.trials, self.limit))
-
-
-MOST = 0.25
-"""The largest δ: up to it the binomial test also holds for means over labels, of equally many samples each."""
+from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.risk_tests import (
+    Limits,
+    Risk,
+    bonferroni,
+    fixed_sequence,
+    joint_p_value,
+    seeds_sentence,
+    upper_bound,
+)
+from unlearn_gym.metrics.glossary import GLOSSARY
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What rows are to be certified to keep to.
+class Certificate:
+    """What is certified about one row.
 
     Attributes:
-        shares: metric → the largest value allowed, or the smallest where higher is better.
-        delta: δ, the probability with which a certified row may be wrong.
-        bonferroni: whether rows are tested whatever their order, and not one after another until the first fails.
+        name: the row.
+        certified: whether all its models, one a seed, meet all limits.
+        p_value: of "some model of the row is beyond some limit".
+        bounds: metric → what its worst model can be certified for alone, at 1 − δ.
+        samples: metric → samples of each model.
+        seeds: number of seeds.
+        missed: seeds whose measured shares are beyond a limit.
+        seed_bound: a fresh seed misses the limits with at most this probability, at 1 − δ.
     """
 
-    shares: dict[str, float] = field(default_factory=dict)
-    delta: float = 0.05
-    bonferroni: bool = False
-
-    def __post_init__(self) -> None:
-        look_up(self.shares)
-        for name, limit in self.shares.items():
-            if not 0 < limit < 1:
-                raise UserError(
-                    f"{name}={limit} is no limit of a share; give one between 0 and 1, such as 0.05."
-                )
-        if not 0 < self.delta <= MOST:
-            raise UserError(f"delta={self.delta} was given; give one above 0 and up to {MOST}, such as 0.05.")
-
-    @classmethod
-    def read(cls, words: Sequence[str], delta: float, bonferroni: bool) -> Limits:
-        """Read limits as they are written on the command line, such as ``concept_rate=0.02``."""
-        shares: dict[str, float] = {}
-        for word in words:
-            name, _, number = word.partition("=")
-            try:
-                limit = float(number)
-            except ValueError:
-                raise UserError(
-                    f"certify has {word!r}; write METRIC=LIMIT, such as concept_rate=0.02."
-                ) from None
-            if name in shares:
-                raise UserError(f"certify has {name!r} twice; give each metric one limit.")
-            shares[name] = limit
-        return cls(shares, delta, bonferroni)
-
-    def check(self, shares: Sequence[str]) -> None:
-        """Refuse metrics that are no shares of independent samples where they are to be measured.
-
-        Args:
-            shares: those that are.
-
-        Raises:
-            UserError: naming the metric and what can be certified.
-        """
-        for name in self.shares:
-            if name not in shares:
-                raise UserError(
-                    f"{name!r} cannot be certified here; choose from {', '.join(shares) or '(nothing)'}."
-                )
+    name: str
+    certified: bool
+    p_value: float
+    bounds: dict[str, float]
+    samples: dict[str, int]
+    seeds: int
+    missed: int
+    seed_bound: float
 
 
-def joint_p_value(risks: Sequence[Risk]) -> float:
-    """Return the p-value of "some risk is above its limit": the largest of the single ones."""
-    return max(risk.p_value for risk in risks)
+def certificates(rows: Mapping[str, Sequence[Record]], limits: Limits) -> tuple[Certificate, ...]:
+    """Test every row.
 
-
-def fixed_sequence(p_values: Mapping[str, float], delta: float) -> tuple[str, ...]:
-    """Return the rows that are certified if they are tested one after another until the first is not.
+    A row is as bad as its worst model: its p-value is the largest over seeds and limits, which needs no correction.
+    A mean over labels of equally many samples each is tested as one share of all samples, which is conservative in
+    the tail (Hoeffding 1956).
 
     Args:
-        p_values: row → p-value, in an order that was fixed before the samples were seen; it costs no correction.
-        delta: δ, the probability with which one of the returned rows may be wrong.
+        rows: row → its records, in the order in which they are tested.
+        limits: what they are to keep to.
     """
-    _probability(delta)
-    passed: list[str] = []
-    for name, p in p_values.items():
-        if p > delta:
-            break
-        passed.append(name)
-    return tuple(passed)
-
-
-def bonferroni(p_values: Mapping[str, float], delta: float) -> tuple[str, ...]:
-    """Return the rows that are certified whatever their order; arguments as in ``fixed_sequence``."""
-    _probability(delta)
-    return tuple(name for name, p in p_values.items() if p <= delta / len(p_values))
-
-
-def upper_bound(failures: int, trials: int, delta: float) -> float:
-    """Return the Clopper–Pearson upper bound of a rate: what can be certified at 1 − δ by so many trials."""
-    _probability(delta)
-    if failures >= trials:
-        return 1.0
-    return float(stats.beta.ppf(1 - delta, failures + 1, trials - failures))
-
-
-def trials_needed(limit: float, delta: float, failures: int = 0) -> int:
-    """Return the least number of trials with which so many failures still certify the limit."""
-    _probability(delta)
-    _probability(limit)
-    trials = failures + 1
-    while upper_bound(failures, trials, delta) > limit:
-        trials += 1
-    return trials
-
-
-def seeds_sentence(seeds: int, delta: float = 0.05) -> str:
-    """Say what so many seeds can promise of a fresh one at best."""
-    best = upper_bound(0, seeds, delta)
-    certify = "1 seed certifies" if seeds == 1 else f"{seeds} seeds certify"
-    return (
-        f"{certify} nothing better than {best:.0%} about the procedure: even if no seed fails, a fresh one "
-        f"may fail with a probability of up to {best:.3f} (at {1 - delta:.0%} confidence)."
+    p_values = {
+        name: max(joint_p_value(list(_risks(record, limits).values())) for record in records)
+        for name, records in rows.items()
+    }
+    passed = (bonferroni if limits.bonferroni else fixed_sequence)(p_values, limits.delta)
+    return tuple(
+        _certificate(name, records, limits, p_values[name], certified=name in passed)
+        for name, records in rows.items()
     )
 
 
-def _probability(number: float) -> None:
-    if not 0 < number < 1:
-        raise UserError(f"{number} was given as a probability; give one between 0 and 1, such as 0.05.")
+def _certificate(
+    name: str, records: Sequence[Record], limits: Limits, p_value: float, *, certified: bool
+) -> Certificate:
+    risks = [_risks(record, limits) for record in records]
+    bounds = {
+        metric: max(upper_bound(each[metric].failures, each[metric].trials, limits.delta) for each in risks)
+        for metric in limits.shares
+    }
+    missed = sum(
+        not all(_met(record, metric, limit) for metric, limit in limits.shares.items()) for record in records
+    )
+    return Certificate(
+        name,
+        certified,
+        p_value,
+        {metric: 1 - bound if _high(metric) else bound for metric, bound in bounds.items()},
+        {metric: min(each[metric].trials for each in risks) for metric in limits.shares},
+        len(records),
+        missed,
+        upper_bound(missed, len(records), limits.delta),
+    )
+
+
+def _risks(record: Record, limits: Limits) -> dict[str, Risk]:
+    """Return metric → how many of a model's samples were bad; all of them where the share is not a number."""
+    found = {}
+    for metric, limit in limits.shares.items():
+        trials, share = record.trials[metric], record.values[metric]
+        bad = 1 - share if _high(metric) else share
+        failures = trials if bad != bad else round(bad * trials)
+        found[metric] = Risk(failures, trials, 1 - limit if _high(metric) else limit)
+    return found
+
+
+def _met(record: Record, metric: str, limit: float) -> bool:
+    share = record.values[metric]
+    return share >= limit if _high(metric) else share <= limit
+
+
+def _high(metric: str) -> bool:
+    return GLOSSARY[metric].better == "higher"
+
+
+def explained(limits: Limits, seeds: int) -> list[str]:
+    """Say in sentences what the certificates state and what they do not."""
+    order = (
+        "tested together (Bonferroni), whatever their order"
+        if limits.bonferroni
+        else "tested in the order of this table until the first that fails, which is free only if the order was chosen "
+        "before"
+    )
+    asked = ", ".join(
+        f"{metric} {'≥' if _high(metric) else '≤'} {limit:g}" for metric, limit in limits.shares.items()
+    )
+    return [
+        f"Asked for: {asked}. With probability at least {1 - limits.delta:g} over the samples all models of every "
+        f"certified row, one a seed, meet these limits, as judged by the classifier; rows were {order}.",
+        "A bound is what the row's worst model can be certified for on that metric alone. Not covered: other labels, "
+        "relearning, privacy, other data.",
+        seeds_sentence(seeds, limits.delta),
+    ]

@@ -12,9 +12,9 @@ import torch
 
 from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.certificates import Limits
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.records import digest, stamps
+from unlearn_gym.evaluation.risk_tests import Limits
 from unlearn_gym.evaluation.sources import registered
 
 BEFORE, RETRAINED = "before", "retrained"

@@ -12,10 +12,10 @@ import torch
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.protocol import Protocol, unlearn
-from unlearn_gym.evaluation.certificates import Limits
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.experiment import Entry, Experiment
 from unlearn_gym.evaluation.records import Record, digest, file_digest
+from unlearn_gym.evaluation.risk_tests import Limits
 from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.methods import BASELINES, make_method
 from unlearn_gym.methods.loading import is_file

@@ -21,11 +21,11 @@ ATTACKS = ("relearn", "rounding", "equal_retain")
 """Settings that ask for something here."""
 
 
-class Judge(ABC):
+class AttackTarget(ABC):
     """What attacks want to know about a model; every draw comes from the seed.
 
     Class attributes:
-        rounded: metrics of ``judged`` that are measured again after rounding.
+        rounded: metrics of ``measured`` that are measured again after rounding.
         at_retain: those that rows are compared on at equal retain quality.
         relearning_rate: Adam's, of fine-tuning.
     """
@@ -59,7 +59,7 @@ class Judge(ABC):
         """Return how much of what was to be kept is there, 0 to 1."""
 
     @abstractmethod
-    def judged(self, model: nn.Module, seed: int) -> dict[str, float]:
+    def measured(self, model: nn.Module, seed: int) -> dict[str, float]:
         """Return the metrics in ``rounded`` and ``at_retain`` as the evaluator measures them."""
 
 
@@ -67,33 +67,33 @@ class Attacks:
     """Makes the attacks that the settings ask for; what belongs to a reference is measured once a seed and kept.
 
     Args:
-        judge: what knows the models.
+        target: what knows the models.
         settings: what is asked for.
     """
 
-    def __init__(self, judge: Judge, settings: EvaluatorSettings) -> None:
-        self._judge, self._settings = judge, settings
+    def __init__(self, target: AttackTarget, settings: EvaluatorSettings) -> None:
+        self._target, self._settings = target, settings
         self._original_rate: Callable[[int], float] = cache(
-            lambda seed: judge.forgotten(judge.original(), seed)
+            lambda seed: target.forgotten(target.original(), seed)
         )
-        self._original_kept: Callable[[int], float] = cache(lambda seed: judge.kept(judge.original(), seed))
+        self._original_kept: Callable[[int], float] = cache(lambda seed: target.kept(target.original(), seed))
         self._retrained_rates: Callable[[int, str], dict[int, float]] = cache(
-            lambda seed, source: self._rates(judge.retrained(), seed, source)  # type: ignore[arg-type]
+            lambda seed, source: self._rates(target.retrained(), seed, source)  # type: ignore[arg-type]
         )
 
     def metrics(self) -> tuple[str, ...]:
         """Names, from the glossary, of what ``measure`` measures."""
-        settings, judge = self._settings, self._judge
+        settings, target = self._settings, self._target
         numbers = (
             ("auc", "steps", "gap")
-            if settings.relearn and judge.retrained() is not None
+            if settings.relearn and target.retrained() is not None
             else ("auc", "steps")
         )
         return (
             *(f"relearn_{number}_{source}" for source in settings.relearn for number in numbers),
-            *(f"quantised_{name}_{bits}bit" for bits in settings.rounding for name in judge.rounded),
+            *(f"quantised_{name}_{bits}bit" for bits in settings.rounding for name in target.rounded),
             *(
-                ("alpha_at_retain", *(f"{name}_at_retain" for name in judge.at_retain))
+                ("alpha_at_retain", *(f"{name}_at_retain" for name in target.at_retain))
                 if settings.equal_retain
                 else ()
             ),
@@ -108,49 +108,49 @@ class Attacks:
             values |= self._relearning(rates, seed, source)
             curves[f"relearn_{source}"] = {str(updates): rate for updates, rate in rates.items()}
         for bits in self._settings.rounding:
-            found = self._judge.judged(rounded(model, bits), seed)
-            values |= {f"quantised_{name}_{bits}bit": found[name] for name in self._judge.rounded}
+            found = self._target.measured(rounded(model, bits), seed)
+            values |= {f"quantised_{name}_{bits}bit": found[name] for name in self._target.rounded}
         if self._settings.equal_retain:
             values |= self._at_retain(model, seed)
         return Scores(values, details=curves)
 
     def _relearned(self, model: nn.Module, seed: int, source: str) -> dict[int, float]:
-        if model is self._judge.retrained():
+        if model is self._target.retrained():
             return self._retrained_rates(seed, source)
         return self._rates(model, seed, source)
 
     def _rates(self, model: nn.Module, seed: int, source: str) -> dict[int, float]:
         """Return updates of fine-tuning → what is there of what was to be forgotten, then."""
-        judge = self._judge
-        retain, forget = judge.training_sets()
+        target = self._target
+        retain, forget = target.training_sets()
         generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):  # a network of the user's may drop out
             torch.manual_seed(seed)
             steps = relearn(
-                model, judge.training_loss(), retain, forget, source, generator, judge.relearning_rate
+                model, target.training_loss(), retain, forget, source, generator, target.relearning_rate
             )
-            return {0: judge.forgotten(model, seed)} | {
-                n: judge.forgotten(copied, seed) for n, copied in steps
+            return {0: target.forgotten(model, seed)} | {
+                n: target.forgotten(copied, seed) for n, copied in steps
             }
 
     def _relearning(self, rates: dict[int, float], seed: int, source: str) -> dict[str, float]:
         before = self._original_rate(seed)
         auc = relearn_auc(rates, before)
         values = {f"relearn_auc_{source}": auc, f"relearn_steps_{source}": relearn_steps(rates, before)}
-        if self._judge.retrained() is not None:
+        if self._target.retrained() is not None:
             reference = relearn_auc(self._retrained_rates(seed, source), before)
             values[f"relearn_gap_{source}"] = max(auc - reference, 0.0)
         return values
 
     def _at_retain(self, model: nn.Module, seed: int) -> dict[str, float]:
-        """Judge the model nearest to this one, on the way from the original, that keeps enough; NaN if none can."""
-        judge, original = self._judge, self._judge.original()
+        """Measure the model nearest to this one, on the way from the original, that keeps enough; NaN if none can."""
+        target, original = self._target, self._target.original()
         if not self._original_kept(seed) > 0:
             return dict.fromkeys(
-                ("alpha_at_retain", *(f"{name}_at_retain" for name in judge.at_retain)), math.nan
+                ("alpha_at_retain", *(f"{name}_at_retain" for name in target.at_retain)), math.nan
             )
         least = self._settings.equal_retain * self._original_kept(seed)
-        images: Tensor = judge.training_sets()[0].inputs
-        share = largest_share(lambda a: judge.kept(mixed(original, model, a, images), seed) >= least)
-        found = judge.judged(mixed(original, model, share, images), seed)
-        return {"alpha_at_retain": share, **{f"{name}_at_retain": found[name] for name in judge.at_retain}}
+        images: Tensor = target.training_sets()[0].inputs
+        share = largest_share(lambda a: target.kept(mixed(original, model, a, images), seed) >= least)
+        found = target.measured(mixed(original, model, share, images), seed)
+        return {"alpha_at_retain": share, **{f"{name}_at_retain": found[name] for name in target.at_retain}}

@@ -15,7 +15,7 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
-from unlearn_gym.evaluation.evaluators.diffusion_judge import DiffusionJudge
+from unlearn_gym.evaluation.evaluators.diffusion_target import DiffusionTarget
 from unlearn_gym.evaluation.evaluators.drawing import Drawer
 from unlearn_gym.evaluation.evaluators.likelihoods import Likelihood
 from unlearn_gym.evaluation.evaluators.membership import Membership
@@ -223,8 +223,8 @@ class DiffusionEvaluator(Evaluator):
 
     @cached_property
     def _attacks(self) -> Attacks:
-        judge = DiffusionJudge(self._process, self.retrained, self._drawer, lambda: self._scores)
-        return Attacks(judge, self.settings)
+        target = DiffusionTarget(self._process, self.retrained, self._drawer, lambda: self._scores)
+        return Attacks(target, self.settings)
 
     def _labels(self) -> tuple[Tensor, int]:
         """Return the labels of all samples, and how many of them are the forget label's."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.evaluation.benchmark.protocol import Protocol
-from unlearn_gym.evaluation.evaluators.attacks import Attacks, Judge
+from unlearn_gym.evaluation.evaluators.attacks import Attacks, AttackTarget
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.metrics.attacks.relearning import Loss, classification
 from unlearn_gym.metrics.classification import accuracy, mean_kl, unlearn_score
@@ -44,7 +44,7 @@ class Predictions:
     non_members: Tensor
 
 
-class SupervisedEvaluator(Evaluator, Judge):
+class SupervisedEvaluator(Evaluator, AttackTarget):
     """Asks the classifier for its predictions on test data and on the forgotten training images.
 
     The images are taken as they are, without augmentation, the model in eval mode. Where single images and
@@ -85,7 +85,7 @@ class SupervisedEvaluator(Evaluator, Judge):
         return ACCURACIES
 
     def attackable(self) -> bool:
-        """Labels are judge enough."""
+        """Labels are all that is needed."""
         return True
 
     def notes(self) -> tuple[str, ...]:
@@ -140,11 +140,11 @@ class SupervisedEvaluator(Evaluator, Judge):
         return frozen_original(self._process.model, self._process.original)
 
     def training_sets(self) -> tuple[LabelledSet, LabelledSet]:
-        """See ``Judge.training_sets``."""
+        """See ``AttackTarget.training_sets``."""
         return self._data.retain, self._data.forget
 
     def training_loss(self) -> Loss:
-        """See ``Judge.training_loss``."""
+        """See ``AttackTarget.training_loss``."""
         return classification
 
     def forgotten(self, model: nn.Module, seed: int) -> float:
@@ -155,7 +155,7 @@ class SupervisedEvaluator(Evaluator, Judge):
         """Return ``retain_acc``."""
         return accuracy(self._logits(model, self._retain), self._retain.labels.cpu())
 
-    def judged(self, model: nn.Module, seed: int) -> dict[str, float]:
+    def measured(self, model: nn.Module, seed: int) -> dict[str, float]:
         """Return the evaluator's own scores."""
         return self._scores(self._predict(model))
 

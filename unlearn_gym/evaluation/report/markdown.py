@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from unlearn_gym.evaluation.certification import certificates, explained
+from unlearn_gym.evaluation.certificates import certificates, explained
 from unlearn_gym.evaluation.experiment import Experiment
 from unlearn_gym.evaluation.report.drawing import Picture
 from unlearn_gym.evaluation.report.markup import code, escape

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.evaluation.certification import certificates
+from unlearn_gym.evaluation.certificates import certificates
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.metrics.glossary import GLOSSARY

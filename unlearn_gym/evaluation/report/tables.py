@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from unlearn_gym.evaluation.certification import Certificate
+from unlearn_gym.evaluation.certificates import Certificate
 from unlearn_gym.evaluation.report.markup import Markup, code, escape
 from unlearn_gym.evaluation.report.sentences import mean_and_deviation, mean_and_half, number
 from unlearn_gym.evaluation.results import Pair, Results

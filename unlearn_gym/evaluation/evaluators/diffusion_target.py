@@ -9,7 +9,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import nn
 
 from unlearn_gym.data.split import LabelledSet
-from unlearn_gym.evaluation.evaluators.attacks import Judge
+from unlearn_gym.evaluation.evaluators.attacks import AttackTarget
 from unlearn_gym.evaluation.evaluators.drawing import Drawer
 from unlearn_gym.evaluation.evaluators.samples import SampleScores
 from unlearn_gym.metrics.attacks.relearning import LEARNING_RATE, Loss, denoising
@@ -21,7 +21,7 @@ SAMPLES = 200
 """Samples of the forget label after each stretch of relearning, at most."""
 
 
-class DiffusionJudge(Judge):
+class DiffusionTarget(AttackTarget):
     """Asks for samples and shows them to the concept classifier.
 
     Args:
@@ -45,7 +45,7 @@ class DiffusionJudge(Judge):
         self._process, self._retrained, self._drawer, self._scores = process, retrained, drawer, scores
 
     def original(self) -> UNet2DModel:
-        """See ``Judge.original``."""
+        """See ``AttackTarget.original``."""
         return self._original
 
     @cached_property
@@ -53,15 +53,15 @@ class DiffusionJudge(Judge):
         return frozen_original(self._process.model, self._process.original)
 
     def retrained(self) -> UNet2DModel | None:
-        """See ``Judge.retrained``."""
+        """See ``AttackTarget.retrained``."""
         return self._retrained()
 
     def training_sets(self) -> tuple[LabelledSet, LabelledSet]:
-        """See ``Judge.training_sets``."""
+        """See ``AttackTarget.training_sets``."""
         return self._process.data.retain, self._process.data.forget
 
     def training_loss(self) -> Loss:
-        """See ``Judge.training_loss``."""
+        """See ``AttackTarget.training_loss``."""
         return denoising(self._process.scheduler, bool(self._original.config["num_class_embeds"]))
 
     def forgotten(self, model: nn.Module, seed: int) -> float:
@@ -76,7 +76,7 @@ class DiffusionJudge(Judge):
         images = self._drawer.images(model, seed, labels)  # type: ignore[arg-type]
         return class_accuracy(self._scores().logits(images), labels)
 
-    def judged(self, model: nn.Module, seed: int) -> dict[str, float]:
+    def measured(self, model: nn.Module, seed: int) -> dict[str, float]:
         """Return what is recognised in all samples: the evaluator's own numbers."""
         scores = self._scores()
         return scores.recognised(scores.see(self._drawer.draw(model, seed)))  # type: ignore[arg-type]
