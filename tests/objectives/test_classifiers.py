@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.objectives import SUPERVISED_OBJECTIVES, make_supervised_objective
 from unlearn_gym.objectives.classifiers.base import CrossEntropyObjective
 from unlearn_gym.objectives.classifiers.demote import Demote
+from unlearn_gym.objectives.emse import LinearEMSE
 from unlearn_gym.objectives.penalties import demoted
 from unlearn_gym.processes.supervised import SupervisedProcess
 
@@ -93,3 +95,19 @@ def test_a_regression_has_no_classes_to_demote():
             device=torch.device("cpu"),
             dtype=torch.float64,
         )
+
+
+class Asks(LinearEMSE):
+    """An objective of one's own that asks the original fit of a regression."""
+
+    needs_original = True
+
+
+def test_the_original_follows_the_problem_that_a_reset_draws():
+    env = gymnasium.make("unlearn_gym/EMSE-Polynomial-v0", objective=Asks(), draw=None).unwrapped
+    for seed in (0, 1, 2):
+        env.reset(seed=seed)
+        inputs, labels = env.process.batch[1].inputs, env.process.batch[1].labels
+        with torch.no_grad():
+            assert torch.equal(env.process.ask_original(inputs, labels), env.process.model(inputs))
+        env.step(np.array([0.5], dtype=np.float32))

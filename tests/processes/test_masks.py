@@ -58,3 +58,10 @@ def test_what_is_no_mask_is_refused(mask):
 def test_decay_would_move_masked_weights():
     with pytest.raises(UserError, match="adamw"):
         small_process(mask="saliency:0.5", optimizer="adamw")
+
+
+def test_a_mask_of_nothing_is_refused():
+    process = small_process(mask="saliency:1e-9")
+    process.reset(np.random.default_rng(0))
+    with pytest.raises(UserError, match="none of the"):
+        process.update(0.5)

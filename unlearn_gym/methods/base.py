@@ -6,8 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
+
+from unlearn_gym.models.modes import eval_mode
 
 Batch = tuple[Tensor, Tensor]
 """Images (n, channels, height, width) and int64 labels (n,), on the model's device."""
@@ -40,6 +44,11 @@ class UnlearningMethod(ABC):
 
     def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:  # noqa: B027
         """Remember whatever the rule needs of the original model; nothing by default."""
+
+    def _be_prepared(self, model: nn.Module, retain_batch: Batch, forget_batch: Batch) -> None:
+        """Let two minibatches stand for the sets where the harness did not call ``prepare``."""
+        if not self._prepared:
+            self.prepare(model, [retain_batch], [forget_batch])
 
     @abstractmethod
     def unlearn_step(
@@ -83,8 +92,7 @@ class LossMethod(UnlearningMethod):
         epoch: int,
     ) -> dict[str, Any]:
         """See ``UnlearningMethod.unlearn_step``."""
-        if not self._prepared:
-            self.prepare(model, [retain_batch], [forget_batch])
+        self._be_prepared(model, retain_batch, forget_batch)
         loss = self.loss(model, retain_batch, forget_batch)
         self.descend(loss, model, optimizer)
         return {"loss": float(loss.detach())}
@@ -94,3 +102,29 @@ class LossMethod(UnlearningMethod):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
+
+class OnceMethod(UnlearningMethod):
+    """A rule that changes the weights in its first step, without the optimizer, and leaves the model alone after it."""
+
+    @abstractmethod
+    def change(self, model: nn.Module) -> dict[str, Any]:
+        """Change the weights in place and return what is to be told beside the loss."""
+
+    def unlearn_step(
+        self,
+        model: nn.Module,
+        retain_batch: Batch,
+        forget_batch: Batch,
+        optimizer: Optimizer,
+        step: int,
+        epoch: int,
+    ) -> dict[str, Any]:
+        """Act in the first step; ``loss`` is the retain minibatch's cross entropy after it, at every step."""
+        if step == 0:
+            self._be_prepared(model, retain_batch, forget_batch)
+            told = self.change(model)
+            images, labels = retain_batch
+            with eval_mode(model), torch.no_grad():
+                self._told = {"loss": float(cross_entropy(model(images), labels))} | told
+        return dict(self._told)

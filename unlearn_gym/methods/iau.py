@@ -6,23 +6,21 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.methods.base import Batch, Batches, UnlearningMethod
+from unlearn_gym.methods.base import Batches, OnceMethod
 from unlearn_gym.methods.published.importance import loss_gradient
 from unlearn_gym.models.modes import eval_mode
 
 FORMS = {"adam1": Adam, "sgd": SGD}
 
 
-class IAU(UnlearningMethod):
+class IAU(OnceMethod):
     """One step of ∇[mean CE(retain) − mean CE(forget)] over both whole sets (arXiv 2507.23257).
 
     As released it is a *fresh* Adam's first step, lr·sign(gradient) (``adam1``): the sizes of the two terms matter
-    through the sign only. ``sgd`` is the step as it is written. In the step interface: the first step moves the
-    weights, later ones leave them alone; the optimizer is not used.
+    through the sign only. ``sgd`` is the step as it is written.
 
     Args:
         learning_rate: of the one step.
@@ -41,26 +39,13 @@ class IAU(UnlearningMethod):
             retain, forget = (_mean_gradient(model, side) for side in (retain_batches, forget_batches))
         self.direction = torch._foreach_sub(retain, forget)
 
-    def unlearn_step(
-        self,
-        model: nn.Module,
-        retain_batch: Batch,
-        forget_batch: Batch,
-        optimizer: Optimizer,
-        step: int,
-        epoch: int,
-    ) -> dict[str, Any]:
-        """Move the weights in the first step; ``loss`` is the retain minibatch's cross entropy."""
-        if step == 0:
-            if not self._prepared:
-                self.prepare(model, [retain_batch], [forget_batch])
-            weights = list(model.parameters())
-            for weight, gradient in zip(weights, self.direction, strict=True):
-                weight.grad = gradient.clone()
-            FORMS[self.form](weights, lr=self.learning_rate).step()
-        images, labels = retain_batch
-        with eval_mode(model), torch.no_grad():
-            return {"loss": float(cross_entropy(model(images), labels))}
+    def change(self, model: nn.Module) -> dict[str, Any]:
+        """Make the one step."""
+        weights = list(model.parameters())
+        for weight, gradient in zip(weights, self.direction, strict=True):
+            weight.grad = gradient.clone()
+        FORMS[self.form](weights, lr=self.learning_rate).step()
+        return {}
 
 
 def _mean_gradient(model: nn.Module, batches: Batches) -> list[torch.Tensor]:

@@ -242,3 +242,14 @@ def safe_ratio(numerator: float, denominator: float) -> float:
     """Return the quotient, or 0 where it is not a finite number (one side of the mixture was empty)."""
     ratio = numerator / denominator if denominator > 0 else 0.0
     return ratio if math.isfinite(ratio) else 0.0
+
+
+def weighted_sum(lam: float, parts: Parts) -> Combination:
+    """Return the combination that descends (1 − λ)·L_retain + λ·L_forget."""
+    return Combination(
+        c_retain=1.0 - lam,
+        c_forget=lam,
+        retain_term=(1.0 - lam) * parts.retain,
+        forget_term=lam * parts.forget,
+        dloss_dlambda=parts.forget - parts.retain,
+    )

@@ -6,8 +6,14 @@ import torch
 from torch import Generator, Tensor
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives.base import RETAIN_TARGETS, Combination, ForgetSide, Objective, Parts
-from unlearn_gym.objectives.classifiers.base import weighted_sum
+from unlearn_gym.objectives.base import (
+    RETAIN_TARGETS,
+    Combination,
+    ForgetSide,
+    Objective,
+    Parts,
+    weighted_sum,
+)
 from unlearn_gym.runtime.checks import one_of, optional, switch, whole
 
 REFERENCES = 512

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unlearn_gym.objectives.base import Combination, ForgetSide, Objective, Parts
-from unlearn_gym.objectives.classifiers.base import weighted_sum
+from unlearn_gym.objectives.base import Combination, ForgetSide, Objective, Parts, weighted_sum
 from unlearn_gym.objectives.penalties import preference_penalty
 from unlearn_gym.runtime.checks import divisor, weight
 

@@ -63,6 +63,7 @@ class RegressionProcess(SupervisedProcess):
         self.number = number
         self.use(self.curves.draw(number))
         fitted = fit_all(self.data, self.curves.degree)
+        vars(self).pop("_original_model", None)  # of the problem before
         self.original = [joined(fitted.parameters()).detach().to(self.device, self.dtype)]
 
     def state_dict(self) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class DiffusionEvaluator(Evaluator):
 
     def shares(self) -> tuple[str, ...]:
         """What the concept classifier counts, except its geometric mean."""
-        return tuple(name for name in CONCEPTS if name != "balance") if self._task else ()
+        return tuple(self.samples_of())
 
     def attackable(self) -> bool:
         """Only a task has a concept classifier."""
@@ -165,12 +165,7 @@ class DiffusionEvaluator(Evaluator):
         for further in found:
             values |= further.values
         details = found[0].details | found[1].details
-        return Scores(values, self._pictures(samples), classes, self._trials(), details)
-
-    def _trials(self) -> dict[str, int]:
-        labels, of_label = self._labels()
-        others = len(labels) - of_label
-        return {name: others if name == "class_accuracy" else of_label for name in self.shares()}
+        return Scores(values, self._pictures(samples), classes, self.samples_of(), details)
 
     def _losses(self, model: UNet2DModel, seed: int) -> dict[str, float]:
         scheduler = self._process.scheduler

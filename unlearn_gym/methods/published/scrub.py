@@ -49,8 +49,7 @@ class Scrub(LossMethod):
         epoch: int,
     ) -> dict[str, Any]:
         """Make a max-step in the early epochs, and a min-step; ``loss`` is the min-step's."""
-        if not self._prepared:
-            self.prepare(model, [retain_batch], [forget_batch])
+        self._be_prepared(model, retain_batch, forget_batch)
         result: dict[str, Any] = {}
         if epoch < self.max_epochs:
             pushed = -self._distance(model, forget_batch[0])

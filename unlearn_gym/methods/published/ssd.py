@@ -6,15 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.optim import Optimizer
 
-from unlearn_gym.methods.base import Batch, Batches, UnlearningMethod
+from unlearn_gym.methods.base import Batches, OnceMethod
 from unlearn_gym.methods.published.importance import squared_gradients
 from unlearn_gym.models.modes import eval_mode
 
 
-class SSD(UnlearningMethod):
+class SSD(OnceMethod):
     """Shrink the weights that matter much more for the forget set than for the whole training set.
 
     Foster et al. 2024, "Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening"
@@ -26,9 +24,7 @@ class SSD(UnlearningMethod):
     The training set holds the forget set, so that F_forget/F_train is at most the inverse of its share: with
     one class of ten forgotten, a = 10 selects next to nothing, and only a smaller one (``ssd:2``) does.
 
-    In the step interface: ``prepare`` measures both importances on the original model, the first step
-    dampens, and every later step leaves the model alone and repeats the first one's loss. The optimizer is
-    not used.
+    In the step interface: ``prepare`` measures both importances on the original model, the first step dampens.
 
     Args:
         a: how many times more important a weight must be for the forget set to be dampened.
@@ -46,26 +42,10 @@ class SSD(UnlearningMethod):
         self.train_importance = [(r + f) / both for r, f in zip(retain, forget, strict=True)]
         self.forget_importance = [f / forget_count for f in forget]
 
-    def unlearn_step(
-        self,
-        model: nn.Module,
-        retain_batch: Batch,
-        forget_batch: Batch,
-        optimizer: Optimizer,
-        step: int,
-        epoch: int,
-    ) -> dict[str, Any]:
-        """Dampen in the first step; ``loss`` is the retain minibatch's cross entropy after it."""
-        if step == 0:
-            if not self._prepared:
-                self.prepare(model, [retain_batch], [forget_batch])
-            self.dampened = dampen(
-                list(model.parameters()), self.train_importance, self.forget_importance, self.a, self.b
-            )
-            images, labels = retain_batch
-            with eval_mode(model), torch.no_grad():
-                self._loss = float(cross_entropy(model(images), labels))
-        return {"loss": self._loss, "dampened": self.dampened}
+    def change(self, model: nn.Module) -> dict[str, Any]:
+        """Dampen, and tell which share of the weights was selected."""
+        weights = list(model.parameters())
+        return {"dampened": dampen(weights, self.train_importance, self.forget_importance, self.a, self.b)}
 
 
 @torch.no_grad()

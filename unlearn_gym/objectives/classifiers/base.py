@@ -7,7 +7,7 @@ from abc import abstractmethod
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from unlearn_gym.objectives.base import Combination, Objective, Parts
+from unlearn_gym.objectives.base import Combination, Objective, Parts, weighted_sum
 
 
 class CrossEntropyObjective(Objective):
@@ -38,14 +38,3 @@ class CrossEntropyObjective(Objective):
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 − λ and λ, and the loss."""
         return weighted_sum(lam, parts)
-
-
-def weighted_sum(lam: float, parts: Parts) -> Combination:
-    """Return the combination that descends (1 − λ)·L_retain + λ·L_forget."""
-    return Combination(
-        c_retain=1.0 - lam,
-        c_forget=lam,
-        retain_term=(1.0 - lam) * parts.retain,
-        forget_term=lam * parts.forget,
-        dloss_dlambda=parts.forget - parts.retain,
-    )

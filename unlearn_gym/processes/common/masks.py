@@ -37,9 +37,17 @@ def salient(gradients: Iterable[Tensor], share: float) -> Tensor:
     Args:
         gradients: of the forget loss on its minibatches, (P,) each.
         share: of the weights that may move.
+
+    Raises:
+        UserError: if it is so small that no weight would.
     """
     total = sum(g * (1.0 / (g.norm() + 1e-6)).clamp(max=1.0) for g in gradients)
     assert isinstance(total, Tensor)
+    count = round(share * len(total))
+    if not count:
+        raise UserError(
+            f"mask='{KIND}:{share:g}' leaves none of the {len(total)} weights to move; give a larger share."
+        )
     chosen = torch.zeros_like(total)
-    chosen[total.abs().topk(round(share * len(total))).indices] = 1.0
+    chosen[total.abs().topk(count).indices] = 1.0
     return chosen
