@@ -25,6 +25,7 @@ from matplotlib import pyplot as plt
 from tqdm import tqdm
 
 import unlearn_gym  # noqa: F401 (registers the environments)
+from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.statistics import summarize
 from unlearn_gym.metrics.attacks.relearning import denoising, relearn
 from unlearn_gym.models.diffusion.sampling import sample
@@ -145,6 +146,13 @@ def draw(found: dict[str, Any], names: list[str], path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=110)
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
 def main() -> None:
     """Measure what is missing, then write the table and the picture."""
     parser = argparse.ArgumentParser(
@@ -158,6 +166,9 @@ def main() -> None:
     parser.add_argument("--sampling-steps", type=int, default=25)
     parser.add_argument("--output", type=Path, default=Path("reports/curves"))
     args = parser.parse_args()
+    for name in args.names:
+        if not 0 <= _number(name.partition(":")[2]) <= 1:
+            parser.error(f"{name!r} is no objective:λ; give a λ from 0 to 1, such as posterior:0.5")
     args.output.mkdir(parents=True, exist_ok=True)
     kept = args.output / "curves.json"
     settings = {key: getattr(args, key) for key in ("task", "samples", "class_samples", "sampling_steps")}
@@ -187,4 +198,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:  # a wrong word on the command line
+        raise SystemExit(f"error: {error}") from None

@@ -102,6 +102,8 @@ def test_a_label_without_retain_images_takes_all_or_the_named_one():
     assert torch.allclose(process._latents.forget_target[5:], wanted)
     with pytest.raises(UserError, match="override=2"):
         small_process(objective=Posterior(override=2), labels="different").reset(np.random.default_rng(0))
+    with pytest.raises(UserError, match="this network has none"):
+        small_process(objective=Posterior(override=1), labels="none").reset(np.random.default_rng(0))
 
 
 def test_the_forget_error_is_bounded_by_the_clean_images():

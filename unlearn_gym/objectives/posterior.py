@@ -54,6 +54,10 @@ class Posterior(Objective):
 
     def forget_target(self, side: ForgetSide) -> Tensor:
         """Return ε* of each latent."""
+        if side.labels is None and self.override is not None:
+            raise UserError(
+                f"override={self.override} names a label, and this network has none; leave override out."
+            )
         target = torch.empty_like(side.noise)
         labels = torch.zeros_like(side.timesteps) if side.labels is None else side.labels
         if self.override is not None:

@@ -40,7 +40,9 @@ class TwoGradients(Objective):
     """d = x·g_r + y·a, where a = −κ·g_forget descends F = −cap·tanh(L_forget/cap) and κ = sech²(L_forget/cap).
 
     Both gradients are those of the state: an update needs no pass of its own, as under ``weighted``. A rule says
-    what x and y are at λ.
+    what x and y are at λ. Where L_forget is far beyond the cap, κ is tiny and a rule that divides by ‖a‖ (``lexi``,
+    ``barrier``, ``cagrad``, ``nash``) has a y without bound: the update −yκ·g_forget stays bounded, but the loss
+    that it reports does not. Learn from the reward ``progress`` there, not from ``loss``.
 
     Args:
         forget_cap: forget loss (mean over pixels) at which the forget term saturates.
