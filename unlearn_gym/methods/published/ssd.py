@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -49,7 +50,9 @@ class SSD(OnceMethod):
 
 
 @torch.no_grad()
-def dampen(weights: list[Tensor], train: list[Tensor], forget: list[Tensor], a: float, b: float) -> float:
+def dampen(
+    weights: Sequence[Tensor], train: Sequence[Tensor], forget: Sequence[Tensor], a: float, b: float
+) -> float:
     """Multiply the selected weights in place and return which share of all of them was selected."""
     selected = 0
     for weight, on_train, on_forget in zip(weights, train, forget, strict=True):
