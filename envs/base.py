@@ -10,7 +10,7 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from unlearn_gym.envs.checks import check_keywords, check_options, check_seed
+from unlearn_gym.envs.checks import OPTIONS, check_keywords, check_options, check_seed
 from unlearn_gym.envs.rendering.curves import Curves, beside
 from unlearn_gym.envs.rewards import SIDES, Reward, make_reward
 from unlearn_gym.errors import UserError
@@ -40,6 +40,10 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
+    reset_options: tuple[str, ...] = OPTIONS
+    """Keys that ``reset(options=...)`` knows."""
+    stackable: bool = True
+    """Whether copies differ in weights and draws alone."""
 
     def __init__(
         self,
@@ -70,6 +74,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         )
         self._reward = make_reward(reward, **(reward_kwargs or {}))
         self._sides: tuple[str, ...] = getattr(self._reward, "names", SIDES)
+        if hasattr(self._reward, "attach"):
+            self._reward.attach(self)
         self._low, self._high = low, high
         self._step = 0
         self._lambda = float(np.clip(LAMBDA_0, low, high))
@@ -95,9 +101,10 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             UserError: on another seed than a whole number, an unknown option, or original weights or data that
                 are broken, so that not all losses and norms are finite.
         """
-        check_options(options)
+        check_options(options, self.reset_options)
         super().reset(seed=check_seed(seed))
         if self.starts_over(seed=seed, options=options):
+            self._begin(seed, options or {})
             self._step, self._signals = 0, None
             self._lambda = float(np.clip(LAMBDA_0, self._low, self._high))
             signals = self.process.reset(self.np_random)
@@ -112,9 +119,12 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
                 self._curves.start(signals)
         return self._observation(), self._info(NOTHING_YET, {}, clipped=False, diverged=False)
 
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> None:
+        """Choose what the process is to start on, where there is a choice; called before its reset."""
+
     def starts_over(self, *, seed: int | None, options: dict[str, Any] | None) -> bool:
         """Whether a ``reset`` with these arguments would go back to the original weights."""
-        restore = check_options(options)
+        restore = check_options(options, self.reset_options)
         fresh_start = self._signals is None or self._step >= self.horizon
         return not self.online or restore or seed is not None or fresh_start
 
@@ -229,12 +239,16 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         return {
             "process": self.process.state_dict(),
             "rng": self.np_random.bit_generator.state,
-            "reward": dict(vars(self._reward)),
+            "reward": self._remembered(),
             "step": self._step,
             "lambda": self._lambda,
             "signals": None if self._signals is None else asdict(self._signals),
             "curves": [] if self._curves is None else self._curves.rows,
         }
+
+    def _remembered(self) -> dict[str, Any]:
+        own = getattr(self._reward, "state_dict", None)
+        return dict(vars(self._reward)) if own is None else own()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where ``state_dict`` was taken."""

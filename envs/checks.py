@@ -28,6 +28,7 @@ from unlearn_gym.runtime.checks import (
 
 AUTO = "auto"
 LARGEST_LAMBDA = 1e6
+REQUEST = "request"
 OPTIONS = ("restore", "minari_autoseed")
 """Keys of ``reset(options=...)``; Minari's collector hands its own on to the environment."""
 
@@ -91,8 +92,12 @@ def check_seed(seed: Any) -> int | None:
     return int(seed)
 
 
-def check_options(options: Any) -> bool:
+def check_options(options: Any, known: Container[str] = OPTIONS) -> bool:
     """Return whether the options of a ``reset`` ask for the original weights.
+
+    Args:
+        options: of the reset.
+        known: keys that the environment has.
 
     Raises:
         UserError: on an unknown key, or a value that is neither True nor False.
@@ -100,7 +105,11 @@ def check_options(options: Any) -> bool:
     if options is None:
         return False
     mapping("options", options)
-    unknown = sorted(set(options) - set(OPTIONS))
+    unknown = sorted(key for key in options if key not in known)
+    if unknown and REQUEST in known:
+        raise UserError(
+            f"reset has no option {unknown[0]!r}; there are request (a name or number) and restore."
+        )
     if unknown:
         raise UserError(f"reset has no option {unknown[0]!r}; the one there is is restore (True or False).")
     restore = options.get("restore", False)

@@ -196,6 +196,10 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         if not isinstance(model, str | os.PathLike | None):
             # a copy: what the user does to the object later is not ours
             self._ezpickle_kwargs |= {"model": copy.deepcopy(original), "scheduler": None}
+        self._open(original, data, options)
+
+    def _open(self, original: DiffusionModel, data: UnlearningData, options: DiffusionOptions) -> None:
+        """Make the process and the face of the environment."""
         self.settings = settle(options, original, data)
         self._given_scheduler = original.given_scheduler
         process = DiffusionProcess(original.unet, original.scheduler, data, **self.settings.of_process())

@@ -88,7 +88,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse what is wrong before a model is made or trained, which may take long."""
-        check_keywords(vars(self), automatic=self.AUTOMATIC)
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        check_keywords(given, automatic=self.AUTOMATIC)
         check_known("defaults", self.defaults or {}, self.hyperparameters())
         as_device(self.device)
         as_dtype(self.dtype)

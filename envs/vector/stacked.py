@@ -18,7 +18,7 @@ from unlearn_gym.envs.checks import check_seed
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0, Process, Quality, Signals, Update
 from unlearn_gym.processes.gradient import GradientProcess
-from unlearn_gym.processes.stacked.choice import make_stack
+from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
 from unlearn_gym.processes.stacked.gradient import Stack
 
 
@@ -77,6 +77,11 @@ class StackedVectorEnv(VectorEnv):
     ) -> None:
         face = env.unwrapped
         assert isinstance(face, UnlearningEnv)
+        if not face.stackable:
+            raise NotStackable(
+                f"vectorization='stacked' cannot stack {type(face).__name__}, whose copies differ in data and budget; "
+                "choose processes or loop."
+            )
         self.num_envs, self.autoreset_mode = num_envs, autoreset_mode
         self.metadata = {**face.metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = face.render_mode

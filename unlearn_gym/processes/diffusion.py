@@ -60,20 +60,26 @@ class DiffusionProcess(GradientProcess):
         _check_kind(unet)
         unet.eval()
         super().__init__(unet, **settings)
-        self.scheduler, self.data = scheduler, data
-        self.objective = self.objective.with_sizes(len(data.retain) + len(data.forget), len(data.forget))
-        x_from = self.objective.x_from
-        one_of("x_from", x_from, SOURCES)
+        self.scheduler = scheduler
+        one_of("x_from", self.objective.x_from, SOURCES)
         self._conditional = unet.class_embedding is not None
-        self.retain, self.forget = self._move(data.retain), self._move(data.forget)
-        self.keep = self.retain if x_from == "retain" else joined(self.retain, self.forget)
         alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
         self._gamma, self._sigma = alphas.sqrt().to(self.dtype), (1.0 - alphas).sqrt().to(self.dtype)
+        self.use(data)
+
+    def use(self, data: UnlearningData) -> None:
+        """Go over to a request; the next ``reset`` starts on it."""
+        self.data = data
+        self.objective = self.objective.with_sizes(len(data.retain) + len(data.forget), len(data.forget))
+        self.retain, self.forget = self._move(data.retain), self._move(data.forget)
+        from_all = self.objective.x_from == "all"
+        self.keep = joined(self.retain, self.forget) if from_all else self.retain
         self._keep_order = Shuffled(len(self.keep), self.generator)
         self._forget_order = Shuffled(len(self.forget), self.generator)
         self._raw: RawDraw | None = None
         self._latents: Latents | None = None
         self.probe = self._draw_probe()
+        vars(self).pop("mask", None)  # of the request before
 
     def _move(self, part: LabelledSet) -> LabelledSet:
         return LabelledSet(part.inputs.to(self.device, self.dtype), part.labels.to(self.device))

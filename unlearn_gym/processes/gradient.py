@@ -74,8 +74,6 @@ class GradientProcess(Process):
             raise UserError(f"state={state!r} is not known; choose fresh or lagged.")
         if gradients not in GRADIENTS:
             raise UserError(f"gradients={gradients!r} is not known; choose {' or '.join(GRADIENTS)}.")
-        if batch_size < 2 or batch_size % 2:
-            raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
         if not max_grad_norm > 0:
             raise UserError(f"max_grad_norm={max_grad_norm} is not positive; give a number above 0 or inf.")
         if mask is not None and optimizer == "adamw":
@@ -85,7 +83,7 @@ class GradientProcess(Process):
         check_weights(model)
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
-        self.objective, self.pairs = objective, batch_size // 2
+        self.objective = objective
         self.tells_cosine = objective.tells_cosine
         self.max_grad_norm, self.gradients = max_grad_norm, gradients
         self.share = None if mask is None else share_of(mask)
@@ -95,14 +93,21 @@ class GradientProcess(Process):
         self._tensors = [self._weights, *self.model.buffers()]
         self.original = [t.detach().clone() for t in self._tensors]
         self._last = self.original[0].clone()
-        self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], learning_rate)
+        self.set_budget(batch_size, learning_rate)
+        self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], self.learning_rate)
         self._optimizer = self.make_optimizer()
         self.generator = Generator()
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
         self.coupled = False
         self._side_gradients: SideGradients | None = None
-        self._new_gradients: Callable[[], SideGradients] | None = None
+
+    def set_budget(self, batch_size: int, learning_rate: float) -> None:
+        """Go over to another minibatch size and step size; the next ``reset`` starts with them."""
+        if batch_size < 2 or batch_size % 2:
+            raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
+        self.pairs, self.learning_rate = batch_size // 2, learning_rate
+        self._new_gradients: Callable[[], SideGradients] | None = None  # the fastest way depends on the size
 
     @abstractmethod
     def draw_batch(self) -> None:

@@ -68,7 +68,7 @@ class DiffusionTarget(AttackTarget):
         """Return the concept rate of the first samples of the forget label."""
         labels = self._drawer.labels[: min(self._drawer.of_label, SAMPLES)]
         images = self._drawer.images(model, seed, labels)  # type: ignore[arg-type]
-        return share_called(self._scores().logits(images), len(self._process.data.concepts) - 1)
+        return share_called(self._scores().logits(images), *self._process.data.forgotten_concepts)
 
     def kept(self, model: nn.Module, seed: int) -> float:
         """Return the class accuracy."""
