@@ -30,7 +30,7 @@ class Options:
         pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
         fraction: benchmark: share of the images that is used.
         agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``,
-            zips of Stable-Baselines3 (``model.zip:vecnormalize.pkl``).
+            zips of Stable-Baselines3 (``model.zip:vecnormalize.pkl``), or ``newton``, exact for polynomial fits.
         rows: in the place of agents, name → keys of ``unlearn_gym.agents.training.comparison.Row``: each an agent
             in a setting of its own, trained first where it has to learn.
         baseline: an agent that all others are compared with, beside the best static one.
