@@ -134,5 +134,9 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     def _picture(self) -> np.ndarray:
         data, degree = self.process.data, self.process.curves.degree
-        fits = {"before": fit_all(data, degree), "now": self.process.model, "refit": fit_wanted(data, degree)}
+        fits = {
+            "before": fit_all(data, degree),
+            "now": self.process.model,
+            "retrained": fit_wanted(data, degree),
+        }
         return picture(lambda axes: draw_fits(axes, data, fits))

@@ -26,6 +26,7 @@ from unlearn_gym.evaluation.evaluators.samples import (
     Seen,
     real_retain,
 )
+from unlearn_gym.metrics.attacks.conditions import unreachable
 from unlearn_gym.metrics.likelihood import grey_levels
 from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.metrics.similarity import best_match_ssim
@@ -86,9 +87,12 @@ class DiffusionEvaluator(Evaluator):
         """What the concept classifier counts, except its geometric mean."""
         return tuple(self.samples_of())
 
-    def attackable(self) -> bool:
-        """Only a task has a concept classifier."""
-        return self._task is not None
+    def unattackable(self, attack: str) -> str:
+        """See ``Evaluator.unattackable``; only a task has a concept classifier."""
+        if self._task is None:
+            return super().unattackable(attack)
+        reason = unreachable(self.model(), self._data.forget_label) if attack == "attack" else ""
+        return reason and f"{reason}; leave it out"
 
     def notes(self) -> tuple[str, ...]:
         """What the user's own data lacks, and where samples are drawn in fewer steps than were asked for."""
