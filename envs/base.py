@@ -207,6 +207,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             "dloss_dlambda": float(update.dloss_dlambda),
             "dvariance_dlambda": float(update.dvariance_dlambda),
             **({"cosine": float(update.cosine)} if self.process.tells_cosine else {}),
+            **({} if self.process.dampened is None else {"dampened": self.process.dampened.share}),
             "reward_terms": {
                 name: terms.get(name, 0.0) for name in (*self._sides, "smoothness", "divergence")
             },

@@ -49,7 +49,7 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("optimizer", "state", "curves", "gradients"), word),
     **dict.fromkeys(("task_kwargs", "curves_kwargs"), optional(mapping)),
     **dict.fromkeys(("objective_kwargs", "reward_kwargs", "defaults"), optional(mapping)),
-    **dict.fromkeys(("task", "render_mode", "mask"), optional(word)),
+    **dict.fromkeys(("task", "render_mode", "mask", "start"), optional(word)),
     "horizon": whole(1),
     "batch_size": whole(2),
     "num_classes": optional(whole(0)),

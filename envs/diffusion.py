@@ -39,10 +39,11 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
     L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Under `posterior` nothing is ascended: forget
     latents learn the noise that a model retrained without them would predict, and λ is the weight of that. `npo` and
-    `simnpo` ascend until an example is forgotten. `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad`
-    and `nash` combine the two gradients of `weighted` by the angle between them. `bernoulli` and `siss_no_is` are the
-    ablations of `siss`. Baselines that ignore λ are `siss_no_is`, `mgda`, `naive` (descend L_retain), `neggrad` (ascend
-    L_forget) and `erasediff` (descend L_retain, and a forget loss towards uniform numbers as far as L_retain allows).
+    `simnpo` ascend until an example is forgotten, `dpo` until it is worse off than the retain image of its pair. `gu`,
+    `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad` and `nash` combine the two gradients of `weighted` by
+    the angle between them. `bernoulli` and `siss_no_is` are the ablations of `siss`. Baselines that ignore λ are
+    `siss_no_is`, `mgda`, `naive` (descend L_retain), `neggrad` (ascend L_forget) and `erasediff` (descend L_retain, and
+    a forget loss towards uniform numbers as far as L_retain allows).
 
     The ids named `Digits` come with data and model: scikit-learn's 8×8 digits with 90 ankle boots of
     Fashion-MNIST learned under the label "1"; the boots are to be forgotten. Those named `Trousers` are the paper's
@@ -72,8 +73,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     sides of the update just made (no extra pass), zeros before the first one, and always zeros for a side that
     the objective leaves out (`naive`: forget, `neggrad`: retain). Under `erasediff` the forget loss is the error
     towards fresh uniform numbers υ, not towards the noise: it starts near 4/3 and *falls* to 1/12 at best. Under
-    `posterior` it is the weighted error towards the redirected target, under `npo` and `simnpo` the mean penalty: both
-    *fall* as forgetting proceeds.
+    `posterior` it is the weighted error towards the redirected target, under `npo`, `simnpo` and `dpo` the mean
+    penalty: both *fall* as forgetting proceeds.
 
     Under the rules for two gradients `info["cosine"]` is the cosine of the two gradients, 0 where one vanishes.
 
@@ -89,7 +90,11 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     `smoothness`, `divergence`); they sum to the reward.
 
     ## Starting State
-    The original weights, a new optimizer, λ₀ = 0.5 and the first minibatch. With `online=True` an unseeded
+    The original weights, a new optimizer, λ₀ = 0.5 and the first minibatch. `start="ssd:A:B"` dampens them first
+    (selective synaptic dampening): where a weight's importance for the forget set, F_F, is more than A times that for
+    all images, F, it is multiplied by min(B·F/F_F, 1); `info["dampened"]` is the share of the weights that this
+    selected. F_F/F is at most n/k, the number of all images over that of the forget images: a larger A selects nothing.
+    `progress` still measures lost retain quality from the original weights. With `online=True` an unseeded
     `reset()` keeps weights, optimizer and step counter; `reset(seed=…)`, `reset(options={"restore": True})` and
     the reset after the last step start over.
 
@@ -124,6 +129,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `mask` | str | `None` | `saliency:0.5` moves only that share of the weights: those that forgetting needs most |
+    | `start` | str | `None` | `ssd:10:1` dampens the weights that forgetting needs most: see Starting State |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
@@ -140,7 +146,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `weighted`, `posterior` | `retain_target` | `"noise"` | or `teacher`: what the original network predicts |
     | `posterior` | `override` | `None` | label whose retain images stand in; by default each forget image's own |
     | `posterior` | `snr_weight` | `True` | False: no weight min(1, σ²/γ²) on the error |
-    | `npo`, `simnpo` | `beta` | `None` | β > 0; 0.305 times the number of pixels by default |
+    | `npo`, `simnpo`, `dpo` | `beta` | `None` | β > 0; 0.305 times the number of pixels by default |
     | `simnpo` | `delta` | `0.0` | error per pixel around which the push fades |
     | `gu`, `gu_conflict`, `pcgrad`, `lexi` | `forget_cap` | `0.15` | as `weighted` |
     | `barrier`, `mgda`, `cagrad`, `nash` | `forget_cap` | `0.15` | as `weighted` |

@@ -22,6 +22,7 @@ from unlearn_gym.objectives import (
     make_objective,
 )
 from unlearn_gym.objectives.base import Objective
+from unlearn_gym.processes.common.dampening import Dampening
 from unlearn_gym.runtime.checks import check_known
 from unlearn_gym.runtime.registered import keywords_of
 
@@ -152,17 +153,24 @@ class DiffusionOptions(Options):
     reward: str | Reward = "loss"
     learning_rate: float | str = 2e-4
     lambda_range: tuple[float, float] = (0.1, 0.9)
+    start: str | None = None
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = DIFFUSION_OBJECTIVES
     AUTOMATIC: ClassVar[tuple[str, ...]] = ("forget_cap", "retain_weight", "learning_rate")
 
     def __post_init__(self) -> None:
-        """Refuse λ that are no probability, too."""
+        """Refuse λ that are no probability and unknown starts, too."""
         super().__post_init__()
+        if self.start is not None:
+            Dampening.of(self.start)
         if self.lambda_range[1] > 1.0:
             raise UserError(
                 f"lambda_range={self.lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
             )
+
+    def of_process(self) -> dict[str, Any]:
+        """Return the keywords of ``processes.diffusion.DiffusionProcess``."""
+        return {**super().of_process(), "start": self.start}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,9 +64,10 @@ class ProgressReward(Reward):
         self._last = (0.0, 0.0)
 
     def reset(self, process: Process) -> None:
-        """Measure the original weights."""
+        """Measure the weights of the start, and take note of the original ones' retain loss."""
         quality = _of_the_start(process)
-        self._start = quality.retain_loss
+        original = quality if process.dampened is None else process.dampened.original_quality
+        self._start = original.retain_loss
         self._last = self._potential(quality)
 
     def _potential(self, quality: Quality) -> tuple[float, float]:

@@ -131,7 +131,8 @@ class Runner:
             run = self._unlearn(entry, env, seed)
         if evaluator is not self.evaluator or entry is None:  # it measures on the data of this seed
             self.env.reset(seed=seed, options={"restore": True})
-        model = self.evaluator.retrained() if name == RETRAINED else evaluator.model()
+        references = {BEFORE: self.evaluator.before, RETRAINED: self.evaluator.retrained}
+        model = references.get(name, evaluator.model)()
         scores = self.evaluator.score(model, seed)
         values = scores.values | (run.values() if run else {})
         return Record(name, seed, values, run, scores.pictures, scores.classes, scores.trials, scores.details)

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 LAMBDA_0 = 0.5
 """λ before the first update (paper, appendix C)."""
@@ -79,6 +80,21 @@ class Quality:
     forget_loss: float
 
 
+@dataclass(frozen=True)
+class Dampened:
+    """What ``Process.reset`` restores where that is not the original network.
+
+    Attributes:
+        weights: the original weights, some of them made smaller, (P,).
+        share: of the weights that were selected for it.
+        original_quality: of the original network.
+    """
+
+    weights: Tensor
+    share: float
+    original_quality: Quality
+
+
 class Process(ABC):
     """Weights, an optimizer, a seeded stream of minibatches and an objective.
 
@@ -88,9 +104,14 @@ class Process(ABC):
 
     tells_cosine: bool = False
 
+    @property
+    def dampened(self) -> Dampened | None:
+        """What ``reset`` restores in the place of the original network; None, as here, for that itself."""
+        return None
+
     @abstractmethod
     def reset(self, rng: np.random.Generator) -> Signals:
-        """Restore the original weights and optimizer, seed every draw from ``rng``, and observe."""
+        """Restore the original (or ``dampened``) weights and optimizer, seed every draw from ``rng``, and observe."""
 
     @abstractmethod
     def observe(self) -> Signals:

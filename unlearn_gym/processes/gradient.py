@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import math
@@ -129,12 +130,18 @@ class GradientProcess(Process):
         """
         if self.share is None:
             return None
+        with self.before_unlearning():
+            return salient((gradient(loss, self.parameters) for loss in self.forget_losses()), self.share)
+
+    @contextlib.contextmanager
+    def before_unlearning(self) -> Iterator[None]:
+        """Give the network its original weights and buffers for the time of the body, in which gradients are taken."""
         now = [t.detach().clone() for t in self._tensors]
         try:
             with torch.no_grad():
                 torch._foreach_copy_(self._tensors, self.original)
             with torch.enable_grad():
-                return salient((gradient(loss, self.parameters) for loss in self.forget_losses()), self.share)
+                yield
         finally:
             with torch.no_grad():
                 torch._foreach_copy_(self._tensors, now)
@@ -150,8 +157,9 @@ class GradientProcess(Process):
 
     def reset(self, rng: np.random.Generator) -> Signals:
         """See ``Process.reset``."""
+        start = self.original[0] if self.dampened is None else self.dampened.weights
         with torch.no_grad():
-            torch._foreach_copy_(self._tensors, self.original)
+            torch._foreach_copy_(self._tensors, [start, *self.original[1:]])
             self._last.copy_(self._weights)
         self._optimizer = self.make_optimizer()
         self.generator.manual_seed(int(rng.integers(2**63)))
@@ -173,6 +181,7 @@ class GradientProcess(Process):
                 reweighed=self.objective.reweighs,
                 observed=self.fresh,
                 together=self.coupled,
+                coupled=self.objective.couples,
                 named=self.gradients,
             )
             self._new_gradients = functools.partial(kind, *minibatch, trained_layers(self.model))

@@ -148,6 +148,10 @@ class Evaluator(ABC):
     def model(self) -> Any:
         """Return the model as the environment has it now."""
 
+    def before(self) -> Any:
+        """Return the model before unlearning; the environment was just reset to it."""
+        return self.model()
+
     def examples(self) -> dict[str, np.ndarray]:
         """Return images of the training data to look at: title → uint8, (n, height, width, channels)."""
         return {}

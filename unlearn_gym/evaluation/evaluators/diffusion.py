@@ -32,6 +32,7 @@ from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
+from unlearn_gym.processes.common.originals import frozen_original
 
 LOSSES = ("retain_loss", "forget_loss")
 OF_LABEL = ("concept_rate", "label_accuracy", "neither_rate")
@@ -115,6 +116,12 @@ class DiffusionEvaluator(Evaluator):
     def model(self) -> UNet2DModel:
         """Return the network as it is now."""
         return self._process.model
+
+    def before(self) -> UNet2DModel:
+        """Return the network before unlearning, not the dampened one that the environment may start from."""
+        if self._process.dampened is None:
+            return self.model()
+        return frozen_original(self._process.model, self._process.original)
 
     def examples(self) -> dict[str, np.ndarray]:
         """Return images to forget, images to keep under the same label if there is one, and others to keep."""
