@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jsonargparse.typing import ClosedUnitInterval
 
-from unlearn_gym.agents.common.base import Agent, SimpleAgent
+from unlearn_gym.agents.common.base import SimpleAgent
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0, STATE
 
@@ -36,7 +36,7 @@ class StaticAgent(SimpleAgent):
 
     def __init__(self, env: Any, **keywords: Any) -> None:
         super().__init__(env, **keywords)
-        check_range(self, lam=self.settings.lam)
+        _check_range(self, lam=self.settings.lam)
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Return the constant."""
@@ -97,7 +97,7 @@ class ScheduleAgent(SimpleAgent):
             raise UserError(
                 f"settings of schedule: at={self.settings.at} is only used by the shape step; leave it out."
             )
-        check_range(self, start=self.settings.start, end=self.settings.end)
+        _check_range(self, start=self.settings.start, end=self.settings.end)
 
     @classmethod
     def takes(cls, words: Sequence[str]) -> tuple[str, ...]:
@@ -110,12 +110,7 @@ class ScheduleAgent(SimpleAgent):
         return self.settings.start + share * (self.settings.end - self.settings.start)
 
 
-def check_range(agent: Agent, **values: float) -> None:
-    """Refuse a λ that the environment would clip.
-
-    Raises:
-        UserError: naming the setting.
-    """
+def _check_range(agent: SimpleAgent, **values: float) -> None:
     slack = 1e-6  # the ends of the action space are float32
     for key, value in values.items():
         if not agent.low - slack <= value <= agent.high + slack:

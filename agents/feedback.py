@@ -10,19 +10,19 @@ import numpy as np
 from jsonargparse.typing import PositiveFloat
 from scipy.special import expit
 
-from unlearn_gym.agents.baselines import check_range
-from unlearn_gym.agents.common.base import Agent, State
+from unlearn_gym.agents.baselines import _check_range
+from unlearn_gym.agents.common.base import SimpleAgent, State
 from unlearn_gym.agents.common.features import NUMBERS, follow
 from unlearn_gym.errors import UserError
 
-RULES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "threshold": lambda excess, sharpness: (excess < 0.0).astype(np.float64),
-    "gate": lambda excess, sharpness: expit(-sharpness * excess),
+RULES: dict[str, Callable[[float, float], float]] = {
+    "threshold": lambda excess, sharpness: float(excess < 0.0),
+    "gate": lambda excess, sharpness: float(expit(-sharpness * excess)),
 }
 """Name → share of ``high`` in λ, from how far the rise exceeds the one wanted; the second argument is how sharply."""
 
 
-class FeedbackAgent(Agent):
+class FeedbackAgent(SimpleAgent):
     """λ from the rise of ln(L_forget/L_retain) above its start: ``feedback:threshold:0.35:0.1:0.5``.
 
     ``threshold`` is ``high`` as long as the rise is below ``rise``, and ``low`` from there on, back to ``high`` where
@@ -31,6 +31,7 @@ class FeedbackAgent(Agent):
     """
 
     name = "feedback"
+    reads = ("retain_loss", "forget_loss", "time")
     arguments = ("rule", "high", "low", "rise", "sharpness")
 
     @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class FeedbackAgent(Agent):
                 f"feedback reads the {NUMBERS} numbers of the state, and this environment shows "
                 f"{self.observation_space.shape[-1]}; leave its observation as it is by default."
             )
-        check_range(self, high=settings.high, low=settings.low)
+        _check_range(self, high=settings.high, low=settings.low)
 
     @classmethod
     def takes(cls, words: Sequence[str]) -> tuple[str, ...]:
@@ -82,9 +83,14 @@ class FeedbackAgent(Agent):
         Raises:
             UserError: when an episode is under way and ``state`` is not the one that the last call returned.
         """
-        observation, settings = np.asarray(observation, dtype=np.float64), self.settings
+        observation = np.asarray(observation, dtype=np.float64)
         seen = follow(observation.reshape(-1, observation.shape[-1]), state, episode_start)
-        share = RULES[settings.rule](seen.forget_rise - settings.rise, settings.sharpness)
-        chosen = settings.low + (settings.high - settings.low) * share[:, None]
-        lam = np.clip(chosen, self.low, self.high).astype(np.float32)
-        return (lam if observation.ndim > 1 else lam[0]), seen.memory
+        rise = seen.forget_rise.reshape(*observation.shape[:-1], 1)
+        action, _ = super().predict(np.concatenate([observation, rise], axis=-1), None, None, deterministic)
+        return action, seen.memory
+
+    def choose(self, observation: np.ndarray, deterministic: bool) -> float:
+        """Return λ for an observation and, as its last number, how far the ratio has risen."""
+        settings = self.settings
+        share = RULES[settings.rule](observation[-1] - settings.rise, settings.sharpness)
+        return settings.low + (settings.high - settings.low) * share
