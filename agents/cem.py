@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,12 @@ class CEMAgent(Learner):
                 bar.update(self._timesteps - before)
                 if len(self._returns) == settings.population * settings.episodes:
                     self._select()
+        if self.generation == 0:
+            warnings.warn(
+                f"cem has learned nothing yet: total_timesteps={total_timesteps} end before its first generation of "
+                f"{settings.population} × {settings.episodes} episodes does.",
+                stacklevel=2,
+            )
         return self
 
     def _drawn(self) -> tuple[np.ndarray, np.ndarray]:

@@ -123,6 +123,8 @@ def test_generations_are_logged(tmp_path):
 
     agent, book = search(population=2, episodes=1, elites=1), Logbook(tmp_path, 10)
     agent.set_logger(book.logger)
+    with pytest.warns(UserWarning, match="has learned nothing yet"):
+        agent.learn(10)
     agent.learn(20)
     assert {"cem/generation", "cem/return", "cem/elite_return", "cem/std"} <= set(book.logger.name_to_value)
     book.close()
