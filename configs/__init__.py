@@ -182,7 +182,16 @@ def title(file: Path) -> str:
     return file.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
+def search_space(agent: str) -> dict[str, Any]:
+    """Return where ``unlearn-gym tune`` looks for an agent's settings, setting → range or choices; empty if nowhere."""
+    return _agent_file("tuning", agent)
+
+
 def table(agent: str) -> dict[str, Any]:
     """Return the whole file of an agent, environment id (or ``default``) → settings; empty if it has no file."""
-    file = resources.files(__name__).joinpath("agents", f"{agent}.yaml")
-    return read(file.read_text(encoding="utf-8"), f"configs/agents/{agent}.yaml") if file.is_file() else {}
+    return _agent_file("agents", agent)
+
+
+def _agent_file(folder: str, agent: str) -> dict[str, Any]:
+    file = resources.files(__name__).joinpath(folder, f"{agent}.yaml")
+    return read(file.read_text(encoding="utf-8"), f"configs/{folder}/{agent}.yaml") if file.is_file() else {}

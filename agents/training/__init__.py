@@ -30,7 +30,7 @@ from unlearn_gym.storage.files import is_full, refuse_foreign, user_path
 from unlearn_gym.storage.run_lock import alone_in
 from unlearn_gym.storage.temporaries import sweep
 
-__all__ = ["Run", "TrainConfig", "resumed", "stored_config", "train"]
+__all__ = ["Run", "TrainConfig", "check", "resumed", "stored_config", "train"]
 
 
 class Run(Hooks):
@@ -127,6 +127,16 @@ def train(config: TrainConfig) -> Path:
         finally:
             environments.close()
     return folder
+
+
+def check(config: TrainConfig) -> None:
+    """Make the agent and its environments, and close them; nothing is written.
+
+    Raises:
+        UserError: on what ``train`` would refuse.
+    """
+    _, environments = _build(config)
+    environments.close()
 
 
 def _build(config: TrainConfig) -> tuple[Learner, Any]:

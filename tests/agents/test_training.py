@@ -23,6 +23,7 @@ SMALL = {
     "crossq": {"learning_starts": 20, "batch_size": 16},
     "adaptive_vi": {},
     "primal_dual": {"warmup": 1},
+    "cem": {"population": 3, "episodes": 2, "elites": 1},
 }
 
 

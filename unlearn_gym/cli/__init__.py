@@ -19,6 +19,7 @@ COMMANDS = {
     "prepare": "train the models of a task, unless they are there; a killed training goes on",
     "check": "measure the models of a task: are they a good starting point?",
     "train": "train an agent to choose λ, or finish a run that was killed",
+    "tune": "search the settings of a learning agent (extra: tune)",
     "evaluate": "run agents on an environment, measure what is left, and write a report",
     "benchmark": "compare methods of class unlearning and agents from the same classifier",
     "study": "run an experiment that comes with the package, by name",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from unlearn_gym.agents.common.pace import paced
 from unlearn_gym.agents.training.config import stored_config
 from unlearn_gym.agents.training.folder import UNLEARNED
+from unlearn_gym.agents.training.pace import paced
 from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.evaluation import Entry
 from unlearn_gym.evaluation.records import file_digest

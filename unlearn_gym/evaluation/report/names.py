@@ -68,6 +68,7 @@ AGENTS = {
     "crossq": "CrossQ",
     "adaptive_vi": "adaptive VI",
     "primal_dual": "primal–dual",
+    "cem": "CEM",
 }
 DIGITS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens", "eights", "nines")
 
