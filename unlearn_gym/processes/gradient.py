@@ -95,7 +95,8 @@ class GradientProcess(Process):
         self._tensors = [self._weights, *self.model.buffers()]
         self.original = [t.detach().clone() for t in self._tensors]
         self._last = self.original[0].clone()
-        self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], learning_rate)
+        self.learning_rate: float = learning_rate
+        self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], self.learning_rate)
         self._optimizer = self.make_optimizer()
         self.generator = Generator()
         self._lambda = LAMBDA_0
@@ -154,6 +155,16 @@ class GradientProcess(Process):
         self._lambda, self._signals = LAMBDA_0, UNKNOWN
         self._next_batch()
         return self.observe()
+
+    @property
+    def forget_cap(self) -> float | None:
+        """See ``Process.forget_cap``."""
+        return self.objective.forget_cap
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """See ``Process.scale_learning_rate``."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = factor * self.learning_rate
 
     def _next_batch(self) -> None:
         self.draw_batch()
