@@ -20,6 +20,7 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
 
     ## Action Space
     `Box(0.1, 0.9, (1,), float32)`: λ. A finite λ outside is clipped (`info["clipped"]`), another one raises.
+    `action="logit"` is that of `DiffusionUnlearningEnv`, and `observation="relative"`, where 8 is always 0, too.
 
     ## Observation Space
     | Num | Observation | Min | Max |
