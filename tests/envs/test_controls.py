@@ -19,11 +19,15 @@ from unlearn_gym.processes.stacked.choice import NotStackable
 
 BOTH = ("lambda", "learning_rate")
 RELATIVE = {"observation": "relative", "action": "logit"}
+BIG = ("VGG16BN", "MobileNetV2", "ResNet20", "Trousers")
+"""Ids whose networks take seconds a test; the others are of the same classes."""
 ALL = {**RELATIVE, "control": BOTH}
 FAMILIES = [
     f"unlearn_gym/{name}-v0" for name in ("SISS-Digits", "Weighted-Digits", "EMSE", "EMSE-Polynomial")
 ]
-CASES = [pytest.param(*getattr(id, "values", (id,)), ALL, marks=getattr(id, "marks", ())) for id in IDS]
+NAMES = [id for param in IDS for id in getattr(param, "values", (param,))]
+SLOW = pytest.mark.slow
+CASES = [pytest.param(id, ALL, marks=SLOW if any(word in id for word in BIG) else ()) for id in NAMES]
 CASES += [(id, {"control": BOTH, "state": "lagged"}) for id in FAMILIES]
 CASES += [(id, {**RELATIVE, "grad_norms": False, "state": "lagged"}) for id in FAMILIES]
 DIGITS = "unlearn_gym/Weighted-Digits-v0"
@@ -122,10 +126,12 @@ def test_the_budget_is_that_of_the_environment(tmp_path):
 
 
 def test_stacked_copies_see_what_single_ones_see(tmp_path):
-    kwargs = {**small_kwargs(DIGITS, tmp_path), **RELATIVE, "dtype": "float64", "autoreset_mode": "SameStep"}
+    own = "unlearn_gym/SISS-v0"
+    kwargs = {**small_kwargs(own, tmp_path), **RELATIVE, "objective": "weighted", "reward": "progress"}
+    kwargs |= {"dtype": "float64", "autoreset_mode": "SameStep"}
     with pytest.warns(UserWarning, match="experimental"):
-        many = gym.make_vec(DIGITS, num_envs=2, vectorization="stacked", **kwargs)
-    each = gym.make_vec(DIGITS, num_envs=2, vectorization="loop", **kwargs)
+        many = gym.make_vec(own, num_envs=2, vectorization="stacked", **kwargs)
+    each = gym.make_vec(own, num_envs=2, vectorization="loop", **kwargs)
     shown = [envs.reset(seed=5)[0] for envs in (many, each)]
     np.testing.assert_allclose(*shown, rtol=1e-5, atol=1e-6)
     for action in np.random.default_rng(0).uniform(-1, 1, (6, 2, 1)):
