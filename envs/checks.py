@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from unlearn_gym.envs.spaces.actions import CONTROLS, ENCODINGS
+from unlearn_gym.envs.spaces.observations import OBSERVERS
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.checks import (
     Check,
     is_number,
     mapping,
     number,
+    one_of,
     optional,
     positive,
     refused,
@@ -42,6 +45,12 @@ def range_of_lambda(name: str, value: Any) -> None:
         raise refused(name, value, f"0 <= low < high <= {LARGEST_LAMBDA:g}, such as (0.1, 0.9)")
 
 
+def controls(name: str, value: Any) -> None:
+    """Check that a value is an element of ``CONTROLS``, as a tuple or a list."""
+    if not isinstance(value, tuple | list) or tuple(value) not in CONTROLS:
+        raise refused(name, value, " or ".join(map(str, map(list, CONTROLS))))
+
+
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("online", "grad_norms", "augment"), switch),
     **dict.fromkeys(("alpha", "divergence_penalty", "noise"), weight),
@@ -56,6 +65,9 @@ CHECKS: dict[str, Check] = {
     "draw": optional(whole(0)),
     "max_grad_norm": number("a number above 0, or inf for no clip", lambda value: value > 0),
     "lambda_range": range_of_lambda,
+    "observation": lambda name, value: one_of(name, value, OBSERVERS),
+    "action": lambda name, value: one_of(name, value, ENCODINGS),
+    "control": controls,
 }
 """Keyword → its check, the same in every family of environments. Objectives and rewards check their own."""
 

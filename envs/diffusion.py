@@ -56,6 +56,14 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ. A finite λ outside is clipped and
     `info["clipped"]` says so; a non-finite one raises `UserError`.
 
+    With `action="logit"` the space is `Box(-1, 1, …)` and λ = low + (high − low)·p with logit p = −2 + 2.5·artanh a:
+    the ends are those of `lambda_range`, a = 0 is 12 % of the way, and a Gaussian policy squashed by tanh has Gaussian
+    log-odds. With `control=("lambda", "learning_rate")` an action has a second number, the factor in [¼, 4] by which
+    the learning rate of this update is multiplied: the factor itself, or under `logit` its power of 4, in [−1, 1].
+    `info["learning_rate"]` is the rate that was used; `reset` goes back to the factor 1, and the smoothness penalty is
+    of λ alone. Agents that choose λ itself (constants, schedules, adaptive-VI, …) do so however it is taken:
+    `static:0.5:2` is λ = 0.5 at twice the learning rate, `schedule:cosine:0.5:0.5:2:0.25` a decay of it.
+
     ## Observation Space
     `Box((6,), float32)`. Losses are means over batch and pixels, norms L2 over all trainable parameters; numbers
     above 1e6 are shown as 1e6.
@@ -75,6 +83,26 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     towards fresh uniform numbers υ, not towards the noise: it starts near 4/3 and *falls* to 1/12 at best. Under
     `posterior` it is the weighted error towards the redirected target, under `npo`, `simnpo` and `dpo` the mean
     penalty: both *fall* as forgetting proceeds.
+
+    With `observation="relative"` it is `Box((9,), float32)`, in units that are the same on every task and with the
+    budget, for a policy that is to act on tasks it never saw. All logs are natural.
+
+    | Num | Observation | Min | Max |
+    |-----|-------------|-----|-----|
+    | 0 | ln(forget loss / retain loss), smoothed | −10 | 10 |
+    | 1 | ln(retain loss / its start), smoothed | −10 | 10 |
+    | 2 | ln(forget loss / its start), smoothed | −10 | 10 |
+    | 3 | ln(forget norm / retain norm), smoothed | −10 | 10 |
+    | 4 | forget loss / `forget_cap` of the objective, or / its start where the objective has none | 0 | 10 |
+    | 5 | log-odds of the position of the previous λ in `lambda_range` | −5 | 5 |
+    | 6 | 2t/T − 1 | −1 | 1 |
+    | 7 | (ln T − ln 50)/2 | −5 | 5 |
+    | 8 | (ln `learning_rate` − ln 5e-4)/2, before any factor | −5 | 5 |
+
+    Smoothed is half the old value and half the new one, from the first value on. The start of a loss is its first value
+    above 0: that of the first minibatch, with `state="lagged"` that of the first update. A loss or norm of 0 was not
+    measured (`grad_norms=False`, an empty side of a mixture, a lagged state before the first update); it leaves the
+    logs that it belongs to as they were, 0 at first.
 
     Under the rules for two gradients `info["cosine"]` is the cosine of the two gradients, 0 where one vanishes.
 
@@ -125,6 +153,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
+    | `observation` | str | `"state"` | `state` (six numbers) or `relative` (nine): see Observation Space |
+    | `action` | str | `"lambda"` | `lambda` or `logit`: see Action Space |
+    | `control` | tuple | `("lambda",)` | or `("lambda", "learning_rate")`: see Action Space |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |

@@ -14,6 +14,7 @@ from gymnasium.utils import EzPickle
 from unlearn_gym.envs.checks import check_keywords, is_auto
 from unlearn_gym.envs.deprecated import deprecated, in_new_form, warn
 from unlearn_gym.envs.rewards import REWARDS, Reward, make_reward
+from unlearn_gym.envs.spaces.actions import CONTROLS
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives import (
     DIFFUSION_OBJECTIVES,
@@ -38,7 +39,18 @@ OF_PROCESS = (
     "gradients",
     "mask",
 )
-OF_EPISODE = ("reward", "horizon", "online", "lambda_range", "alpha", "divergence_penalty", "render_mode")
+OF_EPISODE = (
+    "reward",
+    "horizon",
+    "online",
+    "lambda_range",
+    "alpha",
+    "observation",
+    "action",
+    "control",
+    "divergence_penalty",
+    "render_mode",
+)
 Keywords = Mapping[str, Any]
 
 
@@ -70,6 +82,9 @@ class Options:
     grad_norms: bool = True
     gradients: str = "auto"
     mask: str | None = None
+    observation: str = "state"
+    action: str = "lambda"
+    control: tuple[str, ...] = CONTROLS[0]
     divergence_penalty: float = 1.0
     device: str | torch.device = "cpu"
     dtype: str | torch.dtype = "float32"

@@ -205,7 +205,7 @@ def test_auto_is_chosen_from_the_losses_at_the_start_and_repeats(tmp_path):
     chosen = [env.settings.learning_rate, *env.settings.reward_kwargs.values()]
     assert all(np.isfinite(value) and value > 0 for value in chosen)
     cap = env.settings.reward_kwargs["forget_cap"]
-    assert env.process.objective.cap == env.settings.objective_kwargs["forget_cap"] == cap
+    assert env.process.objective.forget_cap == env.settings.objective_kwargs["forget_cap"] == cap
     original = DiffusionModel.load(user_model(tmp_path)).unet.state_dict()
     assert all(torch.equal(weight, original[name]) for name, weight in env.process.model.state_dict().items())
     assert env.process._optimizer.param_groups[0]["lr"] == env.settings.learning_rate

@@ -93,14 +93,15 @@ class Runner:
 
     def check_entry(self, entry: Entry) -> None:
         """Build an agent once and refuse it if it does not fit."""
-        agent = entry.make(self.env_of(entry, self.experiment.seeds[0]))
+        env = self.env_of(entry, self.experiment.seeds[0])
+        agent = entry.make(env)
         if isinstance(agent, ClosedForm):
             return
         space = getattr(agent, "observation_space", None)
-        if space is not None and space.shape != self.env.observation_space.shape:
+        if space is not None and space.shape != env.observation_space.shape:
             raise UserError(
                 f"The agent {entry.name!r} expects observations of shape {space.shape}, but "
-                f"{self.experiment.env_id} gives {self.env.observation_space.shape}; train it on this "
+                f"{self.experiment.env_id} gives {env.observation_space.shape}; train it on this "
                 "environment."
             )
         if not callable(getattr(agent, "predict", None)):

@@ -145,6 +145,7 @@ class Objective(ABC):
         largest_lambda: λ above it means nothing.
         retain_target: a name in ``RETAIN_TARGETS``.
         x_from: the set that a diffusion process draws the retain images from, a name in ``SOURCES``.
+        forget_cap: forget loss at which the forget term saturates; None where it does not.
     """
 
     needs_norms: bool = False
@@ -155,6 +156,7 @@ class Objective(ABC):
     largest_lambda: float = math.inf
     retain_target: str = "noise"
     x_from: str = "retain"
+    forget_cap: float | None = None
 
     def with_sizes(self, n: int, k: int) -> Objective:
         """Return the objective for n training examples, k of which are to be forgotten; here itself.

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from unlearn_gym.errors import UserError
+
 LAMBDA_0 = 0.5
 """λ before the first update (paper, appendix C)."""
 
@@ -100,9 +102,24 @@ class Process(ABC):
 
     Attributes:
         tells_cosine: whether updates say the cosine of the two gradients.
+        learning_rate: step size of its optimizer; None where it has none.
     """
 
     tells_cosine: bool = False
+    learning_rate: float | None = None
+
+    @property
+    def forget_cap(self) -> float | None:
+        """Forget loss at which the forget term of the objective saturates; None where it does not."""
+        return None
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Let the updates to come, until the next reset, have ``factor`` times the learning rate.
+
+        Raises:
+            UserError: if the process has none.
+        """
+        raise UserError(f"{type(self).__name__} has no learning rate to be scaled; leave control= out.")
 
     @property
     def dampened(self) -> Dampened | None:

@@ -168,6 +168,16 @@ class GradientProcess(Process):
         self._next_batch()
         return self.observe()
 
+    @property
+    def forget_cap(self) -> float | None:
+        """See ``Process.forget_cap``."""
+        return self.objective.forget_cap
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """See ``Process.scale_learning_rate``."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = factor * self.learning_rate
+
     def _next_batch(self) -> None:
         self.draw_batch()
         self._side_gradients = None

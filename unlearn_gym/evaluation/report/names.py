@@ -101,8 +101,8 @@ def _row_name(entry: Entry) -> str:
     """Return a row's own name where somebody gave it one, and otherwise read the word that it was made from."""
     if entry.description:
         return entry.name
-    if constant := re.fullmatch(r"static:([\d.]+)", entry.name):
-        return f"λ = {constant[1]}"
+    if constant := re.fullmatch(r"static:([\d.]+)(?::([\d.]+))?", entry.name):
+        return f"λ = {constant[1]}" + (f", rate × {constant[2]}" if constant[2] else "")
     if entry.name in AGENTS and entry.run_folder is None:
         return AGENTS[entry.name]
     last = PurePath(entry.name).name
