@@ -107,7 +107,8 @@ class GradientProcess(Process):
         """Go over to another minibatch size and step size; the next ``reset`` starts with them."""
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
-        self.pairs, self.learning_rate = batch_size // 2, learning_rate
+        self.pairs = batch_size // 2
+        self.learning_rate: float = learning_rate
         self._new_gradients: Callable[[], SideGradients] | None = None  # the fastest way depends on the size
 
     @abstractmethod

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.evaluation.evaluators.attacks import AttackTarget
-from unlearn_gym.evaluation.evaluators.drawing import Drawer
-from unlearn_gym.evaluation.evaluators.samples import SampleScores
+from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.drawn.samples import SampleScores
 from unlearn_gym.metrics.attacks.conditions import RADII, attacked, overlapped
 from unlearn_gym.metrics.attacks.relearning import LEARNING_RATE, Loss, denoising
 from unlearn_gym.metrics.concepts import class_accuracy, share_called

@@ -15,17 +15,17 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
-from unlearn_gym.evaluation.evaluators.diffusion_target import DiffusionTarget
-from unlearn_gym.evaluation.evaluators.drawing import Drawer
-from unlearn_gym.evaluation.evaluators.likelihoods import Likelihood
-from unlearn_gym.evaluation.evaluators.membership import Membership
-from unlearn_gym.evaluation.evaluators.samples import (
+from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.drawn.likelihoods import Likelihood
+from unlearn_gym.evaluation.evaluators.drawn.membership import Membership
+from unlearn_gym.evaluation.evaluators.drawn.samples import (
     CONCEPTS,
     FEATURES,
     SampleScores,
     Seen,
     real_retain,
 )
+from unlearn_gym.evaluation.evaluators.drawn.target import DiffusionTarget
 from unlearn_gym.metrics.attacks.conditions import unreachable
 from unlearn_gym.metrics.likelihood import grey_levels
 from unlearn_gym.metrics.losses import DenoisingProbe
