@@ -42,6 +42,7 @@ class AdaptiveVIAgent(OnlineLearner):
     """
 
     name = "adaptive_vi"
+    reads = SIGNALS
     arguments = ("estimator",)
 
     @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jsonargparse.typing import PositiveInt
 
-from unlearn_gym.agents.baselines import TIME
+from unlearn_gym.agents.baselines import elapsed
 from unlearn_gym.agents.common.base import Hooks
 from unlearn_gym.agents.common.online import OnlineLearner
 from unlearn_gym.errors import UserError
@@ -60,7 +60,7 @@ class BanditAgent(OnlineLearner):
             super().learn(total_timesteps, hooks, progress_bar)
         finally:
             self._learning = False
-        if self._observation is not None and self._observation[TIME] == 0.0:
+        if self._observation is not None and elapsed(self._observation) == 0.0:
             self._finish()
             self._knowledge = self.state_dict()
         return self
@@ -69,7 +69,7 @@ class BanditAgent(OnlineLearner):
         """Return the constant of the episode."""
         if not self._learning:
             return float(self.lambdas[self.best()])
-        if observation[TIME] == 0.0:
+        if elapsed(observation) == 0.0:
             self._finish()
             self.state["arm"], self.state["return"] = self.pull(), 0.0
         return float(self.lambdas[self.state["arm"]])

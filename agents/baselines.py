@@ -11,18 +11,22 @@ import numpy as np
 from jsonargparse.typing import ClosedUnitInterval
 
 from unlearn_gym.agents.common.base import SimpleAgent
+from unlearn_gym.envs.spaces.actions import LARGEST_FACTOR
+from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
 from unlearn_gym.errors import UserError
-from unlearn_gym.processes.base import LAMBDA_0, STATE
+from unlearn_gym.processes.base import LAMBDA_0
 
-TIME = list(STATE).index("time")
-"""Where t/T is in an observation."""
+
+def elapsed(observation: np.ndarray) -> float:
+    """Return t/T of an observation."""
+    return (observer_of(len(observation)) or StateObserver).elapsed(observation)
 
 
 class StaticAgent(SimpleAgent):
-    """The same λ at every step: ``static:0.5``."""
+    """The same λ at every step: ``static:0.5``; ``static:0.5:2`` at twice the learning rate."""
 
     name, static = "static", True
-    arguments = ("lam",)
+    arguments = ("lam", "rate")
 
     @dataclass(frozen=True)
     class Settings:
@@ -30,17 +34,24 @@ class StaticAgent(SimpleAgent):
 
         Args:
             lam: λ, in the range of the environment.
+            rate: factor of the learning rate, from 1/4 to 4, where the environment lets agents control it.
         """
 
         lam: float = LAMBDA_0
+        rate: float = 1.0
 
     def __init__(self, env: Any, **keywords: Any) -> None:
         super().__init__(env, **keywords)
         _check_range(self, lam=self.settings.lam)
+        _check_factor(self, rate=self.settings.rate)
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Return the constant."""
         return self.settings.lam
+
+    def factor(self, observation: np.ndarray) -> float:
+        """Return the constant factor."""
+        return self.settings.rate
 
 
 class RandomAgent(SimpleAgent):
@@ -70,10 +81,14 @@ SHAPES: dict[str, Callable[[float, float], float]] = {
 
 
 class ScheduleAgent(SimpleAgent):
-    """λ from ``start`` to ``end`` over the episode: ``schedule:linear:0.9:0.1``."""
+    """λ from ``start`` to ``end`` over the episode: ``schedule:linear:0.9:0.1``.
+
+    Where the environment lets agents control the learning rate, its factor goes from ``rate_start`` to ``rate_end`` in
+    the same shape: ``schedule:cosine:0.5:0.5:2:0.25`` is a decay at a constant λ.
+    """
 
     name = "schedule"
-    arguments = ("shape", "start", "end", "at")
+    arguments = ("shape", "start", "end", "at", "rate_start", "rate_end")
 
     @dataclass(frozen=True)
     class Settings:
@@ -84,12 +99,16 @@ class ScheduleAgent(SimpleAgent):
             start: λ at the first update.
             end: λ at t = T.
             at: t/T from which a ``step`` takes ``end``.
+            rate_start: factor of the learning rate at the first update, from 1/4 to 4.
+            rate_end: factor at t = T.
         """
 
         shape: Literal["linear", "cosine", "step"] = "linear"
         start: float = 0.9
         end: float = 0.1
         at: ClosedUnitInterval = 0.5
+        rate_start: float = 1.0
+        rate_end: float = 1.0
 
     def __init__(self, env: Any, **keywords: Any) -> None:
         super().__init__(env, **keywords)
@@ -98,16 +117,24 @@ class ScheduleAgent(SimpleAgent):
                 f"settings of schedule: at={self.settings.at} is only used by the shape step; leave it out."
             )
         _check_range(self, start=self.settings.start, end=self.settings.end)
+        _check_factor(self, rate_start=self.settings.rate_start, rate_end=self.settings.rate_end)
 
     @classmethod
     def takes(cls, words: Sequence[str]) -> tuple[str, ...]:
         """Leave ``at`` to the shape that uses it."""
-        return cls.arguments if words[:1] == ["step"] else cls.arguments[:-1]
+        return cls.arguments if words[:1] == ["step"] else tuple(a for a in cls.arguments if a != "at")
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Return λ at the t/T of the observation."""
-        share = SHAPES[self.settings.shape](float(observation[TIME]), self.settings.at)
-        return self.settings.start + share * (self.settings.end - self.settings.start)
+        return self._between(observation, self.settings.start, self.settings.end)
+
+    def factor(self, observation: np.ndarray) -> float:
+        """Return the factor of the learning rate at the t/T of the observation."""
+        return self._between(observation, self.settings.rate_start, self.settings.rate_end)
+
+    def _between(self, observation: np.ndarray, start: float, end: float) -> float:
+        share = SHAPES[self.settings.shape](elapsed(observation), self.settings.at)
+        return start + share * (end - start)
 
 
 def _check_range(agent: SimpleAgent, **values: float) -> None:
@@ -117,4 +144,18 @@ def _check_range(agent: SimpleAgent, **values: float) -> None:
             raise UserError(
                 f"settings of {agent.name}: {key}={value} is outside the environment's λ range "
                 f"[{agent.low:g}, {agent.high:g}]; choose a λ inside it."
+            )
+
+
+def _check_factor(agent: SimpleAgent, **values: float) -> None:
+    for key, value in values.items():
+        if not 1.0 / LARGEST_FACTOR <= value <= LARGEST_FACTOR:
+            raise UserError(
+                f"settings of {agent.name}: {key}={value} is no factor of the learning rate; give a number from "
+                f"{1.0 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}."
+            )
+        if value != 1.0 and not agent.encoding.sets_learning_rate:
+            raise UserError(
+                f"settings of {agent.name}: {key}={value} needs an environment whose learning rate agents control; "
+                "make it with control=['lambda', 'learning_rate'], or leave it out."
             )

@@ -25,6 +25,7 @@ class PrimalDualAgent(OnlineLearner):
     """
 
     name = "primal_dual"
+    reads = ("retain_loss",)
     arguments = ("epsilon",)
 
     @dataclass(frozen=True)

@@ -19,11 +19,13 @@ APART = ("agents", "configs", "envs")
 ROOMS = (
     ("errors", "registration"),
     ("configs", "storage"),
-    ("data", "runtime"),
+    ("runtime",),
+    ("data",),
     ("models", "objectives"),
     ("metrics", "processes"),
     ("envs", "methods"),
     ("agents", "evaluation"),
+    ("applying",),
     ("cli",),
     ("__main__", "notebook"),
 )
@@ -33,6 +35,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms} | {
 
 TEXT = {
     "cli": "the commands train, evaluate, …",
+    "applying": "a deletion request on a\nuser's own model",
     "agents": "policies for λ, training them",
     "evaluation": "runs, records, statistics,\nreports, benchmark, studies",
     "envs": "Gymnasium: λ in,\nstate and reward out",
@@ -49,7 +52,8 @@ TEXT = {
     "errors": "one sentence for the user",
 }
 PLACES = {
-    "cli": (4.1, 7.3),
+    "cli": (4.1, 8.6),
+    "applying": (4.1, 7.3),
     "agents": (2.3, 6.0),
     "evaluation": (5.9, 6.0),
     "envs": (2.3, 4.7),
@@ -124,8 +128,8 @@ def arrows() -> list[tuple[str, str]]:
 
 def picture() -> Figure:
     """Draw the rooms floor by floor, and the arrows between them."""
-    figure = Figure(figsize=(10.8, 7.4))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 10.8), ylim=(0.5, 7.9))
+    figure = Figure(figsize=(10.8, 8.6))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 10.8), ylim=(0.5, 9.1))
     axes.axis("off")
     for a, b in arrows():
         is_way = (a, b) in pairwise(LAMBDA_WAY)

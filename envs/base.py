@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
 
-from unlearn_gym.envs.checks import check_keywords, check_options, check_seed
+from unlearn_gym.envs.checks import OPTIONS, check_keywords, check_options, check_seed
 from unlearn_gym.envs.rendering.curves import Curves, beside
 from unlearn_gym.envs.rewards import SIDES, Reward, make_reward
+from unlearn_gym.envs.spaces.actions import CONTROLS, ENCODINGS
+from unlearn_gym.envs.spaces.observations import OBSERVERS, Moment
 from unlearn_gym.errors import UserError
-from unlearn_gym.processes.base import LAMBDA_0, SIGNALS, STATE, Process, Signals, Update
+from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 
-OBSERVATION_LIMIT = 1e6
-"""Losses and norms above it are reported as this number, so that the observation space is bounded."""
 LARGEST_REWARD = float(np.finfo(np.float32).max)
 """Learners keep rewards in float32."""
 NOTHING_YET = Update(0.0, 0.0, 0.0)
@@ -37,9 +37,19 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         divergence_penalty: reward lost for each remaining step when the weights diverge.
         online: keep weights, optimizer and step counter at an unseeded ``reset``.
         render_mode: one of ``metadata["render_modes"]`` or None.
+        observation: a name in ``unlearn_gym.envs.spaces.observations.OBSERVERS``.
+        action: a name in ``unlearn_gym.envs.spaces.actions.ENCODINGS``.
+        control: what an action sets, an element of ``unlearn_gym.envs.spaces.actions.CONTROLS``.
+
+    Attributes:
+        encoding: what actions mean, and ``observer`` what observations are made by.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own)
+    reset_options: tuple[str, ...] = OPTIONS
+    """Keys that ``reset(options=...)`` knows."""
+    stackable: bool = True
+    """Whether copies differ in weights and draws alone."""
 
     def __init__(
         self,
@@ -53,6 +63,9 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         divergence_penalty: float,
         online: bool,
         render_mode: str | None,
+        observation: str = "state",
+        action: str = "lambda",
+        control: Sequence[str] = CONTROLS[0],
     ) -> None:
         check_keywords(locals())
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
@@ -62,17 +75,18 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         self.horizon, self.alpha, self.online = int(horizon), float(alpha), bool(online)
         self.divergence_penalty = float(divergence_penalty)
         self.render_mode = render_mode
-        low, high = (float(np.float32(end)) for end in lambda_range)
-        self.action_space = gym.spaces.Box(low, high, (1,), np.float32)
-        self.observation_space = gym.spaces.Box(
-            np.zeros(len(STATE), np.float32),
-            np.array([OBSERVATION_LIMIT] * len(SIGNALS) + [max(1.0, high), 1.0], np.float32),
-        )
+        self.encoding = ENCODINGS[action](lambda_range, control)
+        if self.encoding.sets_learning_rate and process.learning_rate is None:
+            raise UserError("There is no learning rate to control in this environment; leave control= out.")
+        self._low, self._high = self.encoding.low, self.encoding.high
+        self.observer = OBSERVERS[observation](self._low, self._high)
+        self.action_space, self.observation_space = self.encoding.space, self.observer.space
         self._reward = make_reward(reward, **(reward_kwargs or {}))
         self._sides: tuple[str, ...] = getattr(self._reward, "names", SIDES)
-        self._low, self._high = low, high
+        if hasattr(self._reward, "attach"):
+            self._reward.attach(self)
         self._step = 0
-        self._lambda = float(np.clip(LAMBDA_0, low, high))
+        self._lambda, self._factor = float(np.clip(LAMBDA_0, self._low, self._high)), 1.0
         self._signals: Signals | None = None
         self._curves = self._new_curves()
 
@@ -95,11 +109,12 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             UserError: on another seed than a whole number, an unknown option, or original weights or data that
                 are broken, so that not all losses and norms are finite.
         """
-        check_options(options)
+        check_options(options, self.reset_options)
         super().reset(seed=check_seed(seed))
         if self.starts_over(seed=seed, options=options):
+            self._begin(seed, options or {})
             self._step, self._signals = 0, None
-            self._lambda = float(np.clip(LAMBDA_0, self._low, self._high))
+            self._lambda, self._factor = float(np.clip(LAMBDA_0, self._low, self._high)), 1.0
             signals = self.process.reset(self.np_random)
             if not signals.finite:
                 raise UserError(
@@ -108,13 +123,17 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
                 )
             self._reward.reset(self.process)
             self._signals = signals
+            self.observer.start(signals)
             if self._curves is not None:
                 self._curves.start(signals)
         return self._observation(), self._info(NOTHING_YET, {}, clipped=False, diverged=False)
 
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> None:
+        """Choose what the process is to start on, where there is a choice; called before its reset."""
+
     def starts_over(self, *, seed: int | None, options: dict[str, Any] | None) -> bool:
         """Whether a ``reset`` with these arguments would go back to the original weights."""
-        restore = check_options(options)
+        restore = check_options(options, self.reset_options)
         fresh_start = self._signals is None or self._step >= self.horizon
         return not self.online or restore or seed is not None or fresh_start
 
@@ -122,11 +141,14 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         """Apply one update at λ = ``action``; see the class docstring of the environment.
 
         Raises:
-            UserError: if the action is not one finite number.
+            UserError: if the action has another shape, or a number that is not finite.
         """
         if self._signals is None:
             raise UserError("step() was called before reset(); call reset() first.")
-        lam, clipped = self.admit(action)
+        decision = self.encoding.decode(action)
+        lam = decision.lam
+        if self.encoding.sets_learning_rate:
+            self.process.scale_learning_rate(decision.factor)
         update = self.process.update(lam)
         earned = None if update.diverged else self._earned(update, lam)
         diverged = earned is None
@@ -139,11 +161,12 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             )  # of the weights that it went back to: an online run goes on with them
             self._signals = signals if signals.finite else self._signals
         assert self._signals is not None
+        self.observer.note(self._signals)
         self._step += 1
-        self._lambda = lam
+        self._lambda, self._factor = lam, decision.factor
         if self._curves is not None:
             self._curves.add(self._step, lam, self._signals, diverged=diverged)
-        info = self._info(update, earned, clipped=clipped, diverged=diverged)
+        info = self._info(update, earned, clipped=decision.clipped, diverged=diverged)
         # T updates are the task and t/T is observed, so its end is a termination, never a truncation.
         terminated = diverged or self._step >= self.horizon
         return self._observation(), sum(info["reward_terms"].values()), terminated, False, info
@@ -168,26 +191,14 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         self._signals = signals
         return terms
 
-    def admit(self, action: Any) -> tuple[float, bool]:
-        """Return λ inside the action space, and whether the action lay outside."""
-        try:
-            values = np.asarray(action, dtype=np.float64).reshape(-1)
-        except (TypeError, ValueError):
-            values = np.empty(0)
-        if values.size != 1 or not np.isfinite(values[0]):
-            raise UserError(f"The action {action!r} is not one finite λ; give an array of shape (1,).")
-        lam = min(max(float(values[0]), self._low), self._high)
-        # the ends are float32, so that a float64 one may lie a rounding outside
-        return lam, not math.isclose(lam, float(values[0]), rel_tol=1e-6, abs_tol=1e-6)
-
     def _observation(self) -> np.ndarray:
         assert self._signals is not None
-        losses = np.clip(list(vars(self._signals).values()), 0.0, OBSERVATION_LIMIT)
-        return np.array([*losses, self._lambda, self._step / self.horizon], dtype=np.float32)
+        return self.observer.show(Moment(self._signals, self._lambda, self._step, self.horizon, self.process))
 
     def _info(
         self, update: Update, terms: dict[str, float], *, clipped: bool, diverged: bool
     ) -> dict[str, Any]:
+        rate = self.process.learning_rate
         return {
             "step": self._step,
             "lambda": self._lambda,
@@ -197,6 +208,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             "dloss_dlambda": float(update.dloss_dlambda),
             "dvariance_dlambda": float(update.dvariance_dlambda),
             **({"cosine": float(update.cosine)} if self.process.tells_cosine else {}),
+            **({} if self.process.dampened is None else {"dampened": self.process.dampened.share}),
+            **({"learning_rate": self._factor * rate} if rate and self.encoding.sets_learning_rate else {}),
             "reward_terms": {
                 name: terms.get(name, 0.0) for name in (*self._sides, "smoothness", "divergence")
             },
@@ -229,12 +242,18 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         return {
             "process": self.process.state_dict(),
             "rng": self.np_random.bit_generator.state,
-            "reward": dict(vars(self._reward)),
+            "reward": self._remembered(),
             "step": self._step,
             "lambda": self._lambda,
+            "factor": self._factor,
+            "observer": self.observer.state_dict(),
             "signals": None if self._signals is None else asdict(self._signals),
             "curves": [] if self._curves is None else self._curves.rows,
         }
+
+    def _remembered(self) -> dict[str, Any]:
+        own = getattr(self._reward, "state_dict", None)
+        return dict(vars(self._reward)) if own is None else own()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where ``state_dict`` was taken."""
@@ -242,6 +261,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         self.np_random.bit_generator.state = state["rng"]
         vars(self._reward).update(state["reward"])
         self._step, self._lambda = state["step"], state["lambda"]
+        self._factor = state.get("factor", 1.0)  # early versions had neither
+        self.observer.load_state_dict(state.get("observer", {}))
         self._signals = None if state["signals"] is None else Signals(**state["signals"])
         if self._curves is not None:
             self._curves.rows = [list(row) for row in state.get("curves", [])]

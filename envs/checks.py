@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from unlearn_gym.envs.spaces.actions import CONTROLS, ENCODINGS
+from unlearn_gym.envs.spaces.observations import OBSERVERS
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.checks import (
     Check,
     is_number,
     mapping,
     number,
+    one_of,
     optional,
     positive,
     refused,
@@ -28,6 +31,7 @@ from unlearn_gym.runtime.checks import (
 
 AUTO = "auto"
 LARGEST_LAMBDA = 1e6
+REQUEST = "request"
 OPTIONS = ("restore", "minari_autoseed")
 """Keys of ``reset(options=...)``; Minari's collector hands its own on to the environment."""
 
@@ -41,6 +45,12 @@ def range_of_lambda(name: str, value: Any) -> None:
         raise refused(name, value, f"0 <= low < high <= {LARGEST_LAMBDA:g}, such as (0.1, 0.9)")
 
 
+def controls(name: str, value: Any) -> None:
+    """Check that a value is an element of ``CONTROLS``, as a tuple or a list."""
+    if not isinstance(value, tuple | list) or tuple(value) not in CONTROLS:
+        raise refused(name, value, " or ".join(map(str, map(list, CONTROLS))))
+
+
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("online", "grad_norms", "augment"), switch),
     **dict.fromkeys(("alpha", "divergence_penalty", "noise"), weight),
@@ -48,13 +58,16 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("optimizer", "state", "curves", "gradients"), word),
     **dict.fromkeys(("task_kwargs", "curves_kwargs"), optional(mapping)),
     **dict.fromkeys(("objective_kwargs", "reward_kwargs", "defaults"), optional(mapping)),
-    **dict.fromkeys(("task", "render_mode", "mask"), optional(word)),
+    **dict.fromkeys(("task", "render_mode", "mask", "start"), optional(word)),
     "horizon": whole(1),
     "batch_size": whole(2),
     "num_classes": optional(whole(0)),
     "draw": optional(whole(0)),
     "max_grad_norm": number("a number above 0, or inf for no clip", lambda value: value > 0),
     "lambda_range": range_of_lambda,
+    "observation": lambda name, value: one_of(name, value, OBSERVERS),
+    "action": lambda name, value: one_of(name, value, ENCODINGS),
+    "control": controls,
 }
 """Keyword → its check, the same in every family of environments. Objectives and rewards check their own."""
 
@@ -91,8 +104,12 @@ def check_seed(seed: Any) -> int | None:
     return int(seed)
 
 
-def check_options(options: Any) -> bool:
+def check_options(options: Any, known: Container[str] = OPTIONS) -> bool:
     """Return whether the options of a ``reset`` ask for the original weights.
+
+    Args:
+        options: of the reset.
+        known: keys that the environment has.
 
     Raises:
         UserError: on an unknown key, or a value that is neither True nor False.
@@ -100,7 +117,11 @@ def check_options(options: Any) -> bool:
     if options is None:
         return False
     mapping("options", options)
-    unknown = sorted(set(options) - set(OPTIONS))
+    unknown = sorted(key for key in options if key not in known)
+    if unknown and REQUEST in known:
+        raise UserError(
+            f"reset has no option {unknown[0]!r}; there are request (a name or number) and restore."
+        )
     if unknown:
         raise UserError(f"reset has no option {unknown[0]!r}; the one there is is restore (True or False).")
     restore = options.get("restore", False)

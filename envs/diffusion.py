@@ -39,10 +39,11 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     the direction of the gradient: a weak control. Under `weighted`, λ is the weight of forgetting,
     L = (1 − λ)·L_retain − λ·cap·tanh(L_forget/cap): a strong one. Under `posterior` nothing is ascended: forget
     latents learn the noise that a model retrained without them would predict, and λ is the weight of that. `npo` and
-    `simnpo` ascend until an example is forgotten. `gu`, `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad`
-    and `nash` combine the two gradients of `weighted` by the angle between them. `bernoulli` and `siss_no_is` are the
-    ablations of `siss`. Baselines that ignore λ are `siss_no_is`, `mgda`, `naive` (descend L_retain), `neggrad` (ascend
-    L_forget) and `erasediff` (descend L_retain, and a forget loss towards uniform numbers as far as L_retain allows).
+    `simnpo` ascend until an example is forgotten, `dpo` until it is worse off than the retain image of its pair. `gu`,
+    `gu_conflict`, `pcgrad`, `lexi`, `barrier`, `mgda`, `cagrad` and `nash` combine the two gradients of `weighted` by
+    the angle between them. `bernoulli` and `siss_no_is` are the ablations of `siss`. Baselines that ignore λ are
+    `siss_no_is`, `mgda`, `naive` (descend L_retain), `neggrad` (ascend L_forget) and `erasediff` (descend L_retain, and
+    a forget loss towards uniform numbers as far as L_retain allows).
 
     The ids named `Digits` come with data and model: scikit-learn's 8×8 digits with 90 ankle boots of
     Fashion-MNIST learned under the label "1"; the boots are to be forgotten. Those named `Trousers` are the paper's
@@ -54,6 +55,14 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ. A finite λ outside is clipped and
     `info["clipped"]` says so; a non-finite one raises `UserError`.
+
+    With `action="logit"` the space is `Box(-1, 1, …)` and λ = low + (high − low)·p with logit p = −2 + 2.5·artanh a:
+    the ends are those of `lambda_range`, a = 0 is 12 % of the way, and a Gaussian policy squashed by tanh has Gaussian
+    log-odds. With `control=("lambda", "learning_rate")` an action has a second number, the factor in [¼, 4] by which
+    the learning rate of this update is multiplied: the factor itself, or under `logit` its power of 4, in [−1, 1].
+    `info["learning_rate"]` is the rate that was used; `reset` goes back to the factor 1, and the smoothness penalty is
+    of λ alone. Agents that choose λ itself (constants, schedules, adaptive-VI, …) do so however it is taken:
+    `static:0.5:2` is λ = 0.5 at twice the learning rate, `schedule:cosine:0.5:0.5:2:0.25` a decay of it.
 
     ## Observation Space
     `Box((6,), float32)`. Losses are means over batch and pixels, norms L2 over all trainable parameters; numbers
@@ -72,8 +81,28 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     sides of the update just made (no extra pass), zeros before the first one, and always zeros for a side that
     the objective leaves out (`naive`: forget, `neggrad`: retain). Under `erasediff` the forget loss is the error
     towards fresh uniform numbers υ, not towards the noise: it starts near 4/3 and *falls* to 1/12 at best. Under
-    `posterior` it is the weighted error towards the redirected target, under `npo` and `simnpo` the mean penalty: both
-    *fall* as forgetting proceeds.
+    `posterior` it is the weighted error towards the redirected target, under `npo`, `simnpo` and `dpo` the mean
+    penalty: both *fall* as forgetting proceeds.
+
+    With `observation="relative"` it is `Box((9,), float32)`, in units that are the same on every task and with the
+    budget, for a policy that is to act on tasks it never saw. All logs are natural.
+
+    | Num | Observation | Min | Max |
+    |-----|-------------|-----|-----|
+    | 0 | ln(forget loss / retain loss), smoothed | −10 | 10 |
+    | 1 | ln(retain loss / its start), smoothed | −10 | 10 |
+    | 2 | ln(forget loss / its start), smoothed | −10 | 10 |
+    | 3 | ln(forget norm / retain norm), smoothed | −10 | 10 |
+    | 4 | forget loss / `forget_cap` of the objective, or / its start where the objective has none | 0 | 10 |
+    | 5 | log-odds of the position of the previous λ in `lambda_range` | −5 | 5 |
+    | 6 | 2t/T − 1 | −1 | 1 |
+    | 7 | (ln T − ln 50)/2 | −5 | 5 |
+    | 8 | (ln `learning_rate` − ln 5e-4)/2, before any factor | −5 | 5 |
+
+    Smoothed is half the old value and half the new one, from the first value on. The start of a loss is its first value
+    above 0: that of the first minibatch, with `state="lagged"` that of the first update. A loss or norm of 0 was not
+    measured (`grad_norms=False`, an empty side of a mixture, a lagged state before the first update); it leaves the
+    logs that it belongs to as they were, 0 at first.
 
     Under the rules for two gradients `info["cosine"]` is the cosine of the two gradients, 0 where one vanishes.
 
@@ -89,7 +118,11 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     `smoothness`, `divergence`); they sum to the reward.
 
     ## Starting State
-    The original weights, a new optimizer, λ₀ = 0.5 and the first minibatch. With `online=True` an unseeded
+    The original weights, a new optimizer, λ₀ = 0.5 and the first minibatch. `start="ssd:A:B"` dampens them first
+    (selective synaptic dampening): where a weight's importance for the forget set, F_F, is more than A times that for
+    all images, F, it is multiplied by min(B·F/F_F, 1); `info["dampened"]` is the share of the weights that this
+    selected. F_F/F is at most n/k, the number of all images over that of the forget images: a larger A selects nothing.
+    `progress` still measures lost retain quality from the original weights. With `online=True` an unseeded
     `reset()` keeps weights, optimizer and step counter; `reset(seed=…)`, `reset(options={"restore": True})` and
     the reset after the last step start over.
 
@@ -120,10 +153,14 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
+    | `observation` | str | `"state"` | `state` (six numbers) or `relative` (nine): see Observation Space |
+    | `action` | str | `"lambda"` | `lambda` or `logit`: see Action Space |
+    | `control` | tuple | `("lambda",)` | or `("lambda", "learning_rate")`: see Action Space |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `mask` | str | `None` | `saliency:0.5` moves only that share of the weights: those that forgetting needs most |
+    | `start` | str | `None` | `ssd:10:1` dampens the weights that forgetting needs most: see Starting State |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
@@ -140,7 +177,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `weighted`, `posterior` | `retain_target` | `"noise"` | or `teacher`: what the original network predicts |
     | `posterior` | `override` | `None` | label whose retain images stand in; by default each forget image's own |
     | `posterior` | `snr_weight` | `True` | False: no weight min(1, σ²/γ²) on the error |
-    | `npo`, `simnpo` | `beta` | `None` | β > 0; 0.305 times the number of pixels by default |
+    | `npo`, `simnpo`, `dpo` | `beta` | `None` | β > 0; 0.305 times the number of pixels by default |
     | `simnpo` | `delta` | `0.0` | error per pixel around which the push fades |
     | `gu`, `gu_conflict`, `pcgrad`, `lexi` | `forget_cap` | `0.15` | as `weighted` |
     | `barrier`, `mgda`, `cagrad`, `nash` | `forget_cap` | `0.15` | as `weighted` |
@@ -196,6 +233,10 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         if not isinstance(model, str | os.PathLike | None):
             # a copy: what the user does to the object later is not ours
             self._ezpickle_kwargs |= {"model": copy.deepcopy(original), "scheduler": None}
+        self._open(original, data, options)
+
+    def _open(self, original: DiffusionModel, data: UnlearningData, options: DiffusionOptions) -> None:
+        """Make the process and the face of the environment."""
         self.settings = settle(options, original, data)
         self._given_scheduler = original.given_scheduler
         process = DiffusionProcess(original.unet, original.scheduler, data, **self.settings.of_process())

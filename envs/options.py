@@ -14,6 +14,7 @@ from gymnasium.utils import EzPickle
 from unlearn_gym.envs.checks import check_keywords, is_auto
 from unlearn_gym.envs.deprecated import deprecated, in_new_form, warn
 from unlearn_gym.envs.rewards import REWARDS, Reward, make_reward
+from unlearn_gym.envs.spaces.actions import CONTROLS
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives import (
     DIFFUSION_OBJECTIVES,
@@ -22,6 +23,7 @@ from unlearn_gym.objectives import (
     make_objective,
 )
 from unlearn_gym.objectives.base import Objective
+from unlearn_gym.processes.common.dampening import Dampening
 from unlearn_gym.runtime.checks import check_known
 from unlearn_gym.runtime.registered import keywords_of
 
@@ -37,7 +39,18 @@ OF_PROCESS = (
     "gradients",
     "mask",
 )
-OF_EPISODE = ("reward", "horizon", "online", "lambda_range", "alpha", "divergence_penalty", "render_mode")
+OF_EPISODE = (
+    "reward",
+    "horizon",
+    "online",
+    "lambda_range",
+    "alpha",
+    "observation",
+    "action",
+    "control",
+    "divergence_penalty",
+    "render_mode",
+)
 Keywords = Mapping[str, Any]
 
 
@@ -69,6 +82,9 @@ class Options:
     grad_norms: bool = True
     gradients: str = "auto"
     mask: str | None = None
+    observation: str = "state"
+    action: str = "lambda"
+    control: tuple[str, ...] = CONTROLS[0]
     divergence_penalty: float = 1.0
     device: str | torch.device = "cpu"
     dtype: str | torch.dtype = "float32"
@@ -88,7 +104,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse what is wrong before a model is made or trained, which may take long."""
-        check_keywords(vars(self), automatic=self.AUTOMATIC)
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        check_keywords(given, automatic=self.AUTOMATIC)
         check_known("defaults", self.defaults or {}, self.hyperparameters())
         as_device(self.device)
         as_dtype(self.dtype)
@@ -151,17 +168,24 @@ class DiffusionOptions(Options):
     reward: str | Reward = "loss"
     learning_rate: float | str = 2e-4
     lambda_range: tuple[float, float] = (0.1, 0.9)
+    start: str | None = None
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = DIFFUSION_OBJECTIVES
     AUTOMATIC: ClassVar[tuple[str, ...]] = ("forget_cap", "retain_weight", "learning_rate")
 
     def __post_init__(self) -> None:
-        """Refuse λ that are no probability, too."""
+        """Refuse λ that are no probability and unknown starts, too."""
         super().__post_init__()
+        if self.start is not None:
+            Dampening.of(self.start)
         if self.lambda_range[1] > 1.0:
             raise UserError(
                 f"lambda_range={self.lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
             )
+
+    def of_process(self) -> dict[str, Any]:
+        """Return the keywords of ``processes.diffusion.DiffusionProcess``."""
+        return {**super().of_process(), "start": self.start}
 
 
 @dataclass(frozen=True, kw_only=True)

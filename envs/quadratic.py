@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gymnasium.utils import EzPickle
 
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import check_keywords
+from unlearn_gym.envs.spaces.actions import CONTROLS
 from unlearn_gym.processes.quadratic import QuadraticProcess
 
 
@@ -17,6 +20,7 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
 
     ## Action Space
     `Box(0.1, 0.9, (1,), float32)`: λ. A finite λ outside is clipped (`info["clipped"]`), another one raises.
+    `action="logit"` is that of `DiffusionUnlearningEnv`, and `observation="relative"`, where 8 is always 0, too.
 
     ## Observation Space
     | Num | Observation | Min | Max |
@@ -48,6 +52,8 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
     | `online` | bool | `False` | keep θ at an unseeded reset |
     | `render_mode` | str | `None` | `rgb_array` (curves of λ, losses and norms) or `ansi` |
+    | `observation`, `action` | str | `"state"`, `"lambda"` | or `relative`, `logit`, as in `DiffusionUnlearningEnv` |
+    | `control` | tuple | `("lambda",)` | there is no learning rate to control |
 
     ## Version History
     * v0: first version.
@@ -62,9 +68,13 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
         alpha: float = 0.01,
         online: bool = False,
         render_mode: str | None = None,
+        observation: str = "state",
+        action: str = "lambda",
+        control: Sequence[str] = CONTROLS[0],
     ) -> None:
+        given = (best_lambda, noise, horizon, lambda_range, alpha, online, render_mode)
         check_keywords(locals())
-        EzPickle.__init__(self, best_lambda, noise, horizon, lambda_range, alpha, online, render_mode)
+        EzPickle.__init__(self, *given, observation, action, control)
         super().__init__(
             QuadraticProcess(noise),
             horizon=horizon,
@@ -78,4 +88,7 @@ class QuadraticEnv(UnlearningEnv, EzPickle):
             divergence_penalty=1.0,
             online=online,
             render_mode=render_mode,
+            observation=observation,
+            action=action,
+            control=control,
         )

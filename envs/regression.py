@@ -28,10 +28,12 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     ## Action Space
     `Box(0.0, 1.0, (1,), float32)`, the ends being `lambda_range`: λ. At 0 the update is plain fine-tuning on
     wanted points; from about 1 on the linear form has no minimum. A finite λ outside is clipped and
-    `info["clipped"]` says so; a non-finite one raises `UserError`.
+    `info["clipped"]` says so; a non-finite one raises `UserError`. `action="logit"` and
+    `control=("lambda", "learning_rate")` are those of `DiffusionUnlearningEnv`.
 
     ## Observation Space
-    `Box((6,), float32)`; numbers above 1e6 are shown as 1e6. See `EMSE-Digits-v0` on `state`.
+    `Box((6,), float32)`; numbers above 1e6 are shown as 1e6. See `EMSE-Digits-v0` on `state`, and on
+    `observation="relative"`.
 
     | Num | Observation | Min | Max |
     |-----|-------------|-----|-----|
@@ -81,6 +83,9 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `max_grad_norm` | float | `10.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.0, 1.0)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
+    | `observation` | str | `"state"` | `state` (six numbers) or `relative` (nine), as in `DiffusionUnlearningEnv` |
+    | `action` | str | `"lambda"` | `lambda` or `logit`, as in `DiffusionUnlearningEnv` |
+    | `control` | tuple | `("lambda",)` | or `("lambda", "learning_rate")`, as in `DiffusionUnlearningEnv` |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
@@ -134,5 +139,9 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
 
     def _picture(self) -> np.ndarray:
         data, degree = self.process.data, self.process.curves.degree
-        fits = {"before": fit_all(data, degree), "now": self.process.model, "refit": fit_wanted(data, degree)}
+        fits = {
+            "before": fit_all(data, degree),
+            "now": self.process.model,
+            "retrained": fit_wanted(data, degree),
+        }
         return picture(lambda axes: draw_fits(axes, data, fits))

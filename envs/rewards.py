@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from unlearn_gym.envs.requests.outcome import OutcomeReward
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import Process, Quality, Update
 from unlearn_gym.runtime.checks import positive, weight
@@ -17,6 +18,9 @@ SIDES = ("retain", "forget")
 
 class Reward(Protocol):
     """What an environment asks of a reward.
+
+    One that looks at more than the process has ``attach(env)``, which is called once, when the environment is made;
+    and ``state_dict()``, what its attributes must be for it to go on after a kill, where these are not all of them.
 
     Attributes:
         names: names of its terms, the same in every step; a class without it has those in ``SIDES``.
@@ -60,9 +64,10 @@ class ProgressReward(Reward):
         self._last = (0.0, 0.0)
 
     def reset(self, process: Process) -> None:
-        """Measure the original weights."""
+        """Measure the weights of the start, and take note of the original ones' retain loss."""
         quality = _of_the_start(process)
-        self._start = quality.retain_loss
+        original = quality if process.dampened is None else process.dampened.original_quality
+        self._start = original.retain_loss
         self._last = self._potential(quality)
 
     def _potential(self, quality: Quality) -> tuple[float, float]:
@@ -109,6 +114,7 @@ REWARDS: dict[str, Callable[..., Reward]] = {
     "loss": LossReward,
     "progress": ProgressReward,
     "balance": BalanceReward,
+    "outcome": OutcomeReward,
 }
 """Name → class; the keywords of its constructor are ``reward_kwargs``. A new reward is one line here."""
 

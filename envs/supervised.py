@@ -49,6 +49,10 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     on the retain set; at 1 forgetting weighs as much as keeping; there is rarely use for more. A finite λ
     outside is clipped and `info["clipped"]` says so; a non-finite one raises `UserError`.
 
+    `action="logit"` takes a number in [−1, 1] for the log-odds of λ's position in its range, and
+    `control=("lambda", "learning_rate")` a second number, the factor in [¼, 4] of the learning rate of this update
+    (`info["learning_rate"]`): both as in `DiffusionUnlearningEnv`.
+
     ## Observation Space
     `Box((6,), float32)`. Losses are mean errors over the batch (the forget loss of `likelihood` is
     mean log(1 − c·exp(−e/2σ²)) − log(1 − c), 0 where the model fits; those of `demote`, `npo`, `simnpo` and `gce` are
@@ -66,6 +70,10 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     With `state="fresh"` they belong to the *next* minibatch under the new weights, by the very passes
     that the next update uses; with `"lagged"` to the update just made, zeros before the first one.
+
+    `observation="relative"` shows nine numbers instead, the same on every task, as in `DiffusionUnlearningEnv`: logs of
+    losses and norms against their start and each other, the forget loss over its start, log-odds of the previous λ,
+    2t/T − 1, and the budget.
 
     ## Rewards
     - `progress` (default): φ(θ_{t+1}) − φ(θ_t) on fixed probe batches in eval mode, with
@@ -112,6 +120,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
     | `lambda_range` | tuple | `(0.0, 1.0)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
+    | `observation` | str | `"state"` | `state` (six numbers) or `relative` (nine), as in `DiffusionUnlearningEnv` |
+    | `action` | str | `"lambda"` | `lambda` or `logit`, as in `DiffusionUnlearningEnv` |
+    | `control` | tuple | `("lambda",)` | or `("lambda", "learning_rate")`, as in `DiffusionUnlearningEnv` |
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |

@@ -38,11 +38,13 @@ class ReinforceAgent:
     """
 
     def __init__(self, env: gym.Env, seed: int = 0, learning_rate: float = 1e-2) -> None:
-        assert isinstance(env.action_space, gym.spaces.Box) and env.observation_space.shape is not None
+        assert isinstance(env.action_space, gym.spaces.Box)
+        assert isinstance(env.observation_space, gym.spaces.Box)
         self.low, self.high = float(env.action_space.low[0]), float(env.action_space.high[0])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             width = env.observation_space.shape[0]
+            self.raw = LOSSES_AND_NORMS if env.observation_space.low[0] >= 0 else 0  # others are logs already
             self.mean = nn.Sequential(nn.Linear(width, 32), nn.Tanh(), nn.Linear(32, 1))
         self.log_std = nn.Parameter(torch.tensor(-0.5))
         self.parameters = [*self.mean.parameters(), self.log_std]
@@ -56,7 +58,7 @@ class ReinforceAgent:
     def distribution(self, observation: np.ndarray) -> torch.distributions.Normal:
         """Return the distribution of z for observations of shape (..., 6)."""
         features = np.array(observation, dtype=np.float32)
-        features[..., :LOSSES_AND_NORMS] = np.log1p(features[..., :LOSSES_AND_NORMS])
+        features[..., : self.raw] = np.log1p(features[..., : self.raw])
         return torch.distributions.Normal(self.mean(torch.from_numpy(features)), self.log_std.exp())
 
     def squash(self, z: torch.Tensor) -> np.ndarray:

@@ -48,7 +48,7 @@ def test_the_picture_shows_the_imports():
 
 
 def test_the_page_lists_the_rooms_and_floors():
-    rows = re.findall(r"^\| (\d) \| \[`(\w+)`\]", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| \[`(\w+)`\]", PAGE, re.MULTILINE)
     assert {name: int(floor) for floor, name in rows} | {"unlearn_gym": 1} == FLOOR
 
 

@@ -15,7 +15,11 @@ TROUSERS: dict[str, object] = {
 """Losses of the 28x28 model are smaller than those of the digits; so are the steps that it can take."""
 GENTLE = {"lambda_range": (0.01, 0.9)}
 
+REQUESTS: dict[str, object] = {"reward": "outcome", "divergence_penalty": 0.02}
+"""The outcome of a whole request is at most 1, and so is what a diverged one may cost."""
+
 DIFFUSION = "unlearn_gym.envs.diffusion:DiffusionUnlearningEnv"
+DIFFUSION_REQUESTS = "unlearn_gym.envs.requests.diffusion:DiffusionRequestsEnv"
 SUPERVISED = "unlearn_gym.envs.supervised:SupervisedUnlearningEnv"
 POLYNOMIAL = "unlearn_gym.envs.regression:PolynomialEnv"
 QUADRATIC = "unlearn_gym.envs.quadratic:QuadraticEnv"
@@ -34,6 +38,9 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Weighted-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **WEIGHTED, **GENTLE, **ONLINE}),
     ("Posterior-Trousers-v0", DIFFUSION, {**TROUSERS, **POSTERIOR}),
     ("Posterior-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **POSTERIOR, **ONLINE}),
+    ("SISS-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "siss"}),
+    ("Weighted-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "weighted", **GENTLE}),
+    ("Posterior-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "posterior"}),
     ("SISS-v0", DIFFUSION, {}),
     ("EMSE-Digits-v0", SUPERVISED, {"task": "digits"}),
     ("EMSE-Digits-Online-v0", SUPERVISED, {"task": "digits", **ONLINE}),

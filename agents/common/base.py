@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from unlearn_gym.agents.common import saving
+from unlearn_gym.envs.spaces.actions import encoding_of
+from unlearn_gym.envs.spaces.observations import observer_of
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
 
@@ -40,7 +42,7 @@ class Agent(ABC):
     """Chooses λ from the observation.
 
     Args:
-        env: a Gymnasium or vector environment; only its spaces are used here.
+        env: a Gymnasium or vector environment; only its spaces, and what its actions mean, are used here.
         seed: seed of the agent's own randomness.
         device: where its networks are, if it has any.
         settings: fields of the class's ``Settings``, as numbers or as text from a command line.
@@ -66,7 +68,8 @@ class Agent(ABC):
                 raise UserError(f"settings of {self.name}: {key}={value} is not finite; give a number.")
         check_seed(seed)
         self.observation_space, self.action_space = env.observation_space, env.action_space
-        self.low, self.high = float(self.action_space.low[0]), float(self.action_space.high[0])
+        self.encoding = encoding_of(env)
+        self.low, self.high = self.encoding.low, self.encoding.high
         self.seed, self.device = int(seed), device
 
     @classmethod
@@ -93,13 +96,14 @@ class Agent(ABC):
         """Choose λ.
 
         Args:
-            observation: shape (6,), or (n, 6) for n environments.
+            observation: shape (6,), or (n, 6) for n environments (9 numbers under ``observation="relative"``).
             state: what the last call returned, None at the start of an episode.
             episode_start: shape (n,), whether the observation is the first of an episode.
             deterministic: the mode of the policy instead of a sample.
 
         Returns:
-            λ, shape (1,) or (n, 1), float32, in the action space; and the next state.
+            The action for λ, shape (1,) or (n, 1), float32, in the action space; and the next state. Where the
+            learning rate is controlled as well, it has two numbers.
         """
 
     def state_dict(self) -> dict[str, Any]:
@@ -115,11 +119,31 @@ class Agent(ABC):
 
 
 class SimpleAgent(Agent):
-    """An agent without memory of its own: one λ for one observation."""
+    """An agent without memory of its own: one λ for one observation.
+
+    However the environment takes λ, it chooses λ itself. Where the learning rate is controlled as well, ``factor``
+    says by what it is multiplied.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Numbers that it takes from the observation, by their names in ``processes.base.STATE``."""
+
+    def __init__(self, env: Any, **keywords: Any) -> None:
+        super().__init__(env, **keywords)
+        kind = observer_of(self.observation_space.shape[-1])
+        if kind is not None and not set(self.reads) <= set(kind.names):
+            raise UserError(
+                f"{self.name} reads the losses themselves, which observation={kind.name!r} does not show; make the "
+                "environment with observation='state'."
+            )
 
     @abstractmethod
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Return λ for an observation of shape (6,)."""
+
+    def factor(self, observation: np.ndarray) -> float:
+        """Return the factor of the learning rate for an observation; here 1, which leaves it as it is."""
+        return 1.0
 
     def predict(
         self,
@@ -131,9 +155,10 @@ class SimpleAgent(Agent):
         """See ``Agent.predict``; λ is clipped to the action space."""
         observation = np.asarray(observation, dtype=np.float64)
         rows = observation.reshape(-1, observation.shape[-1])
-        chosen = np.array([[self.choose(row, deterministic)] for row in rows])
-        lam = np.clip(chosen, self.low, self.high).astype(np.float32)
-        return (lam if observation.ndim > 1 else lam[0]), state
+        actions = np.stack(
+            [self.encoding.encode(self.choose(row, deterministic), self.factor(row)) for row in rows]
+        )
+        return (actions if observation.ndim > 1 else actions[0]), state
 
 
 class Hooks:

@@ -33,6 +33,9 @@ def save(agent: Agent, folder: str | Path) -> None:
         "agent": agent.name,
         "settings": dataclasses.asdict(agent.settings),
         "lambda_range": [agent.low, agent.high],
+        "action": agent.encoding.name,
+        "control": list(agent.encoding.control),
+        "observed": list(agent.observation_space.shape or ()),
         "state": agent.state_dict(),
     }
     lost = next(serialization.not_finite(record["state"]), None)
@@ -72,6 +75,7 @@ def load(path: str | Path, env: Any) -> Agent:
     if any(not isinstance(record.get(key), kind) for key, kind in KEYS.items()) or record["format"] != FORMAT:
         raise UserError(f"{folder} is not an agent of this version (format {FORMAT}); train it again.")
     agent = _make(record, env, folder)
+    _check_spaces(record, agent, folder)
     if [agent.low, agent.high] != record["lambda_range"]:
         raise UserError(
             f"{folder} was trained for λ in {record['lambda_range']}, the environment has "
@@ -89,6 +93,22 @@ def load(path: str | Path, env: Any) -> Agent:
             f"{folder} does not fit its own settings ({one_line(error)}); train the agent again."
         ) from error
     return agent
+
+
+def _check_spaces(record: dict[str, Any], agent: Agent, folder: Path) -> None:
+    """Refuse another form of actions or observations; agents of early versions do not say theirs."""
+    encoding, width = agent.encoding, list(agent.observation_space.shape or ())
+    for key, here in {"action": encoding.name, "control": list(encoding.control)}.items():
+        if record.get(key, here) != here:
+            raise UserError(
+                f"{folder} was trained with {key}={record[key]!r}, the environment has {key}={here!r}; give the "
+                f"environment the same {key}."
+            )
+    if record.get("observed", width) != width:
+        raise UserError(
+            f"{folder} was trained on observations of shape {record['observed']}, the environment gives {width}; give "
+            "the environment the same observation."
+        )
 
 
 def _make(record: dict[str, Any], env: Any, folder: Path) -> Agent:

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from unlearn_gym.agents.common.base import Hooks, Learner, State
 from unlearn_gym.agents.common.randomness import OwnRandomness
-from unlearn_gym.agents.common.wrappers import AgentView, compress, to_lambda
+from unlearn_gym.agents.common.wrappers import AgentView, compress, unscale
 from unlearn_gym.agents.training import state as training_state
 from unlearn_gym.errors import UserError
 
@@ -63,10 +63,10 @@ class SB3Agent(Learner):
         deterministic: bool = False,
     ) -> tuple[np.ndarray, State]:
         """See ``Agent.predict``."""
-        seen = self.normalizer.normalize_obs(compress(observation))
+        seen = self.normalizer.normalize_obs(compress(observation, self.observation_space))
         with self.randomness:
             action, state = self.model.predict(seen, state, episode_start, deterministic)
-        return to_lambda(action, self.low, self.high), state
+        return unscale(action, self.action_space), state
 
     @property
     def timesteps(self) -> int:

@@ -10,17 +10,22 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 from unlearn_gym.processes.base import SIGNALS
 
 
-def compress(observation: np.ndarray) -> np.ndarray:
-    """Return the observation, shape (..., 6), with log(1 + x) of its losses and norms."""
+def compress(observation: np.ndarray, space: spaces.Box) -> np.ndarray:
+    """Return the observation, shape (..., n), with log(1 + x) of its losses and norms.
+
+    Where the first numbers of ``space`` may be negative, they are logs already and stay as they are.
+    """
     seen = np.array(observation, dtype=np.float32)
-    seen[..., : len(SIGNALS)] = np.log1p(seen[..., : len(SIGNALS)])
+    if space.low[0] >= 0:
+        seen[..., : len(SIGNALS)] = np.log1p(seen[..., : len(SIGNALS)])
     return seen
 
 
-def to_lambda(action: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map actions in [−1, 1] onto [low, high]; the one place where it is done."""
-    lam = low + 0.5 * (np.asarray(action, dtype=np.float64) + 1.0) * (high - low)
-    return np.clip(lam, low, high).astype(np.float32)
+def unscale(action: np.ndarray, space: spaces.Box) -> np.ndarray:
+    """Map actions in [−1, 1] onto ``space``; the one place where it is done."""
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    inside = low + 0.5 * (np.asarray(action, dtype=np.float64) + 1.0) * (high - low)
+    return np.clip(inside, low, high).astype(np.float32)
 
 
 class AgentView(VecEnvWrapper):
@@ -33,20 +38,20 @@ class AgentView(VecEnvWrapper):
     raw: np.ndarray
 
     def __init__(self, venv: VecEnv) -> None:
-        seen, lam = venv.observation_space, venv.action_space
-        assert isinstance(seen, spaces.Box) and isinstance(lam, spaces.Box)
-        self._low, self._high = float(lam.low[0]), float(lam.high[0])
-        observation_space = spaces.Box(compress(seen.low), compress(seen.high), dtype=np.float32)
-        super().__init__(venv, observation_space, spaces.Box(-1.0, 1.0, lam.shape, np.float32))
+        seen, taken = venv.observation_space, venv.action_space
+        assert isinstance(seen, spaces.Box) and isinstance(taken, spaces.Box)
+        self._seen, self._taken = seen, taken
+        observation_space = spaces.Box(compress(seen.low, seen), compress(seen.high, seen), dtype=np.float32)
+        super().__init__(venv, observation_space, spaces.Box(-1.0, 1.0, taken.shape, np.float32))
 
     def reset(self) -> np.ndarray:
         """Reset all environments."""
         self.raw = np.asarray(self.venv.reset())
-        return compress(self.raw)
+        return compress(self.raw, self._seen)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Start a step with actions in [−1, 1]."""
-        self.venv.step_async(to_lambda(actions, self._low, self._high))
+        self.venv.step_async(unscale(actions, self._taken))
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish the step."""
@@ -54,5 +59,5 @@ class AgentView(VecEnvWrapper):
         self.raw = np.asarray(raw)
         for info in infos:
             if "terminal_observation" in info:
-                info["terminal_observation"] = compress(info["terminal_observation"])
-        return compress(self.raw), rewards, dones, infos
+                info["terminal_observation"] = compress(info["terminal_observation"], self._seen)
+        return compress(self.raw, self._seen), rewards, dones, infos

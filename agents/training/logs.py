@@ -14,7 +14,7 @@ import numpy as np
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat, filter_excluded_keys
 from torch.utils.tensorboard import SummaryWriter
 
-from unlearn_gym.processes.base import SIGNALS
+from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
 from unlearn_gym.storage.files import write_text
 
 INFO_KEYS = ("lambda", "loss", "dloss_dlambda", "clipped", "diverged")
@@ -143,10 +143,13 @@ class Logbook:
         """Take note of one step of n environments; write a row when it is time."""
         mean = self.logger.record_mean
         for observation, info in zip(observations, infos, strict=True):
-            for key, value in zip(SIGNALS, observation, strict=False):
+            kind = observer_of(len(observation)) or StateObserver
+            for key, value in zip(kind.logged, observation, strict=False):
                 mean(f"state/{key}", float(value))
             for key in INFO_KEYS:
                 mean(f"env/{key}", float(info[key]) if key in info else None)
+            if "learning_rate" in info:
+                mean("env/learning_rate", float(info["learning_rate"]))
             for key, value in info.get("reward_terms", {}).items():
                 mean(f"reward/{key}", float(value))
             if "episode" in info:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
+
 
 class Paced:
-    """An agent that sees at update t the t/T of its training, and is otherwise as it was.
+    """An agent that sees at update t the t/T of its training, and the T of it where it sees T, else as it was.
 
     Args:
         agent: the agent.
@@ -26,9 +28,8 @@ class Paced:
 
     def predict(self, observation: np.ndarray, **more: Any) -> tuple[np.ndarray, Any]:
         """See ``Agent.predict``."""
-        seen = np.array(observation)
-        seen[..., -1] *= self._scale
-        return self._agent.predict(seen, **more)
+        kind = observer_of(np.shape(observation)[-1]) or StateObserver
+        return self._agent.predict(kind.paced(observation, self._scale), **more)
 
 
 def paced(make: Callable[[Any], Any], horizon: int, env: Any) -> Any:

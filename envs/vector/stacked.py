@@ -18,7 +18,7 @@ from unlearn_gym.envs.checks import check_seed
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0, Process, Quality, Signals, Update
 from unlearn_gym.processes.gradient import GradientProcess
-from unlearn_gym.processes.stacked.choice import make_stack
+from unlearn_gym.processes.stacked.choice import NotStackable, make_stack
 from unlearn_gym.processes.stacked.gradient import Stack
 
 
@@ -28,6 +28,12 @@ class Member(Process):
     def __init__(self, stack: Stack, copy: int) -> None:
         self._stack, self._copy = stack, copy
         self.tells_cosine = stack.objective.tells_cosine
+        self.learning_rate = stack.learning_rate
+
+    @property
+    def forget_cap(self) -> float | None:
+        """See ``Process.forget_cap``."""
+        return self._stack.objective.forget_cap
 
     def reset(self, rng: np.random.Generator) -> Signals:
         """Return what ``restart`` measured; it had the same start, which is drawn here once more."""
@@ -69,7 +75,7 @@ class StackedVectorEnv(VectorEnv):
             ignores, in the same step (``info["final_obs"]``), or by the user, with a ``reset_mask``.
 
     Raises:
-        NotStackable: if its process or network cannot be held as a stack.
+        NotStackable: if its process or network cannot be held as a stack, or actions set the learning rate.
     """
 
     def __init__(
@@ -77,6 +83,16 @@ class StackedVectorEnv(VectorEnv):
     ) -> None:
         face = env.unwrapped
         assert isinstance(face, UnlearningEnv)
+        if not face.stackable:
+            raise NotStackable(
+                f"vectorization='stacked' cannot stack {type(face).__name__}, whose copies differ in data and budget; "
+                "choose processes or loop."
+            )
+        if face.encoding.sets_learning_rate:
+            raise NotStackable(
+                "vectorization='stacked' has one learning rate for all copies; leave control= out, or choose processes "
+                "or loop."
+            )
         self.num_envs, self.autoreset_mode = num_envs, autoreset_mode
         self.metadata = {**face.metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = face.render_mode
@@ -153,7 +169,7 @@ class StackedVectorEnv(VectorEnv):
                 f"The environments {resting} have ended; reset them with options={{'reset_mask': ...}}."
             )
         moving = [i for i in range(self.num_envs) if i not in resting]
-        self._move({i: self.envs[i].admit(actions[i])[0] for i in moving})
+        self._move({i: self.envs[i].encoding.decode(actions[i]).lam for i in moving})
         rewards = np.zeros(self.num_envs)
         terminations, truncations = (np.zeros(self.num_envs, dtype=bool) for _ in "ab")
         found = {}
@@ -241,5 +257,6 @@ def _face(env: UnlearningEnv, member: Member) -> UnlearningEnv:
     vars(face).update(vars(env))
     face.process = member
     face._reward, face._np_random, face._signals = copy.deepcopy(env._reward), None, None
+    face.observer = copy.deepcopy(env.observer)
     face._step, face._curves = 0, face._new_curves()
     return face

@@ -43,7 +43,7 @@ def test_random_is_uniform_over_the_range(env):
     [
         ("static:2", r"lam=2.0 is outside the environment's λ range \[0.1, 0.9\]"),
         ("static:much", "lam: expected a value of type float"),
-        ("static:0.5:1", "the most there can be is static:<lam>"),
+        ("static:0.5:1:1", "the most there can be is static:<lam>:<rate>"),
         ("schedule:zigzag", r"shape: expected one of \['linear', 'cosine', 'step'\]"),
         ("schedule:linear:0.9:0.01", "end=0.01"),
         ("sttic", "choose one of static, random"),

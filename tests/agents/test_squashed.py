@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 
 from unlearn_gym.agents.common.policies import LOG_STD_RANGE, SquashedMlpPolicy, bounded, unbounded
 from unlearn_gym.agents.common.squashed import SquashedGaussian, kl_to_standard_normal
-from unlearn_gym.agents.common.wrappers import to_lambda
+from unlearn_gym.agents.common.wrappers import unscale
 from unlearn_gym.agents.ppo import SlidingPPO
 
 
@@ -42,10 +42,11 @@ def test_log_prob_is_finite_with_finite_gradients_at_the_ends_themselves():
 def test_samples_have_the_density():
     torch.manual_seed(0)
     distribution = policy(np.full(20000, 0.8), np.full(20000, -0.2))
-    lam = to_lambda(distribution.sample().numpy()[:, 0], 0.1, 0.9)
+    space = gym.spaces.Box(0.1, 0.9, (1,), np.float32)
+    lam = unscale(distribution.sample().numpy(), space)[:, 0]
     law = stats.norm(0.8, np.exp(-0.2))
     assert stats.kstest(logit((lam.astype(np.float64) - 0.1) / 0.8), law.cdf).pvalue > 0.01
-    mode = to_lambda(policy(0.8, -0.2).mode().numpy(), 0.1, 0.9)
+    mode = unscale(policy(0.8, -0.2).mode().numpy(), space)
     np.testing.assert_allclose(mode, 0.1 + 0.8 * expit(0.8), rtol=1e-6)
 
 

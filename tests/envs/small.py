@@ -50,6 +50,8 @@ def small_kwargs(env_id: str, folder: Path) -> dict[str, Any]:
             "retain_data": images[0],
             "forget_data": torch.tensor(images[1]),
         }
+    if "Requests" in env_id:
+        return {**SHORT, "reward_kwargs": {"samples": 4, "class_samples": 1, "sampling_steps": 2}}
     if "Trousers" in env_id:  # the stand-ins of conftest.py have six
         return {**SHORT, "task_kwargs": {"trousers": 4, "holdout": 2}}
     return dict(SHORT)

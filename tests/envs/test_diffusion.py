@@ -45,6 +45,23 @@ def test_the_unlearned_model_is_a_diffusers_pipeline(tmp_path):
     assert images.shape == (1, 8, 8, 1)
 
 
+def test_a_dampened_start_is_told_and_the_row_before_is_the_original(tmp_path, monkeypatch):
+    monkeypatch.setattr("unlearn_gym.processes.diffusion.IMPORTANCE_EXAMPLES", 8)
+    plain, env = own(tmp_path), own(tmp_path, start="ssd:1:0.1")
+    infos = [each.reset(seed=0)[1] for each in (plain, env)]
+    assert 0 < infos[1]["dampened"] < 1 and set(infos[1]) - set(infos[0]) == {"dampened"}
+    assert env.step([0.5])[-1]["dampened"] == infos[1]["dampened"]
+    env.reset()
+    before, start = make_evaluator(env, EvaluatorSettings()).before(), env.process.model
+    for original, found, dampened in zip(
+        plain.process.model.parameters(), before.parameters(), start.parameters(), strict=True
+    ):
+        assert torch.equal(original, found) and (dampened.abs() <= original.abs()).all()
+    assert not all(map(torch.equal, before.parameters(), start.parameters()))
+    again = pickle.loads(pickle.dumps(env))
+    assert again.reset(seed=0)[1]["dampened"] == infos[1]["dampened"]
+
+
 def test_a_folder_of_images_is_enough(tmp_path):
     folder = tmp_path / "forget"
     folder.mkdir()
@@ -188,7 +205,7 @@ def test_auto_is_chosen_from_the_losses_at_the_start_and_repeats(tmp_path):
     chosen = [env.settings.learning_rate, *env.settings.reward_kwargs.values()]
     assert all(np.isfinite(value) and value > 0 for value in chosen)
     cap = env.settings.reward_kwargs["forget_cap"]
-    assert env.process.objective.cap == env.settings.objective_kwargs["forget_cap"] == cap
+    assert env.process.objective.forget_cap == env.settings.objective_kwargs["forget_cap"] == cap
     original = DiffusionModel.load(user_model(tmp_path)).unet.state_dict()
     assert all(torch.equal(weight, original[name]) for name, weight in env.process.model.state_dict().items())
     assert env.process._optimizer.param_groups[0]["lr"] == env.settings.learning_rate

@@ -17,14 +17,16 @@ from unlearn_gym.evaluation.evaluators import attacks
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.evaluation.evaluators.supervised import SupervisedEvaluator
 from unlearn_gym.evaluation.records import Record, load_record, save_record
+from unlearn_gym.metrics.attacks import conditions
 from unlearn_gym.metrics.attacks.relearning import UPDATES
 from unlearn_gym.metrics.attacks.rounding import rounded
 from unlearn_gym.metrics.glossary import look_up
 
-from .tiny_diffusion import SETTINGS
+from .tiny_diffusion import SETTINGS, own_env
 
 ALL = replace(SETTINGS, relearn=("mixed",), rounding=(4, 8), equal_retain=0.9)
 SEED = 3
+TOLD = replace(SETTINGS, attack=("condition", "overlap"))
 NOTHING = LabelledSet(torch.empty(0, 2), torch.empty(0, dtype=torch.int64))
 
 
@@ -100,6 +102,60 @@ def test_the_gap_is_to_the_retrained_model(task_env, monkeypatch):
     assert evaluator._attacks.measure(retrained, SEED).values["relearn_gap_mixed"] == 0
 
 
+def test_what_models_show_under_other_conditions(task_env, monkeypatch):
+    monkeypatch.setattr(conditions, "STEPS", 3)
+    evaluator = make_evaluator(task_env, TOLD)
+    target, found = evaluator._attacks._target, []
+    rates = iter([0.1, 0.2, 0.7, 0.6, 0.0, 0.1, 0.3, 0.8])
+    monkeypatch.setattr(target, "_rate", lambda m, seed, labels: found.append((m, labels)) or next(rates))
+    model = evaluator.model()
+    scores = evaluator._attacks.measure(
+        model, SEED
+    )  # this model by all conditions of a kind, then the retrained one
+    assert scores.details == {
+        "attack_condition": {"0.25": 0.1, "1": 0.2, "inf": 0.7},
+        "attack_overlap": {"overlap": 0.3},
+    }
+    assert scores.values == pytest.approx(
+        {"attack_concept_rate": 0.7, "attack_gap": 0.6, "overlap_concept_rate": 0.3, "overlap_gap": 0}
+    )
+    assert set(scores.values) == set(look_up(evaluator._attacks.metrics()))
+    assert evaluator._attacks.measure(evaluator.retrained(), SEED).values == pytest.approx(
+        {"attack_concept_rate": 0.1, "attack_gap": 0, "overlap_concept_rate": 0.8, "overlap_gap": 0}
+    )
+    assert len(found) == 8  # the retrained model was attacked once
+    *under_label, half_way = (labels for _, labels in found[:3] + found[6:7])
+    assert all(labels.tolist() == [1] * 12 for labels in under_label)
+    assert half_way.tolist() == [0, 2] * 6
+
+
+def test_conditions_leave_the_model_as_it_is_and_the_seed_decides(task_env, monkeypatch):
+    monkeypatch.setattr(conditions, "STEPS", 3)
+    evaluator = make_evaluator(task_env, TOLD)
+    before = copy.deepcopy(evaluator.model().state_dict())
+    first = evaluator.score(evaluator.model(), SEED)
+    assert set(first.values) == set(evaluator.metrics())
+    assert all(torch.equal(value, before[name]) for name, value in evaluator.model().state_dict().items())
+    again = make_evaluator(task_env, TOLD).score(evaluator.model(), SEED)
+    assert (again.values, again.details) == (first.values, first.details)
+    lost = evaluator.score(wrecked(evaluator.model()), SEED).values
+    assert lost["attack_concept_rate"] == lost["overlap_concept_rate"] == lost["concept_rate"]
+
+
+def test_models_that_are_told_no_label(task_env, tmp_path):
+    for change, reason in (
+        (lambda: setattr(task_env.process, "data", replace(task_env.process.data, forget_label=None)),
+         "the images to forget have no label of their own"),
+        (lambda: setattr(task_env.process, "model", own_env(tmp_path).process.model), "told no labels"),
+    ):  # fmt: skip
+        change()
+        with pytest.raises(UserError, match=f"attack was asked for, but .*{reason}; leave it out"):
+            make_evaluator(task_env, TOLD)
+    env = SimpleNamespace(process=classifier(True, True)[0]._process, task=None, evaluator="supervised")
+    with pytest.raises(UserError, match="a classifier is told no labels"):
+        make_evaluator(env, TOLD)
+
+
 def classifier(forget_holdout, retain_holdout):
     points = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
     labels = (points[:, 0] > 0).long()
@@ -138,6 +194,7 @@ def test_a_classifier_is_attacked(held_out):
     [
         ({"relearn": ("forgot",)}, "relearn has 'forgot'; choose from mixed, retain, forget"),
         ({"relearn": ("mixed", "mixed")}, "each at most once"),
+        ({"attack": ("prompt",)}, "attack has 'prompt'; choose from condition, overlap"),
         ({"rounding": (16,)}, "rounding has 16; choose from 4, 8"),
         ({"equal_retain": 1.5}, "equal_retain=1.5 is no share"),
     ],
@@ -147,7 +204,7 @@ def test_what_cannot_be_asked_for(settings, sentence):
         EvaluatorSettings(**settings)
 
 
-@pytest.mark.parametrize("name", ["relearn", "rounding", "equal_retain"])
+@pytest.mark.parametrize("name", ["relearn", "rounding", "equal_retain", "attack"])
 def test_without_a_judge_nothing_is_attacked(env, name):
     with pytest.raises(UserError, match=f"{name} was asked for, but nothing judges"):
-        make_evaluator(env, replace(SETTINGS, **{name: getattr(ALL, name)}))
+        make_evaluator(env, replace(SETTINGS, **{name: getattr(ALL, name) or TOLD.attack}))

@@ -8,7 +8,7 @@ import torch
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.evaluation import EvaluatorSettings
-from unlearn_gym.evaluation.evaluators.diffusion import DEQUANTISED, DiffusionEvaluator
+from unlearn_gym.evaluation.evaluators.drawn.diffusion import DEQUANTISED, DiffusionEvaluator
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.metrics import likelihood
 from unlearn_gym.metrics.similarity import best_match_ssim

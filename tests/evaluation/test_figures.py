@@ -9,13 +9,15 @@ from PIL import Image
 
 from unlearn_gym.evaluation import Entry, evaluate, statistics
 from unlearn_gym.evaluation.report.drawing import looks
-from unlearn_gym.evaluation.report.figures import draw_all, scores
+from unlearn_gym.evaluation.report.figures import draw_all, runs, scores
 from unlearn_gym.evaluation.report.figures.runs import read_progress
 from unlearn_gym.evaluation.report.figures.samples import samples_figure, strip
 from unlearn_gym.evaluation.report.figures.scores import ellipse_patch
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import save_report
 from unlearn_gym.evaluation.report.results_file import as_json
+
+from .tiny_agents import constant
 
 
 def pixels(path):
@@ -166,3 +168,17 @@ def test_progress_files(tmp_path):
     columns = read_progress(tmp_path)
     assert columns["time/total_timesteps"].tolist() == [1, 4]
     assert columns["a"][0] == 2 and np.isnan(columns["a"][1])
+
+
+def test_rows_that_see_other_numbers_are_drawn(experiment, tmp_path, monkeypatch):
+    other = replace(constant(0.3), env_kwargs={"observation": "relative"})
+    drawn = []
+    monkeypatch.setattr(runs, "save", lambda figure, *rest: drawn.append(figure))
+    for entries, panels in (((constant(0.5), other), 6), ((other, constant(0.5)), 9)):
+        results = evaluate(
+            replace(experiment, entries=entries), tmp_path / entries[0].name.replace(":", ""), progress=False
+        )
+        runs.lambda_figure(results, tmp_path)
+        main, *others = drawn[-1].subfigs[0].axes + drawn[-1].subfigs[1].axes
+        assert len(main.get_lines()) == 2 and len(others) == panels
+        assert all(len(panel.get_lines()) == 1 for panel in others)

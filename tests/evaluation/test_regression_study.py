@@ -7,10 +7,11 @@ from functools import partial
 
 import pytest
 
-from unlearn_gym.cli.evaluate import trained
+from unlearn_gym.cli.evaluate import entry, trained
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Entry, Experiment, evaluate
 from unlearn_gym.evaluation.studies import Pipeline, run_study
+from unlearn_gym.methods.closed_form import CLOSED_FORMS
 
 from .tiny_agents import Constant, constant
 
@@ -34,6 +35,9 @@ def pipeline(folder, asked=None):
     def lineup(env_id, env_kwargs, rows):
         entries = []
         for name, row in rows.items():
+            if row["agent"] in CLOSED_FORMS:
+                entries.append(entry(row["agent"]))
+                continue
             lam = 0.0 if "train" in row else float(row["agent"].partition(":")[2])
             if "train" in row and asked is not None:
                 asked.append((name, row["train"]["total_timesteps"], row["train"]["env_kwargs"]["draw"]))
@@ -54,9 +58,11 @@ def test_report_with_lifts_intervals_and_pictures(tmp_path):
     assert [path.name for path in files] == names and all(path.stat().st_size for path in files)
     found = json.loads(files[0].read_text())["experiments"]["45% unwanted"]
     rows = found["agents"] | found["references"]
-    before, after, retrained = (
-        rows[name]["metrics"]["r2_wanted"]["values"] for name in ("before", "EMSE linear, ppo", "retrained")
+    before, after, newton, retrained = (
+        rows[name]["metrics"]["r2_wanted"]["values"]
+        for name in ("before", "EMSE linear, ppo", "newton", "retrained")
     )
+    assert newton == pytest.approx(retrained, abs=1e-5)
     assert max(before) < 0.45 and min(after) > 0.95
     assert found["seeds"] == [0, 1] and len(retrained) == 2
     report = files[1].read_text()
@@ -110,6 +116,7 @@ def test_bad_studies(tmp_path):
         ("emse", {}, "emse_polynomial"),
         ("emse_polynomial", {"draw": 3}, "allowed are draws"),
         ("emse_polynomial", {"draws": 1}, "draws=1"),
+        ("emse_polynomial", {"closed_forms": ["newtn"]}, "closed_forms has 'newtn'; choose from newton"),
     ):
         with pytest.raises(UserError, match=sentence):
             run_study(name, settings, pipeline(tmp_path))

@@ -46,7 +46,18 @@ def test_everything_is_taken_down(env):
     assert np.shape(run.observations) == (11, 6)
     assert np.sum(list(run.reward_terms.values()), axis=0) == pytest.approx(run.rewards)
     assert run.values()["return"] == pytest.approx(sum(run.rewards))
-    assert not run.diverged
+    assert not run.diverged and not run.learning_rates
+
+
+class Pair:
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.array([0.5, 2.0], np.float32), state
+
+
+def test_the_learning_rates_that_an_agent_sets_are_taken_down():
+    options = {"horizon": 3, "control": ["lambda", "learning_rate"], "learning_rate": 0.01}
+    run = rollout(gym.make("unlearn_gym/EMSE-Polynomial-v0", **options), Pair(), seed=0)
+    assert run.learning_rates == pytest.approx([0.02] * 3) and run.lambdas == [0.5] * 3
 
 
 def test_terms_that_appear_late_are_aligned(env):

@@ -8,9 +8,9 @@ from unlearn_gym.models.diffusion import tasks
 from unlearn_gym.models.store import SHIPPED
 from unlearn_gym.models.supervised.tasks import get_supervised_task
 
-IDS = ("SISS-Digits-v0", "Weighted-Digits-v0", "EMSE-Digits-v0")
+IDS = ("SISS-Digits-v0", "Weighted-Digits-v0", "EMSE-Digits-v0", "Posterior-Requests-v0")
 LARGEST = 2.2e6
-"""Bytes of all models of the digits: they are in every clone and every wheel."""
+"""Bytes of the models of a task: they are in every clone and every wheel."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,5 +47,6 @@ def test_prepare_says_that_they_are_there(task, capsys):
     assert f"ready (0 s): they come with the package, in {SHIPPED}." in printed.out and not printed.err
 
 
-def test_they_are_small():
-    assert sum(file.stat().st_size for file in SHIPPED.glob("digits-*/**/*") if file.is_file()) < LARGEST
+@pytest.mark.parametrize("task", ["digits", "intruders"])
+def test_they_are_small(task):
+    assert sum(file.stat().st_size for file in SHIPPED.glob(f"{task}-*/**/*") if file.is_file()) < LARGEST

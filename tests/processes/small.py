@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from diffusers import UNet2DModel
 
@@ -13,6 +17,7 @@ from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.objectives import make_diffusion_objective
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.processes.diffusion import DiffusionProcess
+from unlearn_gym.processes.gradient import GradientProcess
 
 
 def small_data(labels: str, channels: int = 1) -> UnlearningData:
@@ -56,3 +61,15 @@ def small_process(
         objective=make_diffusion_objective(objective, **own, **(hyperparameters or {})),
         **(defaults | settings),
     )
+
+
+def assert_same_updates(fast: GradientProcess, slow: GradientProcess, lams: Sequence[float]) -> None:
+    """Fail unless two processes measure the same and move their weights alike, to rounding, at every λ in turn."""
+    both = (fast, slow)
+    first = [process.reset(np.random.default_rng(3)) for process in both]
+    assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
+    for lam in lams:
+        for seen in ([process.update(lam) for process in both], [process.observe() for process in both]):
+            assert astuple(seen[0]) == pytest.approx(astuple(seen[1]), rel=1e-7, abs=1e-9)
+        for p, q in zip(fast.model.parameters(), slow.model.parameters(), strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
-from tests.processes.small import small_process
+from tests.processes.small import assert_same_updates, small_process
 from tests.processes.test_accelerators import ONE_RULE
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import seeded_weights
@@ -93,15 +93,7 @@ def compare(network, settings, kind=None, lams=(0.4, 0.0, 0.9)):
     if kind:
         layers = () if kind is PassedGradients else record.trained_layers(fast.model)
         fast._new_gradients = lambda: kind(fast.errors, fast.parameters, fast.pairs, layers)
-    first = [process.reset(np.random.default_rng(3)) for process in (fast, slow)]
-    assert astuple(first[0]) == pytest.approx(astuple(first[1]), rel=1e-9)
-    for lam in lams:
-        updates = [process.update(lam) for process in (fast, slow)]
-        assert astuple(updates[0]) == pytest.approx(astuple(updates[1]), rel=1e-7, abs=1e-9)
-        signals = [process.observe() for process in (fast, slow)]
-        assert astuple(signals[0]) == pytest.approx(astuple(signals[1]), rel=1e-7, abs=1e-9)
-        for p, q in zip(fast.model.parameters(), slow.model.parameters(), strict=True):
-            torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
+    assert_same_updates(fast, slow, lams)
     return fast
 
 
@@ -156,12 +148,7 @@ def _compiled(network):
 )
 def test_changed_networks(change):
     fast, slow = (small_process(unet=changed(change), gradients=way) for way in ("auto", "direct"))
-    for process in (fast, slow):
-        process.reset(np.random.default_rng(3))
-        for lam in (0.4, 0.9):
-            process.update(lam)
-    for p, q in zip(fast.model.parameters(), slow.model.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
+    assert_same_updates(fast, slow, (0.4, 0.9))
 
 
 def changed(change):

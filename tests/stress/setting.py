@@ -25,7 +25,7 @@ LIBRARIES = (
         "unlearn_gym.evaluation.report.publish",
         "unlearn_gym.evaluation.evaluators.registry",
     ),
-    *("unlearn_gym.evaluation.evaluators.diffusion", "unlearn_gym.evaluation.evaluators.regression"),
+    *("unlearn_gym.evaluation.evaluators.drawn.diffusion", "unlearn_gym.evaluation.evaluators.regression"),
     *("unlearn_gym.evaluation.evaluators.supervised", "torch.utils.tensorboard", "sklearn.datasets"),
 )
 """Loaded once, so that no fork loads them."""

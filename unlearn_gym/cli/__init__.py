@@ -18,6 +18,7 @@ COMMANDS = {
     "list": "list ids, agents, tasks and the cache folder (the default)",
     "prepare": "train the models of a task, unless they are there; a killed training goes on",
     "check": "measure the models of a task: are they a good starting point?",
+    "apply": "carry out a deletion request on your own model: the new model, with a report",
     "train": "train an agent to choose λ, or finish a run that was killed",
     "tune": "search the settings of a learning agent (extra: tune)",
     "evaluate": "run agents on an environment, measure what is left, and write a report",

@@ -31,6 +31,7 @@ from unlearn_gym.evaluation.benchmark.publish import publish_benchmark
 from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.report.publish import publish
 from unlearn_gym.evaluation.studies import Pipeline, run_study
+from unlearn_gym.methods.closed_form import CLOSED_FORMS, make_closed_form
 from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.runtime import command_line
 from unlearn_gym.storage.files import user_path
@@ -39,6 +40,8 @@ from unlearn_gym.storage.run_lock import alone_in
 
 def entry(text: str) -> Entry:
     """Read one word of ``--agents``: what kind it is, and what its run is recognised by."""
+    if text in CLOSED_FORMS:
+        return Entry(text, partial(make_closed_form, text))
     spec = specs.parse(text)
     fingerprint = json.dumps(spec.settings, sort_keys=True) if spec.settings else ""
     fingerprint += "".join(file_digest(file) for file in spec.files if file.exists())

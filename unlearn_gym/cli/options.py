@@ -30,7 +30,7 @@ class Options:
         pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
         fraction: benchmark: share of the images that is used.
         agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``,
-            zips of Stable-Baselines3 (``model.zip:vecnormalize.pkl``).
+            zips of Stable-Baselines3 (``model.zip:vecnormalize.pkl``), or ``newton``, exact for polynomial fits.
         rows: in the place of agents, name → keys of ``unlearn_gym.agents.training.comparison.Row``: each an agent
             in a setting of its own, trained first where it has to learn.
         baseline: an agent that all others are compared with, beside the best static one.
@@ -46,6 +46,8 @@ class Options:
         relearn: fine-tune every model to see whether it relearns: on ``mixed``, ``retain`` or ``forget`` images.
         rounding: measure every model with its weights rounded to so many bits, 4 or 8.
         equal_retain: compare models where they keep this share of what the original recognises, such as 0.9.
+        attack: sample under a ``condition`` found to bring back what was forgotten, or half-way to other labels
+            (``overlap``).
         certify: limits, such as ``concept_rate=0.02 class_accuracy=0.9``: which rows meet them for sure.
         delta: probability with which a certified row may be wrong.
         bonferroni: certify rows whatever their order; otherwise in the order given, until the first that fails.
@@ -77,6 +79,7 @@ class Options:
     relearn: list[str] = field(default_factory=list)
     rounding: list[int] = field(default_factory=list)
     equal_retain: float = 0.0
+    attack: list[str] = field(default_factory=list)
     certify: list[str] = field(default_factory=list)
     delta: float = 0.05
     bonferroni: bool = False
@@ -96,6 +99,7 @@ def settings_of(options: Options) -> EvaluatorSettings:
         tuple(options.relearn),
         tuple(options.rounding),
         options.equal_retain,
+        tuple(options.attack),
     )
 
 

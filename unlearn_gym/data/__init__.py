@@ -7,6 +7,7 @@ from typing import Any
 
 from unlearn_gym.data.checks import check_keywords
 from unlearn_gym.data.sets.digits import load_digits_with_boots
+from unlearn_gym.data.sets.intruders import load_digits_with_intruders
 from unlearn_gym.data.sets.trousers import load_mnist_with_trousers
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
@@ -15,6 +16,7 @@ __all__ = ["DATA", "LabelledSet", "UnlearningData", "load"]
 
 DATA: dict[str, Callable[..., UnlearningData]] = {
     "digits": load_digits_with_boots,
+    "intruders": load_digits_with_intruders,
     "trousers": load_mnist_with_trousers,
 }
 

@@ -54,6 +54,8 @@ class UnlearningData:
             where it is not a class of its own, comes after them (digits: "0".."9", "ankle boot"). Empty where
             nothing names them.
         forget_label: the label under which the forget set was learned, or None when there is no single one.
+        forget_shows: number of the concept that each forget example shows, int64; None where all show the last one.
+        alike: numbers of concepts that cannot be told apart for certain, such as clothes of 8x8 pixels.
     """
 
     name: str
@@ -64,6 +66,8 @@ class UnlearningData:
     num_classes: int = 0
     concepts: tuple[str, ...] = ()
     forget_label: int | None = None
+    forget_shows: Tensor | None = None
+    alike: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for part in ("retain", "forget"):
@@ -74,6 +78,17 @@ class UnlearningData:
                 f"Retain inputs have shape {tuple(self.retain.inputs.shape[1:])} and forget inputs "
                 f"{tuple(self.forget.inputs.shape[1:])}; give both the same shape."
             )
+
+    @property
+    def shown_by_forget(self) -> Tensor:
+        """Number of the concept that each forget example shows, int64 of shape (len(forget),)."""
+        last = torch.full((len(self.forget),), self.num_classes)
+        return last if self.forget_shows is None else self.forget_shows
+
+    @property
+    def forgotten_concepts(self) -> range:
+        """The numbers of the concepts that are no classes of their own: what is to be forgotten."""
+        return range(self.num_classes, len(self.concepts))
 
     @property
     def class_names(self) -> dict[int, str]:

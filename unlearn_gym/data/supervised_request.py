@@ -193,7 +193,7 @@ def _form(image_shape: Sequence[int]) -> PixelFormat:
         raise UserError(
             f"image_shape={image_shape!r} was given; give (channels, height, width), such as (3, 32, 32)."
         )
-    return PixelFormat(*numbers)
+    return PixelFormat(numbers[0], numbers[1], numbers[2])
 
 
 def _stacked(inputs: Sequence[Any], name: str) -> Tensor:

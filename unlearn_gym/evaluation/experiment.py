@@ -28,7 +28,8 @@ class Entry:
 
     Attributes:
         name: its row's name; unique.
-        make: builds a fresh agent for an environment; module-level (it is sent to other processes).
+        make: builds a fresh agent, or a ``ClosedForm``, for an environment; module-level (it is sent to other
+            processes).
         kind: "static" agents are what "learned" ones are compared with.
         fingerprint: changes when the agent does, such as a digest of its files.
         run_folder: where its training was logged, for the learning curves.

@@ -24,13 +24,14 @@ class Run:
     """A finished run of T updates (fewer when it diverged).
 
     Attributes:
-        observations: the T + 1 observations, six numbers each, the first one before any update.
+        observations: the T + 1 observations, the first one before any update.
         lambdas: the λ that each update was made with.
         rewards: reward of each update.
         reward_terms: term name → its part of each reward.
         seconds: wall time of each environment step.
         diverged: whether the run ended because something was not finite.
         passes: direction → rows sent through the network in the whole run; empty where there is none.
+        learning_rates: that each update was made with, where the agent controls it; else empty.
     """
 
     observations: list[list[float]] = field(default_factory=list)
@@ -40,12 +41,15 @@ class Run:
     seconds: list[float] = field(default_factory=list)
     diverged: bool = False
     passes: dict[str, int] = field(default_factory=dict)
+    learning_rates: list[float] = field(default_factory=list)
 
     def add(self, observation: np.ndarray, reward: float, info: dict[str, Any], seconds: float) -> None:
         """Take down one step."""
         step = len(self.rewards)
         self.observations.append([float(value) for value in observation])
         self.lambdas.append(float(info["lambda"]))
+        if "learning_rate" in info:
+            self.learning_rates.append(float(info["learning_rate"]))
         self.rewards.append(float(reward))
         for name, value in info["reward_terms"].items():
             self.reward_terms.setdefault(name, [0.0] * step).append(float(value))
@@ -123,7 +127,7 @@ def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> 
         deterministic: passed to ``predict``.
 
     Raises:
-        UserError: when ``predict`` returns anything but an action, one finite number, and a state.
+        UserError: when ``predict`` returns anything but an action, one finite number for each control, and a state.
     """
     model = network(env)
     env.action_space.seed(seed)  # agents may sample from it

@@ -12,7 +12,8 @@ from unlearn_gym.evaluation.evaluators.base import Evaluator
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry, Experiment
 from unlearn_gym.evaluation.records import Record
-from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, network, put_back, rollout, warm_up
+from unlearn_gym.evaluation.run import PASS_METRICS, RUN_METRICS, Run, network, put_back, rollout, warm_up
+from unlearn_gym.methods.closed_form import ClosedForm
 from unlearn_gym.metrics.glossary import look_up
 
 Setting = tuple[str, dict[str, Any]]
@@ -92,12 +93,15 @@ class Runner:
 
     def check_entry(self, entry: Entry) -> None:
         """Build an agent once and refuse it if it does not fit."""
-        agent = entry.make(self.env_of(entry, self.experiment.seeds[0]))
+        env = self.env_of(entry, self.experiment.seeds[0])
+        agent = entry.make(env)
+        if isinstance(agent, ClosedForm):
+            return
         space = getattr(agent, "observation_space", None)
-        if space is not None and space.shape != self.env.observation_space.shape:
+        if space is not None and space.shape != env.observation_space.shape:
             raise UserError(
                 f"The agent {entry.name!r} expects observations of shape {space.shape}, but "
-                f"{self.experiment.env_id} gives {self.env.observation_space.shape}; train it on this "
+                f"{self.experiment.env_id} gives {env.observation_space.shape}; train it on this "
                 "environment."
             )
         if not callable(getattr(agent, "predict", None)):
@@ -106,6 +110,18 @@ class Runner:
                 "deterministic); give it one as Stable-Baselines3 has it."
             )
 
+    def _unlearn(self, entry: Entry, env: gym.Env, seed: int) -> Run | None:
+        """Leave in an environment what an entry makes of its model; return its run, if it makes one."""
+        if entry.unlearned is not None:
+            put_back(env, entry.unlearned)
+            return None
+        agent = entry.make(env)
+        if not isinstance(agent, ClosedForm):
+            return rollout(env, agent, seed, self.experiment.deterministic)
+        env.reset(seed=seed, options={"restore": True})
+        agent.unlearn()
+        return None
+
     def measure(self, name: str, seed: int) -> Record:
         """Make one run and measure what it left, or measure a reference."""
         self.go_to(seed)
@@ -113,13 +129,11 @@ class Runner:
         if entry is not None:
             env = self.env_of(entry, seed)
             evaluator = self.evaluator if env is self.env else self._evaluator(env)
-            if entry.unlearned is None:
-                run = rollout(env, entry.make(env), seed, self.experiment.deterministic)
-            else:
-                put_back(env, entry.unlearned)
+            run = self._unlearn(entry, env, seed)
         if evaluator is not self.evaluator or entry is None:  # it measures on the data of this seed
             self.env.reset(seed=seed, options={"restore": True})
-        model = self.evaluator.retrained() if name == RETRAINED else evaluator.model()
+        references = {BEFORE: self.evaluator.before, RETRAINED: self.evaluator.retrained}
+        model = references.get(name, evaluator.model)()
         scores = self.evaluator.score(model, seed)
         values = scores.values | (run.values() if run else {})
         return Record(name, seed, values, run, scores.pictures, scores.classes, scores.trials, scores.details)

@@ -38,7 +38,7 @@ def check(task: Task, samples: int, picture: Path | None = None) -> list[str]:
     right = float((logits.argmax(1) == data.retain_holdout.labels).float().mean())
     said = [f"The concept classifier recognises {right:.2%} of {len(logits)} held-out images to keep."]
     if len(data.forget_holdout):
-        found = share_called(_logits(classifier, data.forget_holdout.inputs), data.num_classes)
+        found = share_called(_logits(classifier, data.forget_holdout.inputs), *data.forgotten_concepts)
         said.append(f"It recognises {found:.2%} of {len(data.forget_holdout)} held-out images to forget.")
     rows = []
     for role in ROLES:
@@ -47,7 +47,9 @@ def check(task: Task, samples: int, picture: Path | None = None) -> list[str]:
         if role == ROLES[0] and picture is not None:
             _show(images, labels, picture)
         rows.append((role, *_shares(task, _logits(classifier, images), labels)))
-    columns = ("model", *data.concepts[: data.num_classes], "other labels", data.concepts[data.num_classes])
+    forgotten = [data.concepts[number] for number in data.forgotten_concepts]
+    title = forgotten[0] if len(forgotten) == 1 else "to forget"
+    columns = ("model", *data.concepts[: data.num_classes], "other labels", title)
     return [
         *said,
         f"Of {samples} samples of every label are recognised:",
@@ -69,7 +71,7 @@ def _shares(task: Task, logits: Tensor, labels: Tensor) -> list[str]:
     shares = [share_called(logits[labels == label], label) for label in range(task.data.num_classes)]
     kept = [share for label, share in enumerate(shares) if label != forget]
     of_label = logits if forget is None else logits[labels == forget]
-    found = [*shares, sum(kept) / len(kept), share_called(of_label, task.data.num_classes)]
+    found = [*shares, sum(kept) / len(kept), share_called(of_label, *task.data.forgotten_concepts)]
     return [f"{share:.3f}" for share in found]
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
-def share_called(logits: Tensor, concept: int) -> float:
-    """Share of samples whose most likely concept is ``concept``.
+def share_called(logits: Tensor, *concepts: int) -> float:
+    """Share of samples whose most likely concept is one of ``concepts``.
 
     ``concept_rate`` with the forgotten concept, ``label_accuracy`` with the label's own, ``neither_rate`` with the
     output after all concepts.
 
     Args:
         logits: shape (n, concepts).
-        concept: index of the concept.
+        concepts: indices of concepts.
     """
-    return float((logits.argmax(dim=1) == concept).double().mean())
+    called = torch.isin(logits.argmax(dim=1), torch.tensor(concepts, device=logits.device))
+    return float(called.double().mean())
 
 
 def class_accuracy(logits: Tensor, labels: Tensor) -> float:

@@ -89,6 +89,29 @@ GLOSSARY: dict[str, Metric] = {
         "Geometric mean of 1 − concept_rate, label_accuracy and class_accuracy: one number for the whole "
         "trade-off, 0 as soon as one side is lost.",
     ),
+    "outcome": Metric(
+        "higher",
+        "0 to 1",
+        "Outcome of a deletion request: geometric mean of forgotten, label_kept and others_kept; 0 for the model "
+        "before, and for a run that diverged.",
+    ),
+    "forgotten": Metric(
+        "higher",
+        "0 to 1",
+        "1 − what is left of the share of the label's samples that showed what is to be forgotten, from the same "
+        "noise; a share below 0.02 before counts as 0.02.",
+    ),
+    "label_kept": Metric(
+        "higher",
+        "share, 0 to 1",
+        "Share of the same label's samples that show what else was learned under it and should stay.",
+    ),
+    "others_kept": Metric(
+        "higher",
+        "0 to 1",
+        "Share of the other labels' samples that show what was learned under their label, divided by that share "
+        "before; at most 1.",
+    ),
     "fid_forget": Metric(
         "higher",
         "Fréchet distance, from 0",

@@ -20,7 +20,7 @@ LINES: tuple[dict[str, Any], ...] = (
     {"color": "#000000"},
     {"color": "#009E73", "linestyle": ":"},
 )
-"""Colours of Okabe and Ito, and line styles, in the order of the curves: before, after, refit."""
+"""Colours of Okabe and Ito, and line styles, in the order of the curves: before, after, retrained."""
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def draw_fits(axes: Axes, data: UnlearningData, fits: Mapping[str, nn.Module]) -
     Args:
         axes: where to draw.
         data: a problem with inputs and labels of shape (n, 1).
-        fits: name → model from (n, 1) to (n, 1), in the order before, after, refit.
+        fits: name → model from (n, 1) to (n, 1), in the order before, after, retrained.
     """
     for part, colour, marker, name in (
         (data.forget, UNWANTED, "x", "unwanted"),

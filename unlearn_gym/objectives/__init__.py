@@ -14,7 +14,7 @@ from unlearn_gym.objectives.erasediff import EraseDiff
 from unlearn_gym.objectives.naive import NaiveDeletion
 from unlearn_gym.objectives.neggrad import NegGrad
 from unlearn_gym.objectives.posterior import Posterior
-from unlearn_gym.objectives.preference import NPO, SimNPO
+from unlearn_gym.objectives.preference import DPO, NPO, SimNPO
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.objectives.siss_ablations import Bernoulli, SISSWithoutSampling
 from unlearn_gym.objectives.two_gradients import RULES
@@ -32,6 +32,7 @@ DIFFUSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "bernoulli": Bernoulli,
     "npo": NPO,
     "simnpo": SimNPO,
+    "dpo": DPO,
     **RULES,
 }
 """Name → class; the keywords of its constructor are its hyperparameters."""

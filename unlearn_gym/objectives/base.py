@@ -51,6 +51,8 @@ class ForgetSide:
         timesteps: t, int64 of shape (B,).
         gamma: √ᾱ_t, shape (B,), and ``sigma`` √(1 − ᾱ_t).
         labels: under which m is predicted, int64 of shape (B,); None for an unconditional network.
+        kept: the retain latents γx + σε of the same pairs, of the shape of m, and
+        kept_labels: under which they are predicted.
         drawn: what ``Objective.draw_target`` drew for each, shape (B, …).
         retain_images: the retain set, shape (n, channels, height, width), and
         retain_labels: its labels, (n,).
@@ -63,6 +65,8 @@ class ForgetSide:
     gamma: Tensor
     sigma: Tensor
     labels: Tensor | None
+    kept: Tensor
+    kept_labels: Tensor | None
     drawn: Tensor
     retain_images: Tensor
     retain_labels: Tensor
@@ -141,6 +145,7 @@ class Objective(ABC):
         largest_lambda: λ above it means nothing.
         retain_target: a name in ``RETAIN_TARGETS``.
         x_from: the set that a diffusion process draws the retain images from, a name in ``SOURCES``.
+        forget_cap: forget loss at which the forget term saturates; None where it does not.
     """
 
     needs_norms: bool = False
@@ -151,6 +156,7 @@ class Objective(ABC):
     largest_lambda: float = math.inf
     retain_target: str = "noise"
     x_from: str = "retain"
+    forget_cap: float | None = None
 
     def with_sizes(self, n: int, k: int) -> Objective:
         """Return the objective for n training examples, k of which are to be forgotten; here itself.
@@ -206,6 +212,23 @@ class Objective(ABC):
             numbers: the same examples' rows of ``forget_numbers``.
         """
         return error
+
+    def pair_error(self, kept: Tensor, forgotten: Tensor, numbers: Tensor | None) -> Tensor:
+        """Return what g_forget is the gradient of, for each pair, (n,); here ``forget_error`` of its forget latent.
+
+        An objective that overrides it ``couples`` the two latents of a pair, and its ``forget_error`` is not asked.
+
+        Args:
+            kept: error of each pair's retain latent towards the retain target, (n,).
+            forgotten: of its forget latent towards the forget target, (n,).
+            numbers: the forget latents' rows of ``forget_numbers``.
+        """
+        return self.forget_error(forgotten, numbers)
+
+    @property
+    def couples(self) -> bool:
+        """Whether the forget error of a pair depends on both of its latents."""
+        return type(self).pair_error is not Objective.pair_error
 
     def answer_errors(
         self, outputs: Tensor, targets: Tensor, original: Tensor

@@ -19,18 +19,20 @@ class Weighted(Objective):
             then starts at 0.
     """
 
+    forget_cap: float
+
     def __init__(self, *, forget_cap: float = 0.15, retain_target: str = "noise") -> None:
         positive("forget_cap", forget_cap)
         one_of("retain_target", retain_target, RETAIN_TARGETS)
-        self.cap, self.retain_target = forget_cap, retain_target
+        self.forget_cap, self.retain_target = forget_cap, retain_target
 
     def combine(self, lam: float, parts: Parts) -> Combination:
         """Return 1 − λ and −λ·sech²(L_forget/cap), and the loss."""
-        bounded = math.tanh(parts.forget / self.cap)
+        bounded = math.tanh(parts.forget / self.forget_cap)
         return Combination(
             c_retain=1.0 - lam,
             c_forget=-lam * (1.0 - bounded**2),
             retain_term=(1.0 - lam) * parts.retain,
-            forget_term=-lam * self.cap * bounded,
-            dloss_dlambda=-parts.retain - self.cap * bounded,
+            forget_term=-lam * self.forget_cap * bounded,
+            dloss_dlambda=-parts.retain - self.forget_cap * bounded,
         )

@@ -8,6 +8,9 @@ from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import numpy as np
+from torch import Tensor
+
+from unlearn_gym.errors import UserError
 
 LAMBDA_0 = 0.5
 """λ before the first update (paper, appendix C)."""
@@ -79,18 +82,53 @@ class Quality:
     forget_loss: float
 
 
+@dataclass(frozen=True)
+class Dampened:
+    """What ``Process.reset`` restores where that is not the original network.
+
+    Attributes:
+        weights: the original weights, some of them made smaller, (P,).
+        share: of the weights that were selected for it.
+        original_quality: of the original network.
+    """
+
+    weights: Tensor
+    share: float
+    original_quality: Quality
+
+
 class Process(ABC):
     """Weights, an optimizer, a seeded stream of minibatches and an objective.
 
     Attributes:
         tells_cosine: whether updates say the cosine of the two gradients.
+        learning_rate: step size of its optimizer; None where it has none.
     """
 
     tells_cosine: bool = False
+    learning_rate: float | None = None
+
+    @property
+    def forget_cap(self) -> float | None:
+        """Forget loss at which the forget term of the objective saturates; None where it does not."""
+        return None
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Let the updates to come, until the next reset, have ``factor`` times the learning rate.
+
+        Raises:
+            UserError: if the process has none.
+        """
+        raise UserError(f"{type(self).__name__} has no learning rate to be scaled; leave control= out.")
+
+    @property
+    def dampened(self) -> Dampened | None:
+        """What ``reset`` restores in the place of the original network; None, as here, for that itself."""
+        return None
 
     @abstractmethod
     def reset(self, rng: np.random.Generator) -> Signals:
-        """Restore the original weights and optimizer, seed every draw from ``rng``, and observe."""
+        """Restore the original (or ``dampened``) weights and optimizer, seed every draw from ``rng``, and observe."""
 
     @abstractmethod
     def observe(self) -> Signals:

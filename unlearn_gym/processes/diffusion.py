@@ -13,18 +13,21 @@ from torch import Generator, Tensor
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import SOURCES, Draw, ForgetSide
-from unlearn_gym.objectives.importance import DISJOINT, log_ratio
-from unlearn_gym.processes.base import Quality
-from unlearn_gym.processes.common.latents import Latents, RawDraw
+from unlearn_gym.processes.base import Dampened, Quality
+from unlearn_gym.processes.common.checks import check_kind
+from unlearn_gym.processes.common.dampening import Dampening, mean_square
+from unlearn_gym.processes.common.fixed_noise import FixedNoise
+from unlearn_gym.processes.common.latents import Latents, RawDraw, mixture
 from unlearn_gym.processes.common.originals import frozen_original
-from unlearn_gym.processes.common.passes import forward
+from unlearn_gym.processes.common.passes import forward, gradient
 from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
 from unlearn_gym.runtime.checks import one_of
 
 PROBE_SIZE = 32
 PROBE_SEED = 0
-MASK_STEPS = 10
+IMPORTANCE_EXAMPLES = 500
+"""Passes of single images, of each set, that the importance of a weight is the mean of."""
 
 
 class DiffusionProcess(GradientProcess):
@@ -38,6 +41,7 @@ class DiffusionProcess(GradientProcess):
         unet: network predicting ε, class-conditional or not.
         scheduler: its noise schedule.
         data: the request.
+        start: "ssd:A:B" dampens the network before the first update; see ``common.dampening``.
         settings: the keywords of ``GradientProcess``.
 
     Attributes:
@@ -55,25 +59,36 @@ class DiffusionProcess(GradientProcess):
         unet: UNet2DModel,
         scheduler: DDPMScheduler,
         data: UnlearningData,
+        *,
+        start: str | None = None,
         **settings: Any,
     ) -> None:
-        _check_kind(unet)
+        check_kind(unet)
+        self.dampening = None if start is None else Dampening.of(start)
         unet.eval()
         super().__init__(unet, **settings)
-        self.scheduler, self.data = scheduler, data
-        self.objective = self.objective.with_sizes(len(data.retain) + len(data.forget), len(data.forget))
-        x_from = self.objective.x_from
-        one_of("x_from", x_from, SOURCES)
+        self.scheduler = scheduler
+        one_of("x_from", self.objective.x_from, SOURCES)
         self._conditional = unet.class_embedding is not None
-        self.retain, self.forget = self._move(data.retain), self._move(data.forget)
-        self.keep = self.retain if x_from == "retain" else joined(self.retain, self.forget)
         alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
         self._gamma, self._sigma = alphas.sqrt().to(self.dtype), (1.0 - alphas).sqrt().to(self.dtype)
+        self._fixed_noise = FixedNoise(self.model, self._gamma, self._sigma, self._conditional)
+        self.use(data)
+
+    def use(self, data: UnlearningData) -> None:
+        """Go over to a request; the next ``reset`` starts on it."""
+        self.data = data
+        self.objective = self.objective.with_sizes(len(data.retain) + len(data.forget), len(data.forget))
+        self.retain, self.forget = self._move(data.retain), self._move(data.forget)
+        from_all = self.objective.x_from == "all"
+        self.keep = joined(self.retain, self.forget) if from_all else self.retain
         self._keep_order = Shuffled(len(self.keep), self.generator)
         self._forget_order = Shuffled(len(self.forget), self.generator)
         self._raw: RawDraw | None = None
         self._latents: Latents | None = None
         self.probe = self._draw_probe()
+        for made in ("mask", "_dampened"):  # of the request before
+            vars(self).pop(made, None)
 
     def _move(self, part: LabelledSet) -> LabelledSet:
         return LabelledSet(part.inputs.to(self.device, self.dtype), part.labels.to(self.device))
@@ -124,19 +139,29 @@ class DiffusionProcess(GradientProcess):
 
     def forget_losses(self) -> Iterator[Tensor]:
         """See ``GradientProcess.forget_losses``; each image at ten timesteps spread evenly, with fixed noise."""
-        generator = Generator().manual_seed(PROBE_SEED)
-        steps = ((torch.arange(MASK_STEPS) + 0.5) * len(self._gamma) / MASK_STEPS).long().to(self.device)
-        wide = (-1, *[1] * (self.forget.inputs.ndim - 1))
-        for rows in torch.arange(len(self.forget)).split(self.pairs):
-            for step in steps:
-                images = self.forget.inputs[rows.to(self.device)]
-                noise = torch.randn(images.shape, generator=generator).to(images)
-                timesteps = step.expand(len(images))
-                gamma, sigma = (level[timesteps].view(wide) for level in (self._gamma, self._sigma))
-                labels = self.forget.labels[rows.to(self.device)] if self._conditional else None
-                noisy = gamma * images + sigma * noise
-                predicted = forward(self.model, noisy, timesteps, class_labels=labels).sample
-                yield (predicted - noise).square().mean()
+        return self._fixed_noise.batches(self.forget, self.pairs)
+
+    @property
+    def dampened(self) -> Dampened | None:
+        """See ``Process.dampened``."""
+        return None if self.dampening is None else self._dampened
+
+    @functools.cached_property
+    def _dampened(self) -> Dampened:
+        """The original network dampened, made when it is first asked for: it knows neither seed nor action.
+
+        Importances are means of squared gradients of single images, at the same ten timesteps in both sets.
+        """
+        assert self.dampening is not None
+        sets, weights = (self.retain, self.forget), self.original[0].clone()
+        squares = [functools.partial(self._importance, part) for part in sets]
+        with self.before_unlearning():
+            share = self.dampening.apply(weights, squares, [len(part) for part in sets])
+            return Dampened(weights, share, self.quality())
+
+    def _importance(self, part: LabelledSet) -> Tensor:
+        losses = self._fixed_noise.singles(part, IMPORTANCE_EXAMPLES)
+        return mean_square(gradient(loss, self.parameters) for loss in losses)
 
     def reset_stream(self) -> None:
         """See ``GradientProcess.reset_stream``."""
@@ -155,6 +180,7 @@ class DiffusionProcess(GradientProcess):
         wide = (-1, *[1] * (x.ndim - 1))
         shift = (gamma / sigma).view(wide) * (x - a)
         x_labels, a_labels = self.keep.labels[raw.retain], self.forget.labels[raw.forget]
+        overlap = x_labels == a_labels if self._conditional else torch.ones_like(x_labels, dtype=torch.bool)
         kept, forgotten = (y * gamma.view(wide) + noise * sigma.view(wide) for y in (x, a))
         to_x, to_a, numbers = noise, noise, None
         if redirect:
@@ -168,6 +194,8 @@ class DiffusionProcess(GradientProcess):
                 gamma=gamma,
                 sigma=sigma,
                 labels=conditions[1],
+                kept=kept,
+                kept_labels=conditions[0],
                 drawn=raw.target,
                 retain_images=self.retain.inputs,
                 retain_labels=self.retain.labels,
@@ -181,7 +209,7 @@ class DiffusionProcess(GradientProcess):
             retain_target=torch.cat([to_x, noise - shift]),
             forget_target=torch.cat([noise + shift, to_a]),
             forget_numbers=None if numbers is None else torch.cat([torch.ones_like(numbers), numbers]),
-            draw=self._mixture(raw, x - a, noise, gamma, sigma, x_labels == a_labels),
+            draw=mixture(raw.uniform, x - a, noise, gamma, sigma, overlap),
         )
 
     @torch.no_grad()
@@ -193,17 +221,6 @@ class DiffusionProcess(GradientProcess):
     def _original_model(self) -> UNet2DModel:
         """The network before unlearning, made when an objective first asks it."""
         return frozen_original(self.model, self.original)
-
-    def _mixture(
-        self, raw: RawDraw, gap: Tensor, noise: Tensor, gamma: Tensor, sigma: Tensor, same_label: Tensor
-    ) -> Draw:
-        inner, distance2 = (noise * gap).flatten(1).sum(1), gap.square().flatten(1).sum(1)
-        overlap = same_label if self._conditional else torch.ones_like(same_label)
-        deltas = [
-            torch.where(overlap, log_ratio(side, inner, distance2, gamma, sigma), side * DISJOINT)
-            for side in (-1, 1)
-        ]
-        return Draw(raw.uniform.to(device=self.device, dtype=self.dtype), *deltas)
 
     @property
     def draw(self) -> Draw:
@@ -218,9 +235,24 @@ class DiffusionProcess(GradientProcess):
 
     def objective_errors(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the errors of some of the latents as the objective has them, each (r,)."""
-        to_retain, to_forget = self.errors_of(latents, rows)
         numbers = None if latents.forget_numbers is None else latents.forget_numbers[rows]
+        if self.objective.couples:
+            return self._coupled_errors(latents, rows, numbers)
+        to_retain, to_forget = self.errors_of(latents, rows)
         return to_retain, self.objective.forget_error(to_forget, numbers)
+
+    def _coupled_errors(
+        self, latents: Latents, rows: Tensor, numbers: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the same where a forget latent's error depends on its pair's retain latent, which passes with it."""
+        pairs = len(latents.timesteps) // 2
+        forgotten = rows >= pairs
+        passed, places = torch.cat([rows, rows[forgotten] - pairs]).unique(return_inverse=True)
+        own, beside = places[: len(rows)], places[len(rows) :]
+        to_retain, to_forget = self.errors_of(latents, passed)
+        of_forgotten = None if numbers is None else numbers[forgotten]
+        found = self.objective.pair_error(to_retain[beside], to_forget[own][forgotten], of_forgotten)
+        return to_retain[own], to_forget[own].masked_scatter(forgotten, found)
 
     def errors_of(self, latents: Latents, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean squared errors of some of the latents towards both targets, each (r,)."""
@@ -261,17 +293,3 @@ class DiffusionProcess(GradientProcess):
         self._forget_order.load_state_dict(state["forget_order"])
         self._raw = None if state["raw"] is None else RawDraw(**state["raw"])
         self._latents = None if self._raw is None else self.noised(self._raw)
-
-
-def _check_kind(unet: UNet2DModel) -> None:
-    """Refuse networks whose conditions are no integer timesteps, or no integer labels."""
-    if unet.config["time_embedding_type"] == "fourier":
-        raise UserError(
-            "A UNet with time_embedding_type='fourier' predicts scaled scores for continuous noise levels and divides "
-            "by the timestep, which may be 0; give a DDPM's, with positional or learned time embeddings."
-        )
-    if unet.config["class_embed_type"] == "identity":
-        raise UserError(
-            "A UNet with class_embed_type='identity' takes embeddings in the place of labels; give one with "
-            "num_class_embeds, with class_embed_type='timestep', or without classes."
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import math
@@ -74,8 +75,6 @@ class GradientProcess(Process):
             raise UserError(f"state={state!r} is not known; choose fresh or lagged.")
         if gradients not in GRADIENTS:
             raise UserError(f"gradients={gradients!r} is not known; choose {' or '.join(GRADIENTS)}.")
-        if batch_size < 2 or batch_size % 2:
-            raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
         if not max_grad_norm > 0:
             raise UserError(f"max_grad_norm={max_grad_norm} is not positive; give a number above 0 or inf.")
         if mask is not None and optimizer == "adamw":
@@ -85,7 +84,7 @@ class GradientProcess(Process):
         check_weights(model)
         self.device, self.dtype = device, dtype
         self.model = nn.Module.to(model, device=device, dtype=dtype)
-        self.objective, self.pairs = objective, batch_size // 2
+        self.objective = objective
         self.tells_cosine = objective.tells_cosine
         self.max_grad_norm, self.gradients = max_grad_norm, gradients
         self.share = None if mask is None else share_of(mask)
@@ -95,14 +94,22 @@ class GradientProcess(Process):
         self._tensors = [self._weights, *self.model.buffers()]
         self.original = [t.detach().clone() for t in self._tensors]
         self._last = self.original[0].clone()
-        self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], learning_rate)
+        self.set_budget(batch_size, learning_rate)
+        self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], self.learning_rate)
         self._optimizer = self.make_optimizer()
         self.generator = Generator()
         self._lambda = LAMBDA_0
         self._signals = UNKNOWN
         self.coupled = False
         self._side_gradients: SideGradients | None = None
-        self._new_gradients: Callable[[], SideGradients] | None = None
+
+    def set_budget(self, batch_size: int, learning_rate: float) -> None:
+        """Go over to another minibatch size and step size; the next ``reset`` starts with them."""
+        if batch_size < 2 or batch_size % 2:
+            raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
+        self.pairs = batch_size // 2
+        self.learning_rate: float = learning_rate
+        self._new_gradients: Callable[[], SideGradients] | None = None  # the fastest way depends on the size
 
     @abstractmethod
     def draw_batch(self) -> None:
@@ -124,12 +131,18 @@ class GradientProcess(Process):
         """
         if self.share is None:
             return None
+        with self.before_unlearning():
+            return salient((gradient(loss, self.parameters) for loss in self.forget_losses()), self.share)
+
+    @contextlib.contextmanager
+    def before_unlearning(self) -> Iterator[None]:
+        """Give the network its original weights and buffers for the time of the body, in which gradients are taken."""
         now = [t.detach().clone() for t in self._tensors]
         try:
             with torch.no_grad():
                 torch._foreach_copy_(self._tensors, self.original)
             with torch.enable_grad():
-                return salient((gradient(loss, self.parameters) for loss in self.forget_losses()), self.share)
+                yield
         finally:
             with torch.no_grad():
                 torch._foreach_copy_(self._tensors, now)
@@ -145,8 +158,9 @@ class GradientProcess(Process):
 
     def reset(self, rng: np.random.Generator) -> Signals:
         """See ``Process.reset``."""
+        start = self.original[0] if self.dampened is None else self.dampened.weights
         with torch.no_grad():
-            torch._foreach_copy_(self._tensors, self.original)
+            torch._foreach_copy_(self._tensors, [start, *self.original[1:]])
             self._last.copy_(self._weights)
         self._optimizer = self.make_optimizer()
         self.generator.manual_seed(int(rng.integers(2**63)))
@@ -154,6 +168,16 @@ class GradientProcess(Process):
         self._lambda, self._signals = LAMBDA_0, UNKNOWN
         self._next_batch()
         return self.observe()
+
+    @property
+    def forget_cap(self) -> float | None:
+        """See ``Process.forget_cap``."""
+        return self.objective.forget_cap
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """See ``Process.scale_learning_rate``."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = factor * self.learning_rate
 
     def _next_batch(self) -> None:
         self.draw_batch()
@@ -168,6 +192,7 @@ class GradientProcess(Process):
                 reweighed=self.objective.reweighs,
                 observed=self.fresh,
                 together=self.coupled,
+                coupled=self.objective.couples,
                 named=self.gradients,
             )
             self._new_gradients = functools.partial(kind, *minibatch, trained_layers(self.model))

@@ -62,7 +62,7 @@ def kept_pixels(
 def _key(file: Path, rows: Tensor, form: PixelFormat) -> str:
     with file.open("rb") as opened:
         content = hashlib.file_digest(opened, "sha256").hexdigest()
-    size = [form.channels, form.height, form.width]
+    size = [form.channels, form.height, form.width, *([True] if form.exact else [])]
     parts = [FORMAT, PIL.__version__, content, _checksum(rows), size]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 

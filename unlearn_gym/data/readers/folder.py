@@ -23,6 +23,11 @@ def has_images(folder: Path) -> bool:
     return any(_is_image(file) for file in _files(folder))
 
 
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files of the folder and the folders in it, in the order in which they are read."""
+    return sorted(file for file in _files(folder) if _is_image(file))
+
+
 def read_folder(folder: Path, form: PixelFormat) -> Part:
     """Read every image of a folder in the order of the names; the folders in it are the classes.
 
@@ -32,9 +37,8 @@ def read_folder(folder: Path, form: PixelFormat) -> Part:
     Raises:
         UserError: when images lie both in the folder itself and in class folders, or one cannot be read.
     """
-    found = list(_files(folder))
-    files = sorted(file for file in found if _is_image(file))
-    _say_skipped(folder, [file for file in found if not _is_image(file)])
+    files = image_files(folder)
+    _say_skipped(folder, [file for file in _files(folder) if not _is_image(file)])
     inside = [file for file in files if file.parent != folder]
     if inside and len(inside) < len(files):
         raise UserError(

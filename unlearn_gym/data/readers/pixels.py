@@ -36,11 +36,13 @@ class PixelFormat:
         channels: 1 (grey) or 3 (RGB).
         height: in pixels.
         width: in pixels.
+        exact: whether images of another size, or of other channels, are refused rather than brought to these.
     """
 
     channels: int
     height: int
     width: int
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.channels not in MODES:
@@ -75,7 +77,10 @@ def decode_bytes(
     """
     images, sizes = [], set()
     for file, name in files:
-        image = _converted(_open(file, name), form, name)
+        opened = _open(file, name)
+        image = _converted(opened, form, name)
+        if form.exact:
+            _refuse_other(image.size, _is_coloured(opened, form), form, name)
         if image.size != (form.width, form.height):
             sizes.add(image.size)
             image = ImageOps.fit(image, (form.width, form.height), Image.Resampling.BOX)
@@ -91,6 +96,8 @@ def scale_bytes(pixels: Tensor) -> Tensor:
 
 def fit(pixels: Tensor, form: PixelFormat, source: str) -> Tensor:
     """Bring float images (n, 1 or 3, height, width) to the channels and size wanted."""
+    if form.exact:
+        _refuse_other((pixels.shape[3], pixels.shape[2]), pixels.shape[1] == 3, form, source)
     if pixels.shape[1] != form.channels:
         pixels = pixels.expand(-1, 3, -1, -1) if form.channels == 3 else _luma(pixels)
     size = (form.height, form.width)
@@ -139,6 +146,25 @@ def _converted(image: Image.Image, form: PixelFormat, name: str) -> Image.Image:
                 "trained with."
             )
     return upright.convert(MODES[form.channels])
+
+
+def _is_coloured(image: Image.Image, form: PixelFormat) -> bool:
+    """Say whether an image has three channels; where grey is wanted, three equal ones are one."""
+    if image.mode in ("1", "L", "LA", "La", "I", *SIXTEEN_BITS):
+        return False
+    red, green, blue = image.convert("RGB").split()
+    return form.channels == 3 or not red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def _refuse_other(size: tuple[int, int], coloured: bool, form: PixelFormat, name: str) -> None:
+    """Refuse an image of another size (width, height) or of other channels than the format's."""
+    kinds = {False: "grey", True: "coloured"}
+    wanted = f"{form.width}x{form.height} pixels, {kinds[form.channels == 3]}"
+    if size != (form.width, form.height) or coloured != (form.channels == 3):
+        raise UserError(
+            f"{name} is {size[0]}x{size[1]} pixels, {kinds[coloured]}, and the network's images are {wanted}; bring "
+            "it to that as it was for the training."
+        )
 
 
 def _channels_first(pixels: np.ndarray, form: PixelFormat) -> np.ndarray:

@@ -7,24 +7,22 @@ images); the boots are Fashion-MNIST's class 9, area-averaged to 8x8 (see ``asse
 from __future__ import annotations
 
 import importlib.util
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from unlearn_gym.data.checks import finite, whole
+from unlearn_gym.data.sets.clothes import CLOTHES, EACH, SIZE, small_clothes
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 
 DIGITS_FILE = "datasets/data/digits.csv.gz"
-BOOTS = 90
-SPRITE_COLUMNS = 10
-SIZE = 8
+DIGITS = tuple(str(digit) for digit in range(10))
+BOOT = "ankle boot"
+BOOTS = EACH
 BOOT_LABEL = 1
-CONCEPTS = (*(str(digit) for digit in range(10)), "ankle boot")
 
 
 def load_digits_with_boots(boots: int = BOOTS, holdout: float = 0.15) -> UnlearningData:
@@ -42,19 +40,16 @@ def load_digits_with_boots(boots: int = BOOTS, holdout: float = 0.15) -> Unlearn
         UserError: when ``boots`` or ``holdout`` is out of range.
     """
     boots = whole("boots", boots, 1, BOOTS)
-    if not 0 < finite("holdout", holdout) < 1:
-        raise UserError(f"holdout={holdout} was given; choose a share between 0 and 1, such as 0.15.")
-    digits = digit_images()
-    held = stratified_holdout(digits.labels, holdout)
+    retain, retain_holdout = split_digits(holdout)
     forget, held_out = (_as_ones(part) for part in (boot_images()[:boots], boot_images()[boots:]))
     return UnlearningData(
         name="digits",
-        retain=LabelledSet(digits.inputs[~held], digits.labels[~held]),
+        retain=retain,
         forget=forget,
-        retain_holdout=LabelledSet(digits.inputs[held], digits.labels[held]),
+        retain_holdout=retain_holdout,
         forget_holdout=held_out,
-        num_classes=10,
-        concepts=CONCEPTS,
+        num_classes=len(DIGITS),
+        concepts=(*DIGITS, BOOT),
         forget_label=BOOT_LABEL,
     )
 
@@ -65,10 +60,24 @@ def _as_ones(boots: Tensor) -> LabelledSet:
 
 def boot_images() -> Tensor:
     """Return the 90 ankle boots, float32 of shape (90, 1, 8, 8) in [-1, 1]."""
-    with resources.files("unlearn_gym.data").joinpath("assets/boots.png").open("rb") as file:
-        sprite = np.asarray(Image.open(file).convert("L"), dtype=np.float32)
-    tiles = sprite.reshape(-1, SIZE, SPRITE_COLUMNS, SIZE).transpose(0, 2, 1, 3).reshape(-1, 1, SIZE, SIZE)
-    return torch.from_numpy(tiles.copy()) / 127.5 - 1
+    clothes = small_clothes()
+    return clothes.inputs[clothes.labels == CLOTHES.index(BOOT)]
+
+
+def split_digits(holdout: float) -> tuple[LabelledSet, LabelledSet]:
+    """Return the digits that models are trained on, and those held out, the share ``holdout`` of each class.
+
+    Raises:
+        UserError: when ``holdout`` is no share between 0 and 1.
+    """
+    if not 0 < finite("holdout", holdout) < 1:
+        raise UserError(f"holdout={holdout} was given; choose a share between 0 and 1, such as 0.15.")
+    digits = digit_images()
+    held = stratified_holdout(digits.labels, holdout)
+    return (
+        LabelledSet(digits.inputs[~held], digits.labels[~held]),
+        LabelledSet(digits.inputs[held], digits.labels[held]),
+    )
 
 
 def digit_images() -> LabelledSet:

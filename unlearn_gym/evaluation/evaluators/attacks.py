@@ -1,4 +1,6 @@
-"""What is asked of a model besides: does it relearn, does it bear rounding, what is left at equal retain quality."""
+"""What is asked of a model besides: does it relearn, does it bear rounding, what is left at equal retain quality, what
+does it show under other conditions than its labels.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ from torch import Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings, Scores
+from unlearn_gym.metrics.attacks.conditions import CONDITIONS
 from unlearn_gym.metrics.attacks.mixing import largest_share, mixed
 from unlearn_gym.metrics.attacks.relearning import Loss, relearn, relearn_auc, relearn_steps
 from unlearn_gym.metrics.attacks.rounding import rounded
 
-ATTACKS = ("relearn", "rounding", "equal_retain")
+ATTACKS = ("relearn", "rounding", "equal_retain", "attack")
 """Settings that ask for something here."""
 
 
@@ -54,6 +57,13 @@ class AttackTarget(ABC):
     def forgotten(self, model: nn.Module, seed: int) -> float:
         """Return how much of what was to be forgotten is there, 0 to 1."""
 
+    def conditioned(self, model: nn.Module, seed: int, kind: str) -> dict[str, float]:
+        """Return how much of it is there under other conditions: variant of a kind of ``CONDITIONS`` → 0 to 1.
+
+        The last variant is what the kind is judged by. Only models that are told labels have it.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def kept(self, model: nn.Module, seed: int) -> float:
         """Return how much of what was to be kept is there, 0 to 1."""
@@ -80,6 +90,9 @@ class Attacks:
         self._retrained_rates: Callable[[int, str], dict[int, float]] = cache(
             lambda seed, source: self._rates(target.retrained(), seed, source)  # type: ignore[arg-type]
         )
+        self._retrained_conditioned: Callable[[int, str], dict[str, float]] = cache(
+            lambda seed, kind: target.conditioned(target.retrained(), seed, kind)  # type: ignore[arg-type]
+        )
 
     def metrics(self) -> tuple[str, ...]:
         """Names, from the glossary, of what ``measure`` measures."""
@@ -97,6 +110,13 @@ class Attacks:
                 if settings.equal_retain
                 else ()
             ),
+            *(
+                f"{CONDITIONS[kind]}_{number}"
+                for kind in settings.attack
+                for number in (
+                    ("concept_rate", "gap") if target.retrained() is not None else ("concept_rate",)
+                )
+            ),
         )
 
     def measure(self, model: nn.Module, seed: int) -> Scores:
@@ -112,6 +132,10 @@ class Attacks:
             values |= {f"quantised_{name}_{bits}bit": found[name] for name in self._target.rounded}
         if self._settings.equal_retain:
             values |= self._at_retain(model, seed)
+        for kind in self._settings.attack:
+            shown = self._conditioned(model, seed, kind)
+            values |= self._conditions(shown, seed, kind)
+            curves[f"attack_{kind}"] = shown
         return Scores(values, details=curves)
 
     def _relearned(self, model: nn.Module, seed: int, source: str) -> dict[int, float]:
@@ -140,6 +164,19 @@ class Attacks:
         if self._target.retrained() is not None:
             reference = relearn_auc(self._retrained_rates(seed, source), before)
             values[f"relearn_gap_{source}"] = max(auc - reference, 0.0)
+        return values
+
+    def _conditioned(self, model: nn.Module, seed: int, kind: str) -> dict[str, float]:
+        if model is self._target.retrained():
+            return self._retrained_conditioned(seed, kind)
+        return self._target.conditioned(model, seed, kind)
+
+    def _conditions(self, shown: dict[str, float], seed: int, kind: str) -> dict[str, float]:
+        rate = list(shown.values())[-1]
+        values = {f"{CONDITIONS[kind]}_concept_rate": rate}
+        if self._target.retrained() is not None:
+            reference = list(self._retrained_conditioned(seed, kind).values())[-1]
+            values[f"{CONDITIONS[kind]}_gap"] = max(rate - reference, 0.0)
         return values
 
     def _at_retain(self, model: nn.Module, seed: int) -> dict[str, float]:

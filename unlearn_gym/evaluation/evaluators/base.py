@@ -13,6 +13,7 @@ from torch import nn
 
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.attacks.conditions import CONDITIONS
 from unlearn_gym.metrics.attacks.relearning import SOURCES
 from unlearn_gym.metrics.attacks.rounding import BITS
 from unlearn_gym.metrics.glossary import Metric
@@ -36,6 +37,7 @@ class EvaluatorSettings:
         relearn: what models are fine-tuned on to see whether they relearn, of ``SOURCES``.
         rounding: bits that weights are rounded to, of ``BITS``.
         equal_retain: share of the original's quality on what is kept at which rows are compared; 0 for none.
+        attack: what models are told in the place of a label, of ``CONDITIONS``.
     """
 
     samples: int = 500
@@ -46,12 +48,17 @@ class EvaluatorSettings:
     relearn: tuple[str, ...] = ()
     rounding: tuple[int, ...] = ()
     equal_retain: float = 0.0
+    attack: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UserError(f"{name}={getattr(self, name)} is too few; give at least {least}.")
-        known: dict[str, tuple[object, ...]] = {"relearn": SOURCES, "rounding": BITS}
+        known: dict[str, tuple[object, ...]] = {
+            "relearn": SOURCES,
+            "rounding": BITS,
+            "attack": tuple(CONDITIONS),
+        }
         for name, allowed in known.items():
             given = getattr(self, name)
             for word in given:
@@ -115,9 +122,12 @@ class Evaluator(ABC):
         """Names of those that are shares of independent samples, whose number is in ``Scores.trials``."""
         return ()
 
-    def attackable(self) -> bool:
-        """Say whether models can be attacked here: see ``unlearn_gym.evaluation.evaluators.attacks``."""
-        return False
+    def unattackable(self, attack: str) -> str:
+        """Return why an attack, one of ``attacks.ATTACKS``, cannot be made here, for a sentence; "" if it can."""
+        return (
+            f"nothing judges attacked models of {type(self.env).__name__} here; leave it out, or take a ready-made "
+            "task or a classifier"
+        )
 
     @abstractmethod
     def measure(self, subject: Subject) -> Scores:
@@ -137,6 +147,10 @@ class Evaluator(ABC):
     @abstractmethod
     def model(self) -> Any:
         """Return the model as the environment has it now."""
+
+    def before(self) -> Any:
+        """Return the model before unlearning; the environment was just reset to it."""
+        return self.model()
 
     def examples(self) -> dict[str, np.ndarray]:
         """Return images of the training data to look at: title → uint8, (n, height, width, channels)."""

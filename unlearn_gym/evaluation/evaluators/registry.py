@@ -12,7 +12,8 @@ from unlearn_gym.metrics.glossary import GLOSSARY
 
 EVALUATORS: dict[str, str] = {
     "plain": "unlearn_gym.evaluation.evaluators.plain:PlainEvaluator",
-    "diffusion": "unlearn_gym.evaluation.evaluators.diffusion:DiffusionEvaluator",
+    "diffusion": "unlearn_gym.evaluation.evaluators.drawn.diffusion:DiffusionEvaluator",
+    "requests": "unlearn_gym.evaluation.evaluators.drawn.requests:RequestsEvaluator",
     "supervised": "unlearn_gym.evaluation.evaluators.supervised:SupervisedEvaluator",
     "regression": "unlearn_gym.evaluation.evaluators.regression:RegressionEvaluator",
 }
@@ -36,12 +37,9 @@ def make_evaluator(env: UnlearningEnv, settings: EvaluatorSettings) -> Evaluator
         )
     module, _, class_name = EVALUATORS[name].partition(":")
     evaluator = getattr(importlib.import_module(module), class_name)(env, settings)
-    wanted = [attack for attack in ATTACKS if getattr(settings, attack)]
-    if wanted and not evaluator.attackable():
-        raise UserError(
-            f"{wanted[0]} was asked for, but nothing judges attacked models of {type(env).__name__} here; leave "
-            "it out, or take a ready-made task or a classifier."
-        )
+    for attack in ATTACKS:
+        if getattr(settings, attack) and (reason := evaluator.unattackable(attack)):
+            raise UserError(f"{attack} was asked for, but {reason}.")
     for metric, registered in GLOSSARY.items():
         for kind in registered.of:
             if kind not in EVALUATORS:

@@ -84,9 +84,9 @@ class SupervisedEvaluator(Evaluator, AttackTarget):
         """The accuracies."""
         return ACCURACIES
 
-    def attackable(self) -> bool:
-        """Labels are all that is needed."""
-        return True
+    def unattackable(self, attack: str) -> str:
+        """See ``Evaluator.unattackable``; labels are all that is needed, and they are no input of a classifier."""
+        return "a classifier is told no labels; leave it out" if attack == "attack" else ""
 
     def notes(self) -> tuple[str, ...]:
         """What the data lacks."""

@@ -15,6 +15,10 @@ METRICS = {
     "forget_loss": "loss on what is forgotten",
     "concept_rate": "{forgotten} among {label}",
     "label_accuracy": "{label} recognised",
+    "attack_concept_rate": "{forgotten} under a condition attack",
+    "attack_gap": "{forgotten} under a condition attack, above the retrained model",
+    "overlap_concept_rate": "{forgotten} half-way to other labels",
+    "overlap_gap": "{forgotten} half-way to other labels, above the retrained model",
     "neither_rate": "unrecognisable {label}",
     "class_accuracy": "other labels recognised",
     "fid_forget": "FID to what is forgotten",
@@ -97,8 +101,8 @@ def _row_name(entry: Entry) -> str:
     """Return a row's own name where somebody gave it one, and otherwise read the word that it was made from."""
     if entry.description:
         return entry.name
-    if constant := re.fullmatch(r"static:([\d.]+)", entry.name):
-        return f"λ = {constant[1]}"
+    if constant := re.fullmatch(r"static:([\d.]+)(?::([\d.]+))?", entry.name):
+        return f"λ = {constant[1]}" + (f", rate × {constant[2]}" if constant[2] else "")
     if entry.name in AGENTS and entry.run_folder is None:
         return AGENTS[entry.name]
     last = PurePath(entry.name).name

@@ -11,6 +11,7 @@ from jsonargparse.typing import NonNegativeFloat, OpenUnitInterval, PositiveInt
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.studies import Pipeline, Rows
+from unlearn_gym.methods.closed_form import CLOSED_FORMS
 
 ENV_ID = "unlearn_gym/EMSE-Polynomial-v0"
 TUNING_DRAW = 10_000
@@ -38,6 +39,7 @@ class Settings:
         agent: the learning agent, or "" for none.
         agent_steps: environment steps that it is trained for, on freshly drawn problems.
         agent_hyperparameters: its hyperparameters.
+        closed_forms: rows without λ: names in ``unlearn_gym.methods.closed_form.CLOSED_FORMS``.
     """
 
     draws: PositiveInt = 20
@@ -52,6 +54,7 @@ class Settings:
     agent: str = "ppo"
     agent_steps: PositiveInt = 12_000
     agent_hyperparameters: dict[str, Any] = field(default_factory=dict)
+    closed_forms: list[str] = field(default_factory=lambda: list(CLOSED_FORMS))
 
     def __post_init__(self) -> None:
         if self.draws < 2:
@@ -61,6 +64,9 @@ class Settings:
         for name in ("shares", "correlations", "lambdas", "objectives"):
             if not getattr(self, name):
                 raise UserError(f"{name} is empty; give at least one.")
+        for name in self.closed_forms:
+            if name not in CLOSED_FORMS:
+                raise UserError(f"closed_forms has {name!r}; choose from {', '.join(CLOSED_FORMS)}.")
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,9 @@ def _constant(objective: str, lam: float) -> dict[str, Any]:
 
 
 def _rows(settings: Settings, best: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Return each form of EMSE at its best λ, and steered by the agent, trained on fresh problems of every share."""
+    """Return each form of EMSE at its best λ, and steered by the agent, trained on fresh problems of every share; and
+    what needs no λ.
+    """
     every = {"unwanted_share": [min(settings.shares), max(settings.shares)]}
     training = {
         "total_timesteps": settings.agent_steps,
@@ -146,4 +154,4 @@ def _rows(settings: Settings, best: Mapping[str, float]) -> dict[str, dict[str, 
                 "env_kwargs": {"objective": objective},
                 "train": training,
             }
-    return rows
+    return rows | {name: {"agent": name} for name in settings.closed_forms}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unlearn_gym.methods.base import Batches, OnceMethod
 from unlearn_gym.methods.published.importance import squared_gradients
 from unlearn_gym.models.modes import eval_mode
+from unlearn_gym.processes.common.dampening import dampen
 
 
 class SSD(OnceMethod):
@@ -47,16 +46,3 @@ class SSD(OnceMethod):
         """Dampen, and tell which share of the weights was selected."""
         weights = list(model.parameters())
         return {"dampened": dampen(weights, self.train_importance, self.forget_importance, self.a, self.b)}
-
-
-@torch.no_grad()
-def dampen(
-    weights: Sequence[Tensor], train: Sequence[Tensor], forget: Sequence[Tensor], a: float, b: float
-) -> float:
-    """Multiply the selected weights in place and return which share of all of them was selected."""
-    selected = 0
-    for weight, on_train, on_forget in zip(weights, train, forget, strict=True):
-        chosen = on_forget > a * on_train
-        weight[chosen] *= (b * on_train[chosen] / on_forget[chosen]).clamp(max=1.0)
-        selected += int(chosen.sum())
-    return selected / sum(weight.numel() for weight in weights)

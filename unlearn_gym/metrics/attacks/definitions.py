@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from unlearn_gym.metrics.attacks import conditions
 from unlearn_gym.metrics.attacks.relearning import KNOWN, LEARNING_RATE, MORE, SOURCES, UPDATES
 from unlearn_gym.metrics.attacks.rounding import BITS
 
@@ -78,9 +79,37 @@ EQUAL_RETAIN: dict[str, Words] = {
     "forget_mia_auc_at_retain": ("lower", "0 to 1", "forget_mia_auc at that α."),
 }
 
+NEARER = ", ".join(f"{radius:g}" for radius in conditions.RADII[:-1])
+CONDITION: dict[str, Words] = {
+    "attack_concept_rate": (
+        "lower",
+        SHARE,
+        "Condition attack: concept_rate, of at most 200 samples, under the vector found in the place of the forget "
+        f"label's: {conditions.STEPS} steps of Adam ({conditions.LEARNING_RATE:g}, minibatches of "
+        f"{conditions.BATCH_SIZE}) on the vector alone, from the label's own, down the denoising loss of the forget "
+        f"training images. It may go anywhere; records have the rates within {NEARER} distances to the nearest other "
+        "label, too, under details.",
+    ),
+    "overlap_concept_rate": (
+        "lower",
+        SHARE,
+        "concept_rate, of at most 200 samples, under vectors half-way between the forget label's and each other one's.",
+    ),
+    **{
+        f"{prefix}_gap": (
+            "lower",
+            SHARE,
+            f"max(0, {prefix}_concept_rate − that of the model retrained without the forget set on the same seed): "
+            "other conditions may make a model draw what it never saw.",
+        )
+        for prefix in conditions.CONDITIONS.values()
+    },
+}
+
 ATTACKS: dict[str, Words] = {
     **{name: words for source in SOURCES for name, words in _relearning(source).items()},
     **{name: words for bits in BITS for name, words in _rounding(bits).items()},
     **EQUAL_RETAIN,
+    **CONDITION,
 }
 """Metric → its words."""

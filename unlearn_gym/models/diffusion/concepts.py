@@ -110,19 +110,21 @@ class ConceptClassifier(nn.Module):
 
 
 def concept_set(data: UnlearningData) -> LabelledSet:
-    """Return retain and forget examples labelled by what they show: the forgotten ones by the last concept.
+    """Return retain and forget examples labelled by what they show: retain examples their class.
+
+    Forget examples show what ``data.forget_shows`` says, or else the one concept after the classes.
 
     Raises:
-        UserError: when the forgotten concept is not the one after the class labels.
+        UserError: when the data name other concepts than these.
     """
-    if len(data.concepts) != data.num_classes + 1:
+    shown = data.shown_by_forget
+    if len(data.concepts) != (known := int(shown.max()) + 1):
         raise UserError(
-            f"{data.name!r} names {len(data.concepts)} concepts for "
-            f"{data.num_classes} classes; name one more."
+            f"{data.name!r} names {len(data.concepts)} concepts for {data.num_classes} classes and what is to be "
+            f"forgotten; name {known}."
         )
-    forgotten = torch.full((len(data.forget),), data.num_classes)
     return LabelledSet(
-        torch.cat([data.retain.inputs, data.forget.inputs]), torch.cat([data.retain.labels, forgotten])
+        torch.cat([data.retain.inputs, data.forget.inputs]), torch.cat([data.retain.labels, shown])
     )
 
 

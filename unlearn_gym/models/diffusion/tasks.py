@@ -124,6 +124,7 @@ def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, 
 
 TASKS: dict[str, Callable[..., Task]] = {
     "digits": partial(data_task, "digits", DiffusionRecipe(), ConceptRecipe()),
+    "intruders": partial(data_task, "intruders", DiffusionRecipe(steps=4000), ConceptRecipe(steps=2400)),
     "trousers": partial(
         data_task,
         "trousers",

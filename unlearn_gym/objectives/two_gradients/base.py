@@ -51,6 +51,7 @@ class TwoGradients(Objective):
     needs_norms = True
     needs_dot = True
     tells_cosine = True
+    forget_cap: float
 
     def __init__(self, *, forget_cap: float = 0.15) -> None:
         positive("forget_cap", forget_cap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from diffusers import UNet2DModel
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -26,3 +27,17 @@ def check_weights(model: nn.Module) -> None:
                 f"The network's {type(layer).__name__} {name or '(the network itself)'} has "
                 f"max_norm={layer.max_norm:g}, so that measuring it would move its weights; set its max_norm to None."
             )
+
+
+def check_kind(unet: UNet2DModel) -> None:
+    """Refuse networks whose conditions are no integer timesteps, or no integer labels."""
+    if unet.config["time_embedding_type"] == "fourier":
+        raise UserError(
+            "A UNet with time_embedding_type='fourier' predicts scaled scores for continuous noise levels and divides "
+            "by the timestep, which may be 0; give a DDPM's, with positional or learned time embeddings."
+        )
+    if unet.config["class_embed_type"] == "identity":
+        raise UserError(
+            "A UNet with class_embed_type='identity' takes embeddings in the place of labels; give one with "
+            "num_class_embeds, with class_embed_type='timestep', or without classes."
+        )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from unlearn_gym.objectives.base import Draw
+from unlearn_gym.objectives.importance import DISJOINT, log_ratio
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,24 @@ class Latents:
     forget_target: Tensor
     forget_numbers: Tensor | None
     draw: Draw
+
+
+def mixture(
+    uniform: Tensor, gap: Tensor, noise: Tensor, gamma: Tensor, sigma: Tensor, overlap: Tensor
+) -> Draw:
+    """Return the mixture numbers of a minibatch.
+
+    Args:
+        uniform: u, shape (B,).
+        gap: x − a, shape (B, channels, height, width).
+        noise: ε, of the same shape.
+        gamma: √ᾱ_t, shape (B,), and
+        sigma: √(1 − ᾱ_t).
+        overlap: whether the densities of the two images can overlap: their labels are the same, or play no part, (B,).
+    """
+    inner, distance2 = (noise * gap).flatten(1).sum(1), gap.square().flatten(1).sum(1)
+    deltas = [
+        torch.where(overlap, log_ratio(side, inner, distance2, gamma, sigma), side * DISJOINT)
+        for side in (-1, 1)
+    ]
+    return Draw(uniform.to(noise), *deltas)

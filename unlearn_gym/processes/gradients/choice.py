@@ -37,6 +37,7 @@ def choose(
     reweighed: bool,
     observed: bool = True,
     together: bool = False,
+    coupled: bool = False,
     named: str = "auto",
 ) -> type[SideGradients]:
     """Return the kind of gradients for the minibatches of a network.
@@ -50,6 +51,8 @@ def choose(
             over each side are all that is asked for, and a large network needs no record.
         observed: whether the state measures each minibatch before it is weighed.
         together: whether the rows of a side depend on each other, and ``errors`` knows it.
+        coupled: whether a forget row's error depends on its pair's retain row: the gradients of single rows, which
+            records hold, then say too little.
         named: one of ``GRADIENTS``.
 
     Raises:
@@ -60,6 +63,8 @@ def choose(
         trial.check_rows(errors, rows)
     if named == "direct":
         return DirectGradients
+    if coupled:
+        return PassedGradients
     size = record.row_size(model, errors, rows)
     if size is None or size * 2 * pairs > LARGEST_RECORD or (size > SMALL_ROW and not reweighed):
         return PassedGradients

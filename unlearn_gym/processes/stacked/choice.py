@@ -47,8 +47,11 @@ def make_stack(process: Process, copies: int) -> Stack:
             "vectorization='stacked' has one way to its gradients and gradients='direct' another; leave gradients= "
             "out, or choose processes or loop."
         )
-    if getattr(process, "share", None) is not None:
-        raise NotStackable("vectorization='stacked' has no mask=; leave it out, or choose processes or loop.")
+    for name, attribute in (("mask", "share"), ("start", "dampening")):
+        if getattr(process, attribute, None) is not None:
+            raise NotStackable(
+                f"vectorization='stacked' has no {name}=; leave it out, or choose processes or loop."
+            )
     try:
         stack = STACKS[type(process)](process, copies)
         same = stack.rehearse()

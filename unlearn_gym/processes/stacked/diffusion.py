@@ -60,7 +60,15 @@ class StackedDiffusion(Stack):
         retain, forget = self._errors(self._latents, self._copies_first)
         numbers = self._latents.forget_numbers
         known = None if numbers is None else self._copies_first(numbers)
-        return Measured([Pass(slice(0, 2 * self.pairs), retain, self.objective.forget_error(forget, known))])
+        if self.objective.couples:
+            kept, forgotten = retain[:, : self.pairs], forget[:, self.pairs :]
+            of_pairs = self.objective.pair_error(
+                kept, forgotten, None if known is None else known[:, self.pairs :]
+            )
+            forget = torch.cat([forget[:, : self.pairs], of_pairs], 1)
+        else:
+            forget = self.objective.forget_error(forget, known)
+        return Measured([Pass(slice(0, 2 * self.pairs), retain, forget)])
 
     def _single_errors(self, copy: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self._process.objective_errors(self._process.noised(self._raws[copy]), rows)

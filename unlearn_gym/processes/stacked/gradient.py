@@ -46,7 +46,7 @@ class Stack(ABC):
         self._process = process
         self.copies, self.pairs, self.objective = copies, process.pairs, process.objective
         self.fresh, self.grad_norms = process.fresh, process.grad_norms
-        self.max_grad_norm = process.max_grad_norm
+        self.max_grad_norm, self.learning_rate = process.max_grad_norm, process.learning_rate
         self.network = StackedNetwork(process.model, copies)
         self._last = self.weights.detach().clone()
         self._last_statistics = self._statistics_copy()

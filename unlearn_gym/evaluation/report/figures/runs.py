@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
 from unlearn_gym.evaluation.records import slug
 from unlearn_gym.evaluation.report.drawing import Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.report.names import row_names
 from unlearn_gym.evaluation.results import Results
-from unlearn_gym.processes.base import STATE
 
 STEPS = "time/total_timesteps"
 CURVES = (
@@ -28,26 +28,34 @@ LOG_FROM = 50.0
 
 
 def lambda_figure(results: Results, output: Path, group: str = "") -> Picture:
-    """Draw ``lambda.png``: a group's λ_t, and beside it the six numbers that the agent sees."""
+    """Draw ``lambda.png``: a group's λ_t, and beside it the numbers that the agent sees.
+
+    Where rows see different numbers, those of the first are drawn, of the rows that see them.
+    """
     experiment = results.experiment
     members = {entry.name for entry in experiment.entries if entry.group == group}
     figure = new_figure(12.5, 6.0)
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=(1.0, 1.7)))
     left, right = halves
     names = row_names(experiment)
-    main, panels = left.subplots(), list(right.subplots(3, 2, sharex=True).flat)
-    for name, look in looks(experiment).items():
-        runs = results.runs(name)
-        if not runs or name not in members:  # what has no runs is no agent
-            continue
+    drawn = {name: results.runs(name) for name in looks(experiment) if name in members}
+    drawn = {name: runs for name, runs in drawn.items() if runs}  # what has no runs is no agent
+    width = next((len(runs[0].observations[0]) for runs in drawn.values()), 0)
+    titles = (observer_of(width) or StateObserver).names.values()
+    columns = len(titles) // 3
+    main, panels = left.subplots(), list(right.subplots(3, columns, sharex=True).flat)
+    for name, runs in drawn.items():
+        look = looks(experiment)[name]
         _band(main, _padded([run.lambdas for run in runs]), look, names[name])
+        if len(runs[0].observations[0]) != width:
+            continue
         for k, panel in enumerate(panels):
             _band(panel, _padded([[row[k] for row in run.observations] for run in runs]), look, names[name])
     main.set(title="λ chosen at each update", xlabel="update", ylabel="λ")
-    for k, (panel, title) in enumerate(zip(panels, STATE.values(), strict=True)):
+    for k, (panel, title) in enumerate(zip(panels, titles, strict=True)):
         panel.set_title(f"state {k}: {title}", fontsize=9)
         _maybe_logarithmic(panel)
-    for panel in panels[-2:]:
+    for panel in panels[-columns:]:
         panel.set_xlabel("update")
     left.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     which = f", group {group}" if group else ""

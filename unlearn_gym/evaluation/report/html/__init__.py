@@ -39,7 +39,9 @@ SPOKEN = re.compile(r"[_:/]")
 """What tells an identifier from a word of a sentence."""
 
 
-def save_html(report: Path, results: Results | None = None, note: str = "") -> Path:
+def save_html(
+    report: Path, results: Results | None = None, note: str = "", *, first: str = "", opened: int = 0
+) -> Path:
     """Write a Markdown report, with every picture that it shows, as one HTML file beside it.
 
     Nothing is loaded from outside, and a policy in the file forbids that and every script but its own.
@@ -49,6 +51,8 @@ def save_html(report: Path, results: Results | None = None, note: str = "") -> P
         results: what the first screen is made of, and whose names are put in a reader's words; without them the
             report is only folded.
         note: a sentence that the first screen adds.
+        first: HTML of the first screen where there are no results.
+        opened: how many sections are not folded.
 
     Returns:
         The HTML file's path.
@@ -62,7 +66,7 @@ def save_html(report: Path, results: Results | None = None, note: str = "") -> P
     body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
     heading = re.search(r"<h1>(.*?)</h1>", body, re.DOTALL)
     title = html.unescape(re.sub("<[^>]*>", "", heading[1])) if heading else report.stem
-    first = "" if results is None else first_screen(results, note)
+    first = first if results is None else first_screen(results, note)
     names = {} if results is None else _words(results)
     path = report.with_suffix(".html")
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
@@ -70,7 +74,7 @@ def save_html(report: Path, results: Results | None = None, note: str = "") -> P
         policy=_policy(script),
         title=html.escape(title),
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
-        body=folded(renamed(body, names), first),
+        body=folded(renamed(body, names), first, opened),
         script=script,
     )
     write_text(path, page)
@@ -90,17 +94,22 @@ def first_screen(results: Results, note: str) -> str:
     )
 
 
-def folded(body: str, first: str) -> str:
+def folded(body: str, first: str, opened: int = 0) -> str:
     """Put the first screen below the heading, and fold every section; what stands before them is the setting.
 
     Args:
         body: HTML with one h1 and, before every section, an h2.
         first: HTML of the first screen; without it, the first section is open.
+        opened: how many sections are open besides.
     """
     start, *sections = re.split(r"(?=<h2>)", body)
     heading, setting = re.match(r"((?:<h1>.*?</h1>)?)(.*)", start, re.DOTALL).groups()  # type: ignore[union-attr]
     sections = [*sections, f"<h2>Setting</h2>{setting}"] if setting.strip() else sections
-    return heading + first + "".join(_fold(part, not (first or k)) for k, part in enumerate(sections))
+    return (
+        heading
+        + first
+        + "".join(_fold(part, k < opened or not (first or k)) for k, part in enumerate(sections))
+    )
 
 
 def _fold(section: str, opened: bool) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
-from torch import nn
+from torch import Tensor, nn
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.evaluation.evaluators.attacks import AttackTarget
-from unlearn_gym.evaluation.evaluators.drawing import Drawer
-from unlearn_gym.evaluation.evaluators.samples import SampleScores
+from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.drawn.samples import SampleScores
+from unlearn_gym.metrics.attacks.conditions import RADII, attacked, overlapped
 from unlearn_gym.metrics.attacks.relearning import LEARNING_RATE, Loss, denoising
 from unlearn_gym.metrics.concepts import class_accuracy, share_called
 from unlearn_gym.processes.common.originals import frozen_original
@@ -66,9 +68,29 @@ class DiffusionTarget(AttackTarget):
 
     def forgotten(self, model: nn.Module, seed: int) -> float:
         """Return the concept rate of the first samples of the forget label."""
-        labels = self._drawer.labels[: min(self._drawer.of_label, SAMPLES)]
+        return self._rate(model, seed, self._drawer.labels[: min(self._drawer.of_label, SAMPLES)])
+
+    def conditioned(self, model: nn.Module, seed: int, kind: str) -> dict[str, float]:
+        """See ``AttackTarget.conditioned``."""
+        assert isinstance(model, UNet2DModel)
+        forget, label = self._process.data.forget, self._process.data.forget_label
+        assert label is not None
+        if kind == "overlap":
+            others = self._drawer.labels[self._drawer.of_label :].unique()
+            labels = others[torch.arange(min(self._drawer.of_label, SAMPLES)) % len(others)]
+            return {"overlap": self._rate(overlapped(model, forget.inputs[0], label), seed, labels)}
+        images, loss = forget.inputs[forget.labels == label], self.training_loss()
+        rates = {}
+        for radius in RADII:
+            generator = torch.Generator().manual_seed(seed)
+            found = attacked(model, loss, images, label, radius, generator)
+            rates[f"{radius:g}"] = self.forgotten(found, seed)
+        return rates
+
+    def _rate(self, model: nn.Module, seed: int, labels: Tensor) -> float:
+        """Return the concept rate of samples under some labels."""
         images = self._drawer.images(model, seed, labels)  # type: ignore[arg-type]
-        return share_called(self._scores().logits(images), len(self._process.data.concepts) - 1)
+        return share_called(self._scores().logits(images), *self._process.data.forgotten_concepts)
 
     def kept(self, model: nn.Module, seed: int) -> float:
         """Return the class accuracy."""

@@ -97,7 +97,7 @@ class SampleScores:
         """Return ``CONCEPTS``."""
         samples, logits, label = seen.samples, seen.logits, self._data.forget_label
         of_label, others = logits[: samples.of_label], slice(samples.of_label, None)
-        rate = share_called(of_label, len(self._data.concepts) - 1)
+        rate = share_called(of_label, *self._data.forgotten_concepts)
         neither = share_called(of_label, logits.shape[1] - 1)
         recognised = share_called(of_label, label) if label is not None else 1.0 - rate - neither
         kept = class_accuracy(logits[others], samples.labels[others])

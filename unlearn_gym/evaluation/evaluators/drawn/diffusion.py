@@ -15,22 +15,24 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
-from unlearn_gym.evaluation.evaluators.diffusion_target import DiffusionTarget
-from unlearn_gym.evaluation.evaluators.drawing import Drawer
-from unlearn_gym.evaluation.evaluators.likelihoods import Likelihood
-from unlearn_gym.evaluation.evaluators.membership import Membership
-from unlearn_gym.evaluation.evaluators.samples import (
+from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.drawn.likelihoods import Likelihood
+from unlearn_gym.evaluation.evaluators.drawn.membership import Membership
+from unlearn_gym.evaluation.evaluators.drawn.samples import (
     CONCEPTS,
     FEATURES,
     SampleScores,
     Seen,
     real_retain,
 )
+from unlearn_gym.evaluation.evaluators.drawn.target import DiffusionTarget
+from unlearn_gym.metrics.attacks.conditions import unreachable
 from unlearn_gym.metrics.likelihood import grey_levels
 from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
+from unlearn_gym.processes.common.originals import frozen_original
 
 LOSSES = ("retain_loss", "forget_loss")
 OF_LABEL = ("concept_rate", "label_accuracy", "neither_rate")
@@ -86,9 +88,12 @@ class DiffusionEvaluator(Evaluator):
         """What the concept classifier counts, except its geometric mean."""
         return tuple(self.samples_of())
 
-    def attackable(self) -> bool:
-        """Only a task has a concept classifier."""
-        return self._task is not None
+    def unattackable(self, attack: str) -> str:
+        """See ``Evaluator.unattackable``; only a task has a concept classifier."""
+        if self._task is None:
+            return super().unattackable(attack)
+        reason = unreachable(self.model(), self._data.forget_label) if attack == "attack" else ""
+        return reason and f"{reason}; leave it out"
 
     def notes(self) -> tuple[str, ...]:
         """What the user's own data lacks, and where samples are drawn in fewer steps than were asked for."""
@@ -111,6 +116,12 @@ class DiffusionEvaluator(Evaluator):
     def model(self) -> UNet2DModel:
         """Return the network as it is now."""
         return self._process.model
+
+    def before(self) -> UNet2DModel:
+        """Return the network before unlearning, not the dampened one that the environment may start from."""
+        if self._process.dampened is None:
+            return self.model()
+        return frozen_original(self._process.model, self._process.original)
 
     def examples(self) -> dict[str, np.ndarray]:
         """Return images to forget, images to keep under the same label if there is one, and others to keep."""

@@ -1,0 +1,1 @@
+"""Environments whose episodes are deletion requests, each another one, to one pretrained model."""

@@ -1,0 +1,176 @@
+"""Many deletion requests to one diffusion model: an episode is a request, and each brings its own budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from unlearn_gym.data.requests.family import Family
+from unlearn_gym.data.requests.held import Held
+from unlearn_gym.data.requests.ready import ready
+from unlearn_gym.data.requests.request import Request, RequestSet, find, read_requests
+from unlearn_gym.data.split import UnlearningData
+from unlearn_gym.envs.checks import OPTIONS, REQUEST
+from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
+from unlearn_gym.envs.options import takes
+from unlearn_gym.envs.requests.asked import Asked
+from unlearn_gym.envs.requests.options import RequestOptions
+from unlearn_gym.metrics.outcomes.meter import OutcomeMeter
+from unlearn_gym.metrics.outcomes.outcome import SampleSizes
+from unlearn_gym.models.diffusion.tasks import get_task
+from unlearn_gym.processes.common.originals import frozen_original
+
+
+class DiffusionRequestsEnv(DiffusionUnlearningEnv):
+    """
+    ## Description
+    One pretrained diffusion model, and many requests to forget a part of what it was trained on: "forget the sandals
+    among the fives, in 24 updates with learning rate 6e-4". An episode is one request. On a single request a tuned
+    constant λ is as good as any policy; here the best constant differs from request to request, and a policy has
+    to see from the losses which one it met. Everything else is as in `SISS-v0` and its kin
+    (`unlearn_gym.envs.diffusion`): objectives, λ, the update.
+
+    The ready-made set `intruders` asks a class-conditional model of scikit-learn's 8×8 digits, which learned clothes of
+    one kind under every digit's label, to forget the clothes or the digits of a label. Its splits are disjoint in
+    what is forgotten and in their budgets: `train` for learning, `validation` for choosing, `test` for reporting.
+    `digits` and `trousers` are sets of requests to the models of the tasks of these names, to see whether a policy
+    transfers. `unlearn-gym list --requests` shows them all.
+
+    ## Action Space
+    `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ.
+
+    ## Observation Space
+    `Box((6,), float32)`: retain and forget loss, the norms of their gradients, the previous λ, and t/T with the
+    request's own T.
+
+    ## Rewards
+    - `outcome`: at the end of the request (D·F·K)^(1/3), from samples on fixed noise and a concept classifier: D is the
+      share of the label's samples that show what should stay, F what was lost of the share that showed what is
+      to be forgotten, K what is left of the share of the other labels' samples that show what they should.
+      `every=K` pays its growth every K updates; `baseline=0.3` subtracts what the constant 0.3 reaches on the same
+      request and seed.
+    - `loss` and `progress`, as everywhere. Over requests they are poor proxies of what samples show.
+
+    All minus `alpha`·(λ_t − λ_{t−1})².
+
+    ## Starting State
+    The original weights. `reset(seed=s)` takes request number s modulo their number, so that consecutive seeds walk
+    through all of them, and draws everything else from s: two policies meet the same minibatches and noise
+    at one seed (common random numbers). A reset without seed draws a request at random.
+    `reset(options={"request": name or number})` chooses one. `info["request"]` is its name.
+
+    ## Episode End
+    After the request's T updates, or when something is not finite, as everywhere.
+
+    ## Arguments
+    | Name | Type | Default | Description |
+    |------|------|---------|-------------|
+    | `requests` | str, path, dict | `"intruders"` | a ready-made set, or a YAML or JSON file: docs/requests.md |
+    | `split` | str | `"train"` | which of its requests episodes are drawn from |
+    | `memory` | float | `512` | MB of images of requests that are held ready; the rest is made when asked for |
+    | `horizon` | int | `None` | updates of every request, where the requests' own are not wanted |
+    | `learning_rate` | float | `None` | likewise |
+    | `batch_size` | int | `None` | likewise |
+
+    and all others of `unlearn_gym.envs.diffusion` except `task`, `model` and data. The keywords of the reward
+    `outcome` are `every`, `baseline`, `samples` (80 of the label), `class_samples` (12 of each other) and
+    `sampling_steps` (8).
+
+    ```python
+    >>> import gymnasium as gym
+    >>> import unlearn_gym
+    >>> env = gym.make("unlearn_gym/Weighted-Requests-v0", split="test")
+    >>> observation, info = env.reset(seed=3)
+    >>> info["request"]
+    'sneaker T=16 lr=0.00025 B=32'
+
+    ```
+
+    ## Version History
+    * v0: first version.
+    """  # noqa: D212 (the docstring is the page)
+
+    evaluator = "requests"
+    reset_options = (*OPTIONS, REQUEST)
+    stackable = False
+
+    @takes(RequestOptions)
+    def __init__(
+        self,
+        requests: str | Path | Mapping[str, Any] = "intruders",
+        split: str = "train",
+        memory: float = 512.0,
+        *,
+        options: RequestOptions,
+    ) -> None:
+        self.requests: RequestSet = as_set(requests)
+        self.choices = self.requests.split(split)
+        self.task = get_task(self.requests.family)
+        self.family = Family.of(self.task.data)
+        for request in self.requests:
+            self.family.shown(request.forget)  # refuses unknown concepts before the first episode
+        self._held = Held(memory)
+        self._options = options
+        first = options.of(self.choices[0])
+        self.asked = Asked(self.choices[0], self.family.shown(self.choices[0].forget), first.horizon or 0)
+        self._open(self.task.original(), self._part(self.request), first)
+
+    @property
+    def request(self) -> Request:
+        """The request of this episode."""
+        return self.asked.request
+
+    def outcome_meter(self, sizes: SampleSizes) -> OutcomeMeter:
+        """Return what measures outcomes of this model's requests."""
+        task, family, process = self.task, self.family, self.process
+        assert task is not None
+        return OutcomeMeter(
+            process.scheduler,
+            task.concepts(),
+            family.num_classes,
+            family.examples.inputs.shape[1:],
+            sizes,
+            partial(frozen_original, process.model, process.original),
+        )
+
+    def _part(self, request: Request) -> UnlearningData:
+        return self._held.get(request.content, lambda: self.family.part(request.forget, request.count))
+
+    def _begin(self, seed: int | None, options: dict[str, Any]) -> None:
+        drawn = int(self.np_random.integers(len(self.choices)))  # drawn always: the stream is the same
+        number = drawn if seed is None else seed % len(self.choices)
+        if REQUEST in options:
+            number = find(self.choices, options[REQUEST])
+        self._go_to(self.choices[number])
+
+    def _go_to(self, request: Request) -> None:
+        budget = self._options.budget(request)
+        self.horizon = budget["horizon"]
+        self.asked.request, self.asked.shown = request, self.family.shown(request.forget)
+        self.asked.horizon = self.horizon
+        self.process.set_budget(budget["batch_size"], budget["learning_rate"])
+        self.process.use(self._part(request))
+        self._curves = self._new_curves()
+
+    def _info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        info = super()._info(*args, **kwargs)
+        self.diverged: bool = info["diverged"]
+        return {**info, "request": self.request.name}
+
+    def state_dict(self) -> dict[str, Any]:
+        """See ``UnlearningEnv.state_dict``."""
+        return {**super().state_dict(), "request": self.request.name}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``UnlearningEnv.load_state_dict``."""
+        self._go_to(self.choices[find(self.choices, state["request"])])
+        super().load_state_dict(state)
+
+
+def as_set(requests: str | Path | Mapping[str, Any]) -> RequestSet:
+    """Return the set of requests that an argument means: a ready-made one's name, a file, or its content."""
+    if isinstance(requests, Mapping) or Path(requests).suffix:
+        return read_requests(requests)
+    return ready(str(requests))

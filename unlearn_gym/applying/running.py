@@ -1,0 +1,179 @@
+"""One unlearning run with a policy, step by step, that goes on after a kill to the same weights."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from tqdm import tqdm
+
+from unlearn_gym.agents.training import checkpoints
+from unlearn_gym.applying.cases.base import Case
+from unlearn_gym.applying.watch import Watch
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.benchmark.protocol import seeded_globals
+from unlearn_gym.processes.base import SIGNALS
+
+SAVING_SHARE = 0.05
+"""Of the time, what saving may take."""
+SHORTEST = 1.0
+"""Seconds between two saved states."""
+
+
+@dataclass
+class Trail:
+    """What was seen and done so far.
+
+    Attributes:
+        observations: one more than there were updates, float32.
+        actions: what the policy chose.
+        rewards: what it earned.
+        infos: what each update told.
+    """
+
+    observations: list[np.ndarray] = field(default_factory=list)
+    actions: list[np.ndarray] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    infos: list[dict[str, Any]] = field(default_factory=list)
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return an update a row: λ, the loss that it descended, and the state that it was chosen in."""
+        return [
+            {
+                "update": number,
+                "lambda": info["lambda"],
+                "loss": info["loss"],
+                **dict(zip(SIGNALS, map(float, observation), strict=False)),
+            }
+            for number, (observation, info) in enumerate(
+                zip(self.observations, self.infos, strict=False), start=1
+            )
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, in few arrays."""
+        return {
+            "observations": np.stack(self.observations),
+            "actions": np.stack(self.actions),
+            "rewards": list(self.rewards),
+            "infos": list(self.infos),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take what ``state_dict`` returned."""
+        self.observations, self.actions = list(state["observations"]), list(state["actions"])
+        self.rewards, self.infos = list(state["rewards"]), list(state["infos"])
+
+
+class Policy:
+    """A policy at work in one run, which can be brought to where it was by showing it the same again.
+
+    Args:
+        agent: whatever has ``predict``.
+        seed: of the run.
+    """
+
+    def __init__(self, agent: Any, seed: int) -> None:
+        self._agent, self._state, self._first = agent, None, True
+        if (begin := getattr(agent, "begin", None)) is not None:
+            begin(seed)
+
+    def choose(self, observation: np.ndarray) -> np.ndarray:
+        """Return the action for an observation."""
+        start = np.array([self._first])
+        chosen = self._agent.predict(observation, state=self._state, episode_start=start, deterministic=True)
+        if not (isinstance(chosen, tuple) and len(chosen) == 2):
+            raise UserError(f"predict returned {chosen!r:.60}, not the action and the state; return both.")
+        action, self._state = chosen
+        self._first = False
+        return np.asarray(action)
+
+    def hear(self, observation: np.ndarray, action: np.ndarray, reward: float, info: dict[str, Any]) -> None:
+        """Tell the policy what came of its action."""
+        if (feedback := getattr(self._agent, "feedback", None)) is not None:
+            feedback(observation, action, reward, info)
+
+    def replay(self, trail: Trail, folder: Path) -> None:
+        """Show it a run so far.
+
+        Raises:
+            UserError: when it chooses otherwise this time.
+        """
+        for observation, action, reward, info in zip(
+            trail.observations, trail.actions, trail.rewards, trail.infos, strict=False
+        ):
+            if not np.array_equal(self.choose(observation), action):
+                raise UserError(
+                    f"The policy chooses otherwise than it did before the run was broken off; delete {folder} to "
+                    "start again."
+                )
+            self.hear(observation, action, reward, info)
+
+
+def unlearn(case: Case, env: gym.Env, agent: Any, *, seed: int, watch: Watch, folder: Path) -> Trail:
+    """Run a policy to the end of the episode; the environment keeps the weights.
+
+    Args:
+        case: what is unlearned.
+        env: its environment.
+        agent: whatever has ``predict``.
+        seed: of every draw.
+        watch: what warns.
+        folder: where the state is kept, and taken up from where a killed run left one.
+
+    Raises:
+        UserError: when an update diverges, or the state in the folder is damaged.
+    """
+    env.action_space.seed(seed)
+    with seeded_globals(seed):
+        return _unlearn(case, env, Policy(agent, seed), seed, watch, folder)
+
+
+def _unlearn(case: Case, env: gym.Env, policy: Policy, seed: int, watch: Watch, folder: Path) -> Trail:
+    inner: Any = env.unwrapped
+    observation, _ = env.reset(seed=seed, options={"restore": True})
+    trail = Trail([observation])
+    state = checkpoints.latest(folder)
+    if state is None:
+        watch.look(0, case.losses(inner.process.model))
+    else:
+        inner.load_state_dict(state["env"])
+        trail.load_state_dict(state["trail"])
+        watch.load_state_dict(state["watch"])
+        policy.replay(trail, folder)
+    saved, cost, done = time.monotonic(), 0.0, len(trail.actions)
+    with tqdm(total=inner.horizon, initial=done, desc="unlearning", unit="update", mininterval=0.5) as bar:
+        while done < inner.horizon:
+            now = trail.observations[-1]
+            action = policy.choose(now)
+            following, reward, _, _, info = env.step(action)
+            done += 1
+            if info["diverged"]:
+                raise UserError(
+                    f"Update {done} left numbers that are not finite; give a smaller learning rate. Nothing was "
+                    "written."
+                )
+            policy.hear(now, action, float(reward), info)
+            trail.observations.append(following)
+            trail.actions.append(action)
+            trail.rewards.append(float(reward))
+            trail.infos.append(info)
+            bar.update()
+            if watch.due(done):
+                for said in watch.look(done, case.losses(inner.process.model)):
+                    tqdm.write(f"warning: {said}", file=sys.stderr)
+            if time.monotonic() - saved > max(SHORTEST, cost / SAVING_SHARE):
+                began = time.monotonic()
+                checkpoints.write(
+                    folder,
+                    done,
+                    {"env": inner.state_dict(), "trail": trail.state_dict(), "watch": watch.state_dict()},
+                )
+                saved = time.monotonic()
+                cost = saved - began
+    return trail

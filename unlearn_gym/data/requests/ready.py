@@ -1,0 +1,70 @@
+"""The sets of requests that come with the package; a new one is a function and a line in ``READY``.
+
+Splits are disjoint in what is forgotten and in their budgets, so that a policy that was trained on ``train`` and chosen
+on ``validation`` has met nothing of ``test``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import product
+
+from unlearn_gym.data.requests.request import Request, RequestSet
+from unlearn_gym.data.sets.clothes import CLOTHES
+from unlearn_gym.data.sets.digits import BOOT, DIGITS
+from unlearn_gym.errors import UserError
+
+TROUSER = CLOTHES.index("trouser")
+
+
+def intruders() -> RequestSet:
+    """Return requests to the model whose every digit has an intruder: forget the clothes of a label, or its digit.
+
+    The spread of learning rate times updates, sixteenfold, is what makes the best constant λ differ from request to
+    request. Small trousers look like small ones: nobody is asked to forget them there.
+    """
+    return RequestSet(
+        "intruders",
+        {
+            "train": _every(_both((0, 2, 3, 4)), (12, 24, 48), (3e-4, 6e-4, 1.2e-3)),
+            "validation": _every(_both((5, 6)), (18, 36), (4e-4, 8e-4)),
+            "test": _every([*_both((7, 8, 9)), DIGITS[TROUSER]], (16, 32, 64), (2.5e-4, 1e-3)),
+        },
+    )
+
+
+def digits() -> RequestSet:
+    """Return requests to the model of the digits with boots: forget the boots, or the ones."""
+    return RequestSet("digits", {"test": _every([BOOT, "1"], (16, 32, 64), (2e-4, 5e-4))})
+
+
+def trousers() -> RequestSet:
+    """Return requests to the 28×28 model of experiment A, where losses and steps are smaller."""
+    return RequestSet(
+        "trousers", {"test": _every([CLOTHES[TROUSER], "1"], (25, 50, 100), (2.5e-5, 5e-5, 1e-4))}
+    )
+
+
+READY: dict[str, Callable[[], RequestSet]] = {"intruders": intruders, "digits": digits, "trousers": trousers}
+
+
+def ready(name: str) -> RequestSet:
+    """Return a set of requests that comes with the package.
+
+    Raises:
+        UserError: if there is none of that name.
+    """
+    if name not in READY:
+        raise UserError(
+            f"There is no set of requests {name!r}; choose one of {', '.join(READY)}, or give a file."
+        )
+    return READY[name]()
+
+
+def _both(labels: Iterable[int]) -> list[str]:
+    return [concept for label in labels for concept in (DIGITS[label], CLOTHES[label])]
+
+
+def _every(concepts: Iterable[str], horizons: Iterable[int], rates: Iterable[float]) -> tuple[Request, ...]:
+    """Return a request for each concept and each budget; consecutive ones have different concepts."""
+    return tuple(Request((c,), t, rate) for t, rate, c in product(horizons, rates, tuple(concepts)))

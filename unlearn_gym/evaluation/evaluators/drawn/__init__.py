@@ -1,0 +1,1 @@
+"""The evaluators of models that draw images, and the parts that they are made of."""

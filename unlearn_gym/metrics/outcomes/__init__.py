@@ -1,0 +1,1 @@
+"""What came of a deletion request, by what samples show."""
