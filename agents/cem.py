@@ -14,6 +14,7 @@ from tqdm import tqdm
 from unlearn_gym.agents.common.base import Hooks, Learner, State
 from unlearn_gym.agents.common.features import COLUMNS, NUMBERS, follow
 from unlearn_gym.agents.common.settings import AtLeastTwo
+from unlearn_gym.agents.training.players import Players
 from unlearn_gym.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ class CEMAgent(Learner):
     A generation draws a population of weights from N(mean, std²) and lets each of them through the same episodes, by
     their seeds, so that all meet the same requests, minibatches and noise. Mean and spread of those with the best mean
     return (undiscounted) are the next generation's. What is drawn follows from the agent's seed and the number of the
-    generation. Afterwards the mean acts.
+    generation. With several environments, one process each, as many policies play at a time, which changes no number
+    of a generation. Afterwards the mean acts.
     """
 
     name = "cem"
-    vectorised = False
 
     @dataclass(frozen=True)
     class Settings:
@@ -113,7 +114,8 @@ class CEMAgent(Learner):
         Raises:
             UserError: in an online environment, where every policy would go on with the weights of another.
         """
-        if getattr(self._env.unwrapped, "online", False):
+        players = Players(self._env)
+        if players.online:
             raise UserError(
                 "cem compares policies from the same start; train it in an episodic environment, and let it act in "
                 "the online one."
@@ -123,7 +125,7 @@ class CEMAgent(Learner):
             while self._timesteps < total_timesteps:
                 hooks.boundary(self._timesteps)
                 before = self._timesteps
-                self._returns.append(self._episode(hooks))
+                self._returns += self._episodes(players, hooks)
                 bar.update(self._timesteps - before)
                 if len(self._returns) == settings.population * settings.episodes:
                     self._select()
@@ -141,19 +143,31 @@ class CEMAgent(Learner):
         noise = rng.standard_normal((settings.population, *self.mean.shape))
         return self.mean + self.std * noise, rng.integers(SEEDS, size=settings.episodes)
 
-    def _episode(self, hooks: Hooks) -> float:
-        """Play the next episode of the generation, all policies on one seed before the next, and return its return."""
+    def _episodes(self, players: Players, hooks: Hooks) -> list[float]:
+        """Let the next policies of the generation play on the same seed, and return their returns.
+
+        All policies play on one seed before the next.
+        """
         population, seeds = self._drawn()
-        turn, candidate = divmod(len(self._returns), self.settings.population)
-        observation, _ = self._env.reset(seed=int(seeds[turn]))
-        state, start, done, total = None, np.ones(1, dtype=bool), False, 0.0
-        while not done:
-            action, state = self._act(population[candidate], observation, state, start)
-            observation, reward, terminated, truncated, info = self._env.step(action)
-            total, done, start = total + float(reward), terminated or truncated, np.zeros(1, dtype=bool)
-            self._timesteps += 1
-            hooks.step(observation[None], [info], self._timesteps)
-        return total
+        turn, first = divmod(len(self._returns), self.settings.population)
+        policies = population[first : first + players.number]
+        returns, memories = [0.0] * len(policies), dict[int, State]()
+        seen = players.reset(len(policies), int(seeds[turn]))
+        start = np.ones(1, dtype=bool)
+        while seen:
+            actions = {}
+            for number, observation in seen.items():
+                actions[number], memories[number] = self._act(
+                    policies[number], observation, memories.get(number), start
+                )
+            steps, start = players.step(actions), np.zeros(1, dtype=bool)
+            for number, step in steps.items():
+                returns[number] += float(step[1])
+            self._timesteps += len(steps)
+            infos = [step[-1] for step in steps.values()]
+            hooks.step(np.stack([step[0] for step in steps.values()]), infos, self._timesteps)
+            seen = {number: step[0] for number, step in steps.items() if not (step[2] or step[3])}
+        return returns
 
     def _select(self) -> None:
         """Move mean and spread to the best of the generation."""

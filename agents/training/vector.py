@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -134,6 +134,23 @@ class WorkerVecEnv(SubprocVecEnv):
         except BaseException:
             self.close()
             raise
+
+    def call_each(self, name: str, keywords: Mapping[int, Mapping[str, Any]]) -> dict[int, Any]:
+        """Call a method of some environments at once; other than by ``step``, none of them is reset by itself.
+
+        Args:
+            name: of the method.
+            keywords: number of an environment → what its method is called with.
+
+        Returns:
+            Number → what the method returned.
+        """
+        self.waiting = True
+        for number, given in keywords.items():
+            self.remotes[number].send(("env_method", (name, (), dict(given))))
+        answers = {number: self.remotes[number].recv() for number in keywords}
+        self.waiting = False
+        return answers
 
     def close(self) -> None:
         """End the processes; those that are in the middle of a step are not waited for."""

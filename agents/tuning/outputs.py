@@ -29,7 +29,7 @@ BLUE, GREY, RED = "#0072B2", "#999999", "#D55E00"
 def write(
     folder: Path, config: TuneConfig, space: Mapping[str, Dimension], trials: Sequence[FrozenTrial]
 ) -> None:
-    """Write all of it; the best settings once a trial was made to its end.
+    """Write the table and, once a trial was made to its end, the best settings.
 
     Args:
         folder: of the search.
@@ -41,8 +41,14 @@ def write(
     best = best_of(trials)
     if best is not None:
         write_text(folder / BEST, _configuration(config, space, trials[best], best))
-        with atomic_write(folder / PICTURE) as temporary:
-            _figure(config, space, trials).savefig(temporary, dpi=110)
+
+
+def draw(
+    folder: Path, config: TuneConfig, space: Mapping[str, Dimension], trials: Sequence[FrozenTrial]
+) -> None:
+    """Write the picture; see ``write``."""
+    with atomic_write(folder / PICTURE) as temporary:
+        _figure(config, space, trials).savefig(temporary, dpi=110)
 
 
 def best_of(trials: Sequence[FrozenTrial]) -> int | None:

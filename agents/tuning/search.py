@@ -20,7 +20,7 @@ from unlearn_gym.agents import training
 from unlearn_gym.agents.training import checkpoints
 from unlearn_gym.agents.training.config import CONFIG
 from unlearn_gym.agents.tuning.config import TuneConfig, claim
-from unlearn_gym.agents.tuning.outputs import write
+from unlearn_gym.agents.tuning.outputs import draw, write
 from unlearn_gym.agents.tuning.spaces import Dimension, search_space
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import one_thread
@@ -67,6 +67,7 @@ def tune(config: TuneConfig, score: Score) -> Path:
         if all(trial.state is not TrialState.COMPLETE for trial in trials):
             reasons = [trial.user_attrs["error"] for trial in trials if "error" in trial.user_attrs]
             raise UserError(f"No trial of the search in {folder} was finished: {reasons[-1]}")
+        draw(folder, config, space, trials)
     return folder
 
 

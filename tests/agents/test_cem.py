@@ -3,8 +3,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from unlearn_gym import agents
+from unlearn_gym.agents.training import TrainConfig, train
 from unlearn_gym.errors import UserError
 
 from .test_learning import evaluate
@@ -128,3 +130,43 @@ def test_generations_are_logged(tmp_path):
     agent.learn(20)
     assert {"cem/generation", "cem/return", "cem/elite_return", "cem/std"} <= set(book.logger.name_to_value)
     book.close()
+
+
+def test_policies_in_processes_of_their_own_get_the_same_numbers(tmp_path):
+    runs = {}
+    for n_envs in (1, 2):
+        config = TrainConfig(
+            env=QUADRATIC,
+            agent="cem",
+            total_timesteps=120,
+            n_envs=n_envs,
+            output=str(tmp_path / str(n_envs)),
+            hyperparameters={"population": 3, "episodes": 2, "elites": 1},
+            checkpoint_every=50,
+            progress_bar=False,
+        )
+        runs[n_envs] = agents.load(train(config), gym.make(QUADRATIC))
+    assert runs[1].generation == runs[2].generation == 2
+    assert (runs[1].mean == runs[2].mean).all() and (runs[1].std == runs[2].std).all()
+
+
+@pytest.mark.filterwarnings("ignore:cem has learned nothing yet")
+def test_a_policy_whose_episode_ends_early_does_not_play_on():
+    class Uneven(gym.Wrapper):
+        def step(self, action):
+            observation, reward, done, truncated, info = self.env.step(action)
+            return observation, reward, done, truncated or action[0] > 0.5, info
+
+    agent = search(
+        env=DummyVecEnv([lambda: Uneven(gym.make(QUADRATIC))] * 3), population=3, episodes=1, elites=1
+    )
+    alone = search(env=Uneven(gym.make(QUADRATIC)), population=3, episodes=1, elites=1)
+    agent.learn(1)
+    while alone.generation < 1:
+        alone.learn(alone.timesteps + 1)
+    assert (agent.mean == alone.mean).all() and agent.timesteps == alone.timesteps < 3 * 10
+
+
+def test_another_vector_environment_is_refused():
+    with pytest.raises(UserError, match="side by side in a VecMonitor"):
+        search(env=VecMonitor(DummyVecEnv([lambda: gym.make(QUADRATIC)]))).learn(1)
