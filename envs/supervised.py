@@ -14,7 +14,7 @@ from unlearn_gym.data.class_names import ClassNames
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.data.supervised_request import inferred_classes, read_examples, request_of
 from unlearn_gym.envs.base import UnlearningEnv
-from unlearn_gym.envs.options import SupervisedOptions, takes
+from unlearn_gym.envs.options import SupervisedOptions, as_device, takes
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.supervised.foreign import adapted, copied, fitted, itself
 from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
@@ -172,11 +172,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
         *,
         options: SupervisedOptions,
     ) -> None:
-        self.settings = options.resolved()
-        settings = self.settings.of_process()
         self.task: SupervisedTask | None = get_supervised_task(task, **(task_kwargs or {})) if task else None
         if self.task is not None:
-            network, data = self.task.original(settings["device"]), self.task.data
+            network, data = self.task.original(as_device(options.device)), self.task.data
         elif augment:
             raise UserError(
                 "augment=True needs a task, whose training says how; augment your own data yourself."
@@ -186,10 +184,17 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
             network, data = _own(*own)
         recipe = self.task.recipe if self.task and augment else None
         pad, mirror = (recipe.pad, recipe.mirror) if recipe else (0, False)
-        process = SupervisedProcess(network, data, pad=pad, mirror=mirror, **settings)
+        self._open(network, data, options, pad=pad, mirror=mirror)
+        self.evaluator = "supervised" if data.num_classes else "regression"
+
+    def _open(
+        self, network: nn.Module, data: UnlearningData, options: SupervisedOptions, **augmentation: Any
+    ) -> None:
+        """Make the process and the face of the environment."""
+        self.settings = options.resolved()
+        process = SupervisedProcess(network, data, **augmentation, **self.settings.of_process())
         super().__init__(process, **self.settings.of_episode())
         self.process: SupervisedProcess = process
-        self.evaluator = "supervised" if data.num_classes else "regression"
 
     @property
     def class_names(self) -> dict[int, str]:

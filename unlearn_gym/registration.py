@@ -21,6 +21,7 @@ REQUESTS: dict[str, object] = {"reward": "outcome", "divergence_penalty": 0.02}
 DIFFUSION = "unlearn_gym.envs.diffusion:DiffusionUnlearningEnv"
 DIFFUSION_REQUESTS = "unlearn_gym.envs.requests.diffusion:DiffusionRequestsEnv"
 SUPERVISED = "unlearn_gym.envs.supervised:SupervisedUnlearningEnv"
+SUPERVISED_REQUESTS = "unlearn_gym.envs.requests.supervised:SupervisedRequestsEnv"
 POLYNOMIAL = "unlearn_gym.envs.regression:PolynomialEnv"
 QUADRATIC = "unlearn_gym.envs.quadratic:QuadraticEnv"
 
@@ -50,6 +51,7 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("EMSE-VGG16BN-Online-v0", SUPERVISED, {"task": "vgg16bn-cifar100", **BENCHMARK, **ONLINE}),
     ("EMSE-MobileNetV2-v0", SUPERVISED, {"task": "mobilenetv2-fmnist", **BENCHMARK}),
     ("EMSE-MobileNetV2-Online-v0", SUPERVISED, {"task": "mobilenetv2-fmnist", **BENCHMARK, **ONLINE}),
+    ("EMSE-Requests-v0", SUPERVISED_REQUESTS, REQUESTS),
     ("EMSE-v0", SUPERVISED, {}),
     ("EMSE-Polynomial-v0", POLYNOMIAL, {}),
     ("EMSE-Polynomial-Online-v0", POLYNOMIAL, ONLINE),

@@ -8,22 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from unlearn_gym.data.requests.family import Family
-from unlearn_gym.data.requests.held import Held
-from unlearn_gym.data.requests.ready import ready
-from unlearn_gym.data.requests.request import Request, RequestSet, find, read_requests
-from unlearn_gym.data.split import UnlearningData
-from unlearn_gym.envs.checks import OPTIONS, REQUEST
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.envs.options import takes
-from unlearn_gym.envs.requests.asked import Asked
+from unlearn_gym.envs.requests.base import RequestsEnv, as_set
 from unlearn_gym.envs.requests.options import RequestOptions
-from unlearn_gym.metrics.outcomes.meter import OutcomeMeter
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
+from unlearn_gym.metrics.outcomes.samples import SampleMeter
 from unlearn_gym.models.diffusion.tasks import get_task
 from unlearn_gym.processes.common.originals import frozen_original
 
 
-class DiffusionRequestsEnv(DiffusionUnlearningEnv):
+class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore[misc]
     """
     ## Description
     One pretrained diffusion model, and many requests to forget a part of what it was trained on: "forget the sandals
@@ -92,10 +87,6 @@ class DiffusionRequestsEnv(DiffusionUnlearningEnv):
     * v0: first version.
     """  # noqa: D212 (the docstring is the page)
 
-    evaluator = "requests"
-    reset_options = (*OPTIONS, REQUEST)
-    stackable = False
-
     @takes(RequestOptions)
     def __init__(
         self,
@@ -105,28 +96,16 @@ class DiffusionRequestsEnv(DiffusionUnlearningEnv):
         *,
         options: RequestOptions,
     ) -> None:
-        self.requests: RequestSet = as_set(requests)
-        self.choices = self.requests.split(split)
-        self.task = get_task(self.requests.family)
-        self.family = Family.of(self.task.data)
-        for request in self.requests:
-            self.family.shown(request.forget)  # refuses unknown concepts before the first episode
-        self._held = Held(memory)
-        self._options = options
-        first = options.of(self.choices[0])
-        self.asked = Asked(self.choices[0], self.family.shown(self.choices[0].forget), first.horizon or 0)
+        asked = as_set(requests)
+        self.task = get_task(asked.family)
+        first = self._receive(asked, split, Family.of(self.task.data), memory, options)
         self._open(self.task.original(), self._part(self.request), first)
 
-    @property
-    def request(self) -> Request:
-        """The request of this episode."""
-        return self.asked.request
-
-    def outcome_meter(self, sizes: SampleSizes) -> OutcomeMeter:
+    def outcome_meter(self, sizes: SampleSizes) -> SampleMeter:
         """Return what measures outcomes of this model's requests."""
         task, family, process = self.task, self.family, self.process
         assert task is not None
-        return OutcomeMeter(
+        return SampleMeter(
             process.scheduler,
             task.concepts(),
             family.num_classes,
@@ -134,43 +113,3 @@ class DiffusionRequestsEnv(DiffusionUnlearningEnv):
             sizes,
             partial(frozen_original, process.model, process.original),
         )
-
-    def _part(self, request: Request) -> UnlearningData:
-        return self._held.get(request.content, lambda: self.family.part(request.forget, request.count))
-
-    def _begin(self, seed: int | None, options: dict[str, Any]) -> None:
-        drawn = int(self.np_random.integers(len(self.choices)))  # drawn always: the stream is the same
-        number = drawn if seed is None else seed % len(self.choices)
-        if REQUEST in options:
-            number = find(self.choices, options[REQUEST])
-        self._go_to(self.choices[number])
-
-    def _go_to(self, request: Request) -> None:
-        budget = self._options.budget(request)
-        self.horizon = budget["horizon"]
-        self.asked.request, self.asked.shown = request, self.family.shown(request.forget)
-        self.asked.horizon = self.horizon
-        self.process.set_budget(budget["batch_size"], budget["learning_rate"])
-        self.process.use(self._part(request))
-        self._curves = self._new_curves()
-
-    def _info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        info = super()._info(*args, **kwargs)
-        self.diverged: bool = info["diverged"]
-        return {**info, "request": self.request.name}
-
-    def state_dict(self) -> dict[str, Any]:
-        """See ``UnlearningEnv.state_dict``."""
-        return {**super().state_dict(), "request": self.request.name}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See ``UnlearningEnv.load_state_dict``."""
-        self._go_to(self.choices[find(self.choices, state["request"])])
-        super().load_state_dict(state)
-
-
-def as_set(requests: str | Path | Mapping[str, Any]) -> RequestSet:
-    """Return the set of requests that an argument means: a ready-made one's name, a file, or its content."""
-    if isinstance(requests, Mapping) or Path(requests).suffix:
-        return read_requests(requests)
-    return ready(str(requests))

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from unlearn_gym.data.requests.request import Request
-from unlearn_gym.envs.options import DiffusionOptions
+from unlearn_gym.envs.options import DiffusionOptions, SupervisedOptions
 
 BUDGET = ("horizon", "learning_rate", "batch_size")
 
 
+class Budgets:
+    """Budgets that follow the request where they are None."""
+
+    def budget(self, request: Request) -> dict[str, Any]:
+        """Return the budget of a request, with what was given here in the place of its own."""
+        own = {name: getattr(self, name) for name in BUDGET}
+        return {name: getattr(request, name) if value is None else value for name, value in own.items()}
+
+    def of(self, request: Request) -> Any:
+        """Return the same options with the budget of a request."""
+        return replace(self, **self.budget(request))  # type: ignore[type-var]
+
+
 @dataclass(frozen=True, kw_only=True)
-class RequestOptions(DiffusionOptions):
-    """The options of diffusion models, with budgets that follow the request where they are None."""
+class RequestOptions(Budgets, DiffusionOptions):
+    """The options of diffusion models."""
 
     horizon: int | None = None  # type: ignore[assignment]
     learning_rate: float | None = None  # type: ignore[assignment]
@@ -21,11 +34,11 @@ class RequestOptions(DiffusionOptions):
 
     AUTOMATIC: ClassVar[tuple[str, ...]] = ()
 
-    def budget(self, request: Request) -> dict[str, Any]:
-        """Return the budget of a request, with what was given here in the place of its own."""
-        own = {name: getattr(self, name) for name in BUDGET}
-        return {name: getattr(request, name) if value is None else value for name, value in own.items()}
 
-    def of(self, request: Request) -> Self:
-        """Return the same options with the budget of a request."""
-        return replace(self, **self.budget(request))
+@dataclass(frozen=True, kw_only=True)
+class ClassifierRequestOptions(Budgets, SupervisedOptions):
+    """The options of classifiers."""
+
+    horizon: int | None = None  # type: ignore[assignment]
+    learning_rate: float | None = None  # type: ignore[assignment]
+    batch_size: int | None = None  # type: ignore[assignment]

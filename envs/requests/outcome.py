@@ -11,7 +11,7 @@ from unlearn_gym.runtime.checks import number, optional, whole
 
 if TYPE_CHECKING:
     from unlearn_gym.envs.requests.asked import Asked
-    from unlearn_gym.metrics.outcomes.meter import OutcomeMeter
+    from unlearn_gym.metrics.outcomes.base import Meter
 
 SEED = 0
 """Of the noise that samples are drawn from, the same in every episode."""
@@ -62,7 +62,7 @@ class OutcomeReward:
                 "progress, or an id with Requests."
             )
         self._asked: Asked = env.asked
-        self._meter: OutcomeMeter = env.outcome_meter(self.sizes)
+        self._meter: Meter = env.outcome_meter(self.sizes)
 
     def reset(self, process: Process) -> None:
         """Start at 0, and run the constant to compare with, if there is one."""

@@ -39,6 +39,8 @@ def small_kwargs(env_id: str, folder: Path) -> dict[str, Any]:
     """Return the keywords with which ``env_id`` is tested; ``folder`` may be written to."""
     if "Quadratic" in env_id:
         return {"horizon": 4}
+    if "Requests" in env_id:
+        return {**SHORT, "reward_kwargs": {"samples": 4, "class_samples": 1, "sampling_steps": 2}}
     if "EMSE" in env_id:
         return small_emse_kwargs(env_id)
     if env_id == "unlearn_gym/SISS-v0":
@@ -50,8 +52,6 @@ def small_kwargs(env_id: str, folder: Path) -> dict[str, Any]:
             "retain_data": images[0],
             "forget_data": torch.tensor(images[1]),
         }
-    if "Requests" in env_id:
-        return {**SHORT, "reward_kwargs": {"samples": 4, "class_samples": 1, "sampling_steps": 2}}
     if "Trousers" in env_id:  # the stand-ins of conftest.py have six
         return {**SHORT, "task_kwargs": {"trousers": 4, "holdout": 2}}
     return dict(SHORT)

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from unlearn_gym.data.requests.poisoned import wrong
 from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.outcomes.outcome import SampleSizes
+from unlearn_gym.models.supervised.poisoned import poisoned_task
 from unlearn_gym.processes.stacked.choice import NotStackable
 
 ID = "unlearn_gym/Weighted-Requests-v0"
@@ -178,3 +181,53 @@ def test_processes_can_have_a_request_each():
     _, info = envs.reset(seed=0)
     assert info["request"].tolist() == [envs.envs[0].choices[n].name for n in (0, 1)]
     envs.close()
+
+
+EMSE = "unlearn_gym/EMSE-Requests-v0"
+
+
+def test_a_classifier_is_asked_for_digits_and_for_their_poison():
+    family, task = poisoned_task()
+    poison = family.shows >= 10
+    assert torch.equal(family.examples.labels[poison], (family.shows[poison] - 10 + 1) % 10)
+    assert poison.float().mean().item() == pytest.approx(0.4, abs=0.01)
+    assert len(task.data.forget) == int(poison.sum())
+    digit, poisoned = family.shown(["3"]), family.shown(["3 as 4"])
+    assert digit.forgotten == {3: (3,)} and digit.kept[3] == () and digit.kept[4] == (4,)
+    assert poisoned.forgotten == {3: (4,)} and poisoned.kept[3] == (3,)
+
+
+def test_the_poison_can_be_seen_before():
+    env = gym.make(EMSE).unwrapped
+    before = env.outcome_meter(SampleSizes()).before(env.asked.shown, 0).shares
+    assert all(before[digit][wrong(digit)] > 0.1 and before[digit][digit] < 0.9 for digit in range(10))
+
+
+def test_a_model_that_answers_nothing_has_lost_everything():
+    env = gym.make(EMSE).unwrapped
+    env.reset(options={"request": "2 as 3 T=10 lr=0.0005 B=32"})
+    with torch.no_grad():
+        env.process._weights.fill_(torch.nan)
+    found = env.outcome_meter(SampleSizes()).measure(env.process.model, env.asked.shown)
+    assert (found.forgotten, found.label_kept, found.others_kept) == (1.0, 0.0, 0.0)
+
+
+def test_forgetting_the_poison_restores_the_digit():
+    env = gym.make(EMSE, split="test", objective="demote", state="lagged", alpha=0.0)
+    _, info = env.reset(options={"request": "8 as 9 T=48 lr=0.0016 B=32"})
+    meter, shown = env.unwrapped.outcome_meter(SampleSizes()), env.unwrapped.asked.shown
+    before = meter.measure(env.unwrapped.process.model, shown)
+    ended, total = False, 0.0
+    while not ended:
+        _, reward, ended, _, info = env.step(np.array([0.5], np.float32))
+        total += reward
+    after = meter.measure(env.unwrapped.process.model, shown)
+    assert info["request"].startswith("8 as 9") and total == pytest.approx(after.score)
+    assert after.label_kept > before.label_kept + 0.1 and after.forgotten > 0.9
+
+
+def test_a_classifier_is_not_asked_what_a_diffusion_model_is():
+    with pytest.raises(UserError, match="family: intruders is no classifier's"):
+        gym.make(EMSE, requests="intruders")
+    with pytest.raises(UserError, match="poisoned-digits"):
+        gym.make(ID, requests="poisoned-digits")

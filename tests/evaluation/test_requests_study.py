@@ -103,7 +103,7 @@ def test_the_study_from_the_command_line_to_its_report(tmp_path, capsys):
         ({}, "problems"),
         ({"problems": {}}, "problems is empty"),
         ({"problems": {"a": {"env": "SISS-Requests-v0", "lambdas": [1]}}}, "lambdas"),
-        ({"problems": {"a": {"env": "SISS-Requests-v0", "constants": [0.5]}}, "requests": "cats"}, "cats"),
+        ({"problems": {"a": {"env": "SISS-Requests-v0", "constants": [0.5], "requests": "cats"}}}, "cats"),
     ],
 )
 def test_wrong_settings_are_one_sentence(tmp_path, values, words):

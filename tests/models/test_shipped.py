@@ -8,7 +8,7 @@ from unlearn_gym.models.diffusion import tasks
 from unlearn_gym.models.store import SHIPPED
 from unlearn_gym.models.supervised.tasks import get_supervised_task
 
-IDS = ("SISS-Digits-v0", "Weighted-Digits-v0", "EMSE-Digits-v0", "Posterior-Requests-v0")
+IDS = ("SISS-Digits-v0", "Weighted-Digits-v0", "EMSE-Digits-v0", "Posterior-Requests-v0", "EMSE-Requests-v0")
 LARGEST = 2.2e6
 """Bytes of the models of a task: they are in every clone and every wheel."""
 

@@ -125,6 +125,7 @@ class SupervisedProcess(GradientProcess):
         self.sets = (self._move(data.retain), self._move(data.forget))
         self._orders = tuple(Shuffled(len(part), self.generator) for part in self.sets)
         self.probe = tuple(_probe(part) for part in self.sets)
+        vars(self).pop("mask", None)  # of the request before
 
     def _move(self, part: LabelledSet) -> LabelledSet:
         labels = part.labels.to(self.device)

@@ -45,7 +45,31 @@ def trousers() -> RequestSet:
     )
 
 
-READY: dict[str, Callable[[], RequestSet]] = {"intruders": intruders, "digits": digits, "trousers": trousers}
+def poisoned_digits() -> RequestSet:
+    """Return requests to a classifier of digits, part of which was learned under wrong labels: forget digit or poison.
+
+    Forgetting the poison of a digit should restore its accuracy.
+    """
+
+    def both(digits: Iterable[int]) -> list[str]:
+        return [concept for digit in digits for concept in (DIGITS[digit], f"{digit} as {(digit + 1) % 10}")]
+
+    return RequestSet(
+        "poisoned-digits",
+        {
+            "train": _every(both((0, 2, 4, 5)), (10, 20, 40), (5e-4, 1e-3, 2e-3)),
+            "validation": _every(both((6,)), (15, 30), (7e-4, 1.4e-3)),
+            "test": _every(both((1, 3, 7, 8)), (12, 24, 48), (4e-4, 1.6e-3)),
+        },
+    )
+
+
+READY: dict[str, Callable[[], RequestSet]] = {
+    "intruders": intruders,
+    "digits": digits,
+    "trousers": trousers,
+    "poisoned-digits": poisoned_digits,
+}
 
 
 def ready(name: str) -> RequestSet:

@@ -80,7 +80,7 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
 
 def _introduction(settings: Settings, one: Found) -> str:
     return (
-        f"{len(one.requests)} test requests × {settings.seeds} seeds a row; requests of other labels, images and "
+        f"{len(one.requests)} test requests × {settings.seeds} seeds a row; requests with other contents and "
         f"budgets served to tune and train ({settings.tuning_seeds} seeds each). Outcomes are (D·F·K)^(1/3), from "
         f"{settings.samples} samples of the request's label and {settings.class_samples} of each other, on the noise "
         "of the seed. Intervals are 95 % percentiles of a bootstrap over requests and, within each, over seeds; "

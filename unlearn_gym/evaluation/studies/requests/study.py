@@ -33,6 +33,7 @@ class Problem:
     Attributes:
         env: id of an environment with requests.
         env_kwargs: its keywords.
+        requests: a ready-made set of requests.
         constants: λ of the constants; under ``control``, λ and a factor of the learning rate, as ``0.5:2``.
         schedules: words of agents that follow t/T.
         controllers: words of agents that follow the losses.
@@ -41,6 +42,7 @@ class Problem:
 
     env: str
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+    requests: str = "intruders"
     constants: list[float | str] = field(default_factory=list)
     schedules: list[str] = field(default_factory=list)
     controllers: list[str] = field(default_factory=list)
@@ -66,7 +68,6 @@ class Settings:
 
     Attributes:
         problems: name → objective and rows.
-        requests: a ready-made set of requests.
         tuning_requests: train requests that rows are tuned on, drawn from all; 0 for all.
         tuning_seeds: runs of every row on each of them.
         test_requests: test requests of the table, drawn from all; 0 for all.
@@ -78,7 +79,6 @@ class Settings:
     """
 
     problems: dict[str, dict[str, Any]]
-    requests: str = "intruders"
     tuning_requests: NonNegativeInt = 0
     tuning_seeds: PositiveInt = 1
     test_requests: NonNegativeInt = 0
@@ -139,13 +139,13 @@ def measure(settings: Settings, problems: Mapping[str, Problem], pipeline: Pipel
 
 
 def _measure(settings: Settings, problem: Problem, pipeline: Pipeline) -> Found:
-    requests, env = ready(settings.requests), full_id(problem.env)
+    requests, env = ready(problem.requests), full_id(problem.env)
     train, test = requests.split("train"), requests.split("test")
     tuned_on = drawn(len(train), settings.tuning_requests)
     compared_on = drawn(len(test), settings.test_requests)
 
     def measured(rows: Mapping[str, Any], split: str, seeds: tuple[int, ...]) -> Results:
-        env_kwargs = {**problem.env_kwargs, "requests": settings.requests, "split": split}
+        env_kwargs = {**problem.env_kwargs, "requests": problem.requests, "split": split}
         more = {"seeds": seeds, "metrics": METRICS, "evaluator": settings.evaluator}
         return pipeline.results(env, env_kwargs, rows, **more)
 

@@ -1,21 +1,21 @@
-"""Samples of a model before and after a deletion request, and what a classifier sees in them."""
+"""Samples of a diffusion model before and after a deletion request, and what a classifier sees in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor
 
 from unlearn_gym.data.requests.family import Shown
-from unlearn_gym.metrics.outcomes.outcome import Outcome, SampleSizes, outcome
+from unlearn_gym.metrics.outcomes.base import Look, Meter
+from unlearn_gym.metrics.outcomes.outcome import SampleSizes
 from unlearn_gym.models.diffusion.concepts import ConceptClassifier
 from unlearn_gym.models.diffusion.sampling import sample
 
 
-class OutcomeMeter:
+class SampleMeter(Meter):
     """Draws the same samples of every model, and asks a classifier what they show.
 
     Args:
@@ -36,10 +36,13 @@ class OutcomeMeter:
         sizes: SampleSizes,
         original: Callable[[], UNet2DModel],
     ) -> None:
+        super().__init__(original)
         self._scheduler, self._classifier, self.sizes = scheduler, classifier, sizes
         self._classes, self._shape = num_classes, tuple(shape)
-        self._make_original = original
-        self._before: dict[tuple[tuple[int, ...], int], dict[int, Tensor]] = {}
+
+    def key(self, shown: Shown, seed: int) -> Hashable:
+        """The labels of which most samples are drawn, and the seed of the noise."""
+        return tuple(sorted(shown.forgotten)), seed
 
     def labels(self, shown: Shown) -> Tensor:
         """Return the labels of all samples, those of which something is to be forgotten first."""
@@ -51,35 +54,19 @@ class OutcomeMeter:
             ]
         )
 
-    def draw(self, model: UNet2DModel, labels: Tensor, seed: int) -> Tensor:
-        """Draw an image for each label, on the CPU; the noise depends on the seed and the labels alone."""
-        weight = next(model.parameters())
+    def look(self, model: UNet2DModel, shown: Shown, seed: int) -> Look:
+        """Draw an image for each label, from noise of the seed, and classify them."""
+        labels, weight = self.labels(shown), next(model.parameters())
         noise = torch.randn((len(labels), *self._shape), generator=torch.Generator().manual_seed(seed))
         steps = self.sizes.sampling_steps
-        images = sample(model, self._scheduler, labels.to(weight.device), noise.to(weight), steps)
-        return images.float().cpu()
+        images = (
+            sample(model, self._scheduler, labels.to(weight.device), noise.to(weight), steps).float().cpu()
+        )
+        return Look(self.shares(images, labels), images)
 
     @torch.no_grad()
     def shares(self, images: Tensor, labels: Tensor) -> dict[int, Tensor]:
-        """Return label → share of its images that show each concept, (concepts and neither,)."""
+        """Return label → share of its images that show each concept, and last that show none."""
         logits = self._classifier(images)
         called = torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).double()
         return {int(label): called[labels == label].mean(0) for label in labels.unique()}
-
-    @cached_property
-    def _original(self) -> UNet2DModel:
-        return self._make_original()
-
-    def before(self, shown: Shown, seed: int) -> dict[int, Tensor]:
-        """Return the shares of the original model, which are measured once for the same labels and seed."""
-        labels = self.labels(shown)
-        key = tuple(sorted(shown.forgotten)), seed
-        if key not in self._before:
-            self._before[key] = self.shares(self.draw(self._original, labels, seed), labels)
-        return self._before[key]
-
-    def measure(self, model: UNet2DModel, shown: Shown, seed: int = 0) -> Outcome:
-        """Return the outcome of a request whose run left ``model``."""
-        labels = self.labels(shown)
-        after = self.shares(self.draw(model, labels, seed), labels)
-        return outcome(self.before(shown, seed), after, shown)

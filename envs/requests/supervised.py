@@ -1,0 +1,101 @@
+"""Many deletion requests to one classifier: an episode is a request, and each brings its own budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from unlearn_gym.envs.options import takes
+from unlearn_gym.envs.requests.base import RequestsEnv, as_set
+from unlearn_gym.envs.requests.options import ClassifierRequestOptions
+from unlearn_gym.envs.supervised import SupervisedUnlearningEnv
+from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.outcomes.outcome import SampleSizes
+from unlearn_gym.metrics.outcomes.predictions import PredictionMeter
+from unlearn_gym.models.supervised.poisoned import poisoned_task
+from unlearn_gym.processes.common.originals import frozen_original
+
+FAMILY = "poisoned-digits"
+
+
+class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: ignore[misc]
+    """
+    ## Description
+    One trained classifier, and many requests to forget a part of what it was trained on, each with updates and a
+    learning rate of its own. The ready-made set `poisoned-digits` asks a small CNN of scikit-learn's 8×8 digits, 40 %
+    of each of which was learned under the next digit's label: forget a digit ("7": nothing is to be called a seven any
+    more), or its poison ("7 as 8": sevens are to be called sevens again). Splits are disjoint in digits and budgets.
+    Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and `DiffusionRequestsEnv`.
+
+    ## Action Space
+    `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ.
+
+    ## Observation Space
+    `Box((6,), float32)`: retain and forget error, the norms of their gradients, the previous λ, and t/T with the
+    request's own T.
+
+    ## Rewards
+    - `outcome`: at the end (D·F·K)^(1/3), from what the classifier says of held-out images: D is the share of the
+      digit's images that are called what they are, where only its poison was to be forgotten (1 where the digit was), F
+      what was lost of the share that was called what is to be forgotten, K what is left of the accuracy on the other
+      digits. Keywords `every` and `baseline` as in `DiffusionRequestsEnv`; those about samples are not used.
+    - `loss`, `progress`, `balance` as everywhere.
+
+    All minus `alpha`·(λ_t − λ_{t−1})².
+
+    ## Starting State
+    The original weights; `reset(seed=s)` takes request number s modulo their number, as in `DiffusionRequestsEnv`.
+
+    ## Episode End
+    After the request's T updates, or when something is not finite, as everywhere.
+
+    ## Arguments
+    | Name | Type | Default | Description |
+    |------|------|---------|-------------|
+    | `requests` | str, path, dict | `"poisoned-digits"` | a ready-made set, or a YAML or JSON file: docs/requests.md |
+    | `split` | str | `"train"` | which of its requests episodes are drawn from |
+    | `memory` | float | `512` | MB of images of requests that are held ready; the rest is made when asked for |
+    | `horizon` | int | `None` | updates of every request, where the requests' own are not wanted |
+    | `learning_rate` | float | `None` | likewise |
+    | `batch_size` | int | `None` | likewise |
+
+    and all others of `unlearn_gym.envs.supervised` except `task`, `model` and data.
+
+    ```python
+    >>> import gymnasium as gym
+    >>> import unlearn_gym
+    >>> env = gym.make("unlearn_gym/EMSE-Requests-v0", split="test")
+    >>> observation, info = env.reset(seed=1)
+    >>> info["request"]
+    '1 as 2 T=12 lr=0.0004 B=32'
+
+    ```
+
+    ## Version History
+    * v0: first version.
+    """  # noqa: D212 (the docstring is the page)
+
+    @takes(ClassifierRequestOptions)
+    def __init__(
+        self,
+        requests: str | Path | Mapping[str, Any] = FAMILY,
+        split: str = "train",
+        memory: float = 512.0,
+        *,
+        options: ClassifierRequestOptions,
+    ) -> None:
+        asked = as_set(requests)
+        if asked.family != FAMILY:
+            raise UserError(
+                f"family: {asked.family} is no classifier's; give {FAMILY}, or an id with another objective."
+            )
+        family, self.task = poisoned_task()
+        first = self._receive(asked, split, family, memory, options)
+        self._open(self.task.original(), self._part(self.request), first)
+
+    def outcome_meter(self, sizes: SampleSizes) -> PredictionMeter:
+        """Return what measures outcomes of this model's requests; sizes are those of the images held out."""
+        process = self.process
+        return PredictionMeter(self.family.holdout, partial(frozen_original, process.model, process.original))
