@@ -128,7 +128,7 @@ RELATIVE = {
     "log_retain_over_start": "ln(L retain / start)",
     "log_forget_over_start": "ln(L forget / start)",
     "log_norm_ratio": "ln(‖∇L forget‖ / ‖∇L retain‖)",
-    "forget_over_cap": "L forget / cap",
+    "forget_over_cap": "L forget / cap, or / start",
     "previous_logit": "logit of the previous λ",
     "centred_time": "2t/T − 1",
     "log_horizon": "(ln T − ln 50)/2",

@@ -154,3 +154,11 @@ def test_the_pace_of_the_training_is_shown_in_relative_numbers_too():
         rows.append(env.step([0.0])[0])
     agent.predict(rows[0])
     np.testing.assert_allclose(seen[0][6:8], rows[1][6:8], rtol=1e-6)
+
+
+def test_the_bandit_tells_episodes_apart_in_relative_numbers():
+    first, second = (
+        agents.make("bandit:3", quadratic(**options), seed=0).learn(60)
+        for options in ({}, {"observation": "relative"})
+    )
+    assert first.state_dict() == second.state_dict() and len(first.state["pulled"]) == 6

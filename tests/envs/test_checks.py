@@ -29,6 +29,18 @@ WRONG = {
     ),
     "task": [3, ["digits"]],
     "render_mode": [3, ["ansi"], "human", "video"],
+    "observation": [3, ["state"], "six", None],
+    "action": [3, ["lambda"], "log", None],
+    "control": [
+        "lambda",
+        ["learning_rate"],
+        ["lambda", "lambda"],
+        [["lambda"]],
+        ("lambda", 1),
+        {"lambda"},
+        3,
+        None,
+    ],
     "mask": [3, ["saliency:0.5"], "saliency", "saliency:0", "half"],
     "start": [
         3,

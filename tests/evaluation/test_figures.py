@@ -17,7 +17,7 @@ from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import save_report
 from unlearn_gym.evaluation.report.results_file import as_json
 
-from .tiny_agents import constant
+from .tiny_agents import Constant, constant
 
 
 def pixels(path):
@@ -170,15 +170,25 @@ def test_progress_files(tmp_path):
     assert columns["a"][0] == 2 and np.isnan(columns["a"][1])
 
 
+class Seeing(Constant):
+    """An agent that says what it expects to see."""
+
+    def __init__(self, env):
+        super().__init__(0.3, env)
+        self.observation_space = env.observation_space
+
+
 def test_rows_that_see_other_numbers_are_drawn(experiment, tmp_path, monkeypatch):
-    other = replace(constant(0.3), env_kwargs={"observation": "relative"})
+    other = Entry("seeing", Seeing, env_kwargs={"observation": "relative"})
     drawn = []
-    monkeypatch.setattr(runs, "save", lambda figure, *rest: drawn.append(figure))
+    monkeypatch.setattr(runs, "save", lambda figure, path, caption: drawn.append((figure, caption)))
     for entries, panels in (((constant(0.5), other), 6), ((other, constant(0.5)), 9)):
         results = evaluate(
             replace(experiment, entries=entries), tmp_path / entries[0].name.replace(":", ""), progress=False
         )
         runs.lambda_figure(results, tmp_path)
-        main, *others = drawn[-1].subfigs[0].axes + drawn[-1].subfigs[1].axes
+        figure, caption = drawn[-1]
+        assert caption.endswith("Rows that see other numbers are drawn on the left only.")
+        main, *others = figure.subfigs[0].axes + figure.subfigs[1].axes
         assert len(main.get_lines()) == 2 and len(others) == panels
         assert all(len(panel.get_lines()) == 1 for panel in others)

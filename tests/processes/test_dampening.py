@@ -122,3 +122,16 @@ def test_the_original_is_still_what_objectives_and_rewards_compare_with():
 def test_a_stack_refuses_it():
     with pytest.raises(NotStackable, match="no start="):
         make_stack(small_process(start="ssd:2"), 2)
+
+
+@pytest.mark.parametrize("objective", ["siss", "dpo"])
+def test_a_run_that_goes_on_after_a_kill_is_the_same(objective):
+    process, again = (small_process(start="ssd:1:0.5", objective=objective) for _ in range(2))
+    process.reset(np.random.default_rng(0))
+    process.update(0.3)
+    again.load_state_dict(process.state_dict())
+    again.observe()
+    assert again.dampened.share == process.dampened.share  # made in the midst of a minibatch
+    for lam in (0.6, 0.2):
+        assert again.update(lam) == process.update(lam)
+    assert torch.equal(again._weights, process._weights)

@@ -146,6 +146,7 @@ class GradientProcess(Process):
         finally:
             with torch.no_grad():
                 torch._foreach_copy_(self._tensors, now)
+            self._side_gradients = None  # their graph, if they have one, was of other values
 
     @property
     @abstractmethod

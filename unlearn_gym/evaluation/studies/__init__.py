@@ -18,7 +18,10 @@ Rows = Mapping[str, Mapping[str, Any]]
 Lineup = Callable[[str, Mapping[str, Any], Rows], tuple[Entry, ...]]
 """Environment, its keywords, rows → their agents, those that learn trained first where they are not yet."""
 
-STUDIES: dict[str, str] = {"emse_polynomial": "unlearn_gym.evaluation.studies.regression_report:publish"}
+STUDIES: dict[str, str] = {
+    "emse_polynomial": "unlearn_gym.evaluation.studies.regression_report:publish",
+    "requests": "unlearn_gym.evaluation.studies.requests.report:publish",
+}
 """Name → function; a string, so that only the one in use is imported."""
 
 

@@ -43,11 +43,13 @@ def lambda_figure(results: Results, output: Path, group: str = "") -> Picture:
     width = next((len(runs[0].observations[0]) for runs in drawn.values()), 0)
     titles = (observer_of(width) or StateObserver).names.values()
     columns = len(titles) // 3
+    others = ""
     main, panels = left.subplots(), list(right.subplots(3, columns, sharex=True).flat)
     for name, runs in drawn.items():
         look = looks(experiment)[name]
         _band(main, _padded([run.lambdas for run in runs]), look, names[name])
         if len(runs[0].observations[0]) != width:
+            others = " Rows that see other numbers are drawn on the left only."
             continue
         for k, panel in enumerate(panels):
             _band(panel, _padded([[row[k] for row in run.observations] for run in runs]), look, names[name])
@@ -62,6 +64,7 @@ def lambda_figure(results: Results, output: Path, group: str = "") -> Picture:
     caption = (
         f"The final unlearning runs ({experiment.env_id}{which}): mean over {len(experiment.seeds)} seeds, the band is "
         "one standard deviation. A flat λ is a constant; a λ that moves with the state is a policy at work."
+        + others
     )
     return save(figure, output / f"lambda-{slug(group)}.png" if group else output / "lambda.png", caption)
 

@@ -1,0 +1,111 @@
+"""The study of deletion requests: its statistics against hand-made tables, and all of it, as small as it can be."""
+
+import json
+
+import numpy as np
+import pytest
+
+from unlearn_gym.cli import main
+from unlearn_gym.data.requests.ready import ready
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.studies import Pipeline, run_study
+from unlearn_gym.evaluation.studies.requests import statistics
+from unlearn_gym.evaluation.studies.requests.study import drawn, seeds_of
+
+TINY = """
+study: requests
+study_settings:
+  tuning_requests: 2
+  test_requests: 3
+  seeds: 2
+  training_seeds: 1
+  samples: 4
+  class_samples: 2
+  sampling_steps: 2
+  problems:
+    plain:
+      env: Weighted-Requests-v0
+      env_kwargs:
+        state: lagged
+        horizon: 2
+        batch_size: 4
+        reward_kwargs: {samples: 2, class_samples: 1, sampling_steps: 1}
+      constants: [0.06, 0.35]
+      schedules: ["schedule:linear:0.35:0.03"]
+      controllers: ["feedback:threshold:0.35:0.03:0.5"]
+      learners:
+        CEM: {agent: cem, total_timesteps: 4, hyperparameters: {population: 2, episodes: 1, elites: 1}}
+"""
+
+
+def test_statistics_of_a_table():
+    outcomes = np.arange(20.0).reshape(10, 2)
+    assert statistics.worst_decile(outcomes) == 0.5
+    assert statistics.iqm(outcomes) == 9.5
+    assert statistics.share_better(np.array([[1.0, -1.0], [0.0, 2.0]])) == 0.625
+    assert statistics.best({"a": outcomes, "b": outcomes + 1}) == "b"
+    np.testing.assert_array_equal(statistics.oracle([outcomes[:2], outcomes[1::-1]]), [2.5, 2.5])
+
+
+def test_an_interval_knows_requests_and_seeds():
+    rng = np.random.default_rng(0)
+    same_seeds = statistics.bootstrap(np.repeat(rng.normal(size=(40, 1)), 3, axis=1))
+    width = same_seeds.ci95[1] - same_seeds.ci95[0]
+    assert width == pytest.approx(2 * 1.96 / np.sqrt(40), rel=0.25)  # three seeds that say the same are one
+    noisy = statistics.bootstrap(rng.normal(size=(40, 1)) + 5 * rng.normal(size=(40, 3)))
+    assert noisy.ci95[1] - noisy.ci95[0] > 2 * width
+    flat = statistics.bootstrap(np.ones((4, 2)))
+    assert flat.value == 1.0 and flat.ci95 == (1.0, 1.0)
+
+
+def test_intervals_cover_what_they_should():
+    rng = np.random.default_rng(1)
+    held = 0
+    for k in range(100):
+        outcomes = 0.3 * rng.normal(size=(30, 1)) + 0.3 * rng.normal(size=(30, 3))
+        low, high = statistics.bootstrap(outcomes, seed=k).ci95
+        held += low <= 0 <= high
+    assert held >= 88
+
+
+def test_seeds_meet_the_requests_that_were_drawn():
+    numbers = drawn(42, 5)
+    assert len(set(numbers)) == 5 == len(drawn(5, 0)) and drawn(42, 5) == numbers
+    seeds = seeds_of(numbers, 42, 3, 100_000)
+    assert min(seeds) >= 100_000 and len(set(seeds)) == 15
+    assert [seed % 42 for seed in seeds] == numbers * 3
+
+
+def test_the_study_from_the_command_line_to_its_report(tmp_path, capsys):
+    config, output = tmp_path / "tiny.yaml", tmp_path / "report"
+    config.write_text(TINY, encoding="utf-8")
+    assert main(["evaluate", "--config", str(config), "--output", str(output)]) == 0
+    found = json.loads((output / "results.json").read_text(encoding="utf-8"))
+    assert set(found["experiments"]) == {"plain, train", "plain, test"}
+    report = (output / "report.md").read_text(encoding="utf-8")
+    for words in ("best constant on train", "best schedule on train", "best controller on train", "| CEM |"):
+        assert words in report
+    assert all((output / f"{name}.png").stat().st_size for name in ("oracle", "policies"))
+    of_run = json.loads(next((output / "runs").glob("*.json")).read_text(encoding="utf-8"))
+    test = {request.name for request in ready("intruders").split("test")}
+    train = {request.name for request in ready("intruders").split("train")}
+    met = {
+        name
+        for path in (output / "runs").glob("*.json")
+        for name in json.loads(path.read_text(encoding="utf-8"))["details"]
+    }
+    assert of_run["details"] and len(met & train) == 2 and len(met & test) == 3
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({}, "problems"),
+        ({"problems": {}}, "problems is empty"),
+        ({"problems": {"a": {"env": "SISS-Requests-v0", "lambdas": [1]}}}, "lambdas"),
+        ({"problems": {"a": {"env": "SISS-Requests-v0", "constants": [0.5]}}, "requests": "cats"}, "cats"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(tmp_path, values, words):
+    with pytest.raises(UserError, match=words):
+        run_study("requests", values, Pipeline(tmp_path, 1, lambda *_: (), "the command"))

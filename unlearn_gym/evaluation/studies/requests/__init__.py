@@ -1,0 +1,1 @@
+"""The study of deletion requests: what is tuned and trained on some of them, compared on others."""

@@ -1,0 +1,150 @@
+"""The study of deletion requests from its settings to its finished report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unlearn_gym.evaluation.report.html import save_html
+from unlearn_gym.evaluation.report.markdown import bullets, ending, save_sections, shown
+from unlearn_gym.evaluation.report.markup import code
+from unlearn_gym.evaluation.report.results_file import as_json
+from unlearn_gym.evaluation.report.tables import MISSING, Grid
+from unlearn_gym.evaluation.studies import Pipeline
+from unlearn_gym.evaluation.studies.requests.figures import draw
+from unlearn_gym.evaluation.studies.requests.statistics import (
+    Estimate,
+    bootstrap,
+    iqm,
+    share_better,
+    worst_decile,
+)
+from unlearn_gym.evaluation.studies.requests.study import METRICS, Found, Problem, Settings, measure
+from unlearn_gym.runtime.command_line import check
+from unlearn_gym.storage.files import write_json
+
+PARTS = ("label_kept", "forgotten", "others_kept")
+COLUMNS = (
+    "row",
+    "outcome ↑",
+    "IQM ↑",
+    "worst decile ↑",
+    "D (label kept) ↑",
+    "F (forgotten) ↑",
+    "K (others kept) ↑",
+    "− best constant",
+    "P(better)",
+    "regret to the oracle ↓",
+)
+
+
+def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
+    """Make the study and write results.json, report.md, report.html and the pictures; returns the files.
+
+    Args:
+        values: fields of ``Settings``.
+        pipeline: how its experiments are made.
+    """
+    settings = check(Settings, values, "settings of requests")
+    problems = {
+        name: check(Problem, problem, f"The problem {name!r}") for name, problem in settings.problems.items()
+    }
+    found = measure(settings, problems, pipeline)
+    output, command = pipeline.output, pipeline.command
+    experiments = {
+        f"{name}, {split}": as_json(results, command, output)
+        for name, one in found.items()
+        for split, results in (("train", one.tuning), ("test", one.results))
+    }
+    chosen = {name: one.chosen for name, one in found.items()}
+    written = output / "results.json"
+    write_json(
+        written, {"command": command, **asdict(settings), "chosen": chosen, "experiments": experiments}
+    )
+    pictures = draw(found, output)
+    sections = [
+        "# Deletion requests that nothing was tuned on",
+        code(command),
+        _introduction(settings, next(iter(found.values()))),
+        "## What was found",
+        bullets(sentence for name, one in found.items() for sentence in _sentences(name, one)),
+        *(f"## {name}\n\n" + grid(one).markdown() + "\n\n" + _chosen(one) for name, one in found.items()),
+        *shown(pictures, output),
+        *ending(METRICS),
+    ]
+    report = save_sections(sections, output)
+    return [written, report, save_html(report), *(picture.path for picture in pictures)]
+
+
+def _introduction(settings: Settings, one: Found) -> str:
+    return (
+        f"{len(one.requests)} test requests × {settings.seeds} seeds a row; requests of other labels, images and "
+        f"budgets served to tune and train ({settings.tuning_seeds} seeds each). Outcomes are (D·F·K)^(1/3), from "
+        f"{settings.samples} samples of the request's label and {settings.class_samples} of each other, on the noise "
+        "of the seed. Intervals are 95 % percentiles of a bootstrap over requests and, within each, over seeds; "
+        "differences are paired by both. The oracle is each request's best constant, chosen in hindsight on the same "
+        "seeds, which flatters it."
+    )
+
+
+def grid(found: Found) -> Grid:
+    """Return the table of a problem: constants, what was chosen, what was learned."""
+    base = found.outcomes[found.chosen["constant"]]
+    rows = []
+    for name, outcomes in found.outcomes.items():
+        difference = outcomes - base
+        same = name == found.chosen["constant"]
+        parts = [found.table(name, metric).mean() for metric in PARTS]
+        rows.append(
+            (
+                _title(found, name),
+                _with_interval(bootstrap(outcomes)),
+                f"{iqm(outcomes):.3f}",
+                f"{worst_decile(outcomes):.3f}",
+                *(f"{part:.3f}" for part in parts),
+                MISSING if same else _with_interval(bootstrap(difference), signed=True),
+                MISSING if same else f"{share_better(difference):.2f}",
+                f"{(found.oracle - outcomes.mean(1)).mean():.3f}".replace("-", "−"),
+            )
+        )
+    return Grid(COLUMNS, tuple(rows))
+
+
+def _title(found: Found, name: str) -> str:
+    kinds = [kind for kind, row in found.chosen.items() if row == name]
+    return f"{name} (best {kinds[0]} on train)" if kinds else name
+
+
+def _chosen(found: Found) -> str:
+    told = "; ".join(f"{kind}: {row}" for kind, row in found.chosen.items())
+    keywords = found.problem.env_kwargs
+    setting = found.problem.env + (f" {keywords}" if keywords else "")
+    return f"Chosen on the train requests: {told}. Environment: {code(setting)}"
+
+
+def _sentences(name: str, found: Found) -> list[str]:
+    """Say which learned row beats which chosen one, and how much is left to the oracle."""
+    said = []
+    for row in found.learned:
+        for kind, other in found.chosen.items():
+            difference = bootstrap(found.outcomes[row] - found.outcomes[other])
+            low, high = difference.ci95
+            verb = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
+            said.append(
+                f"{name}: {row} {verb} the best {kind} ({other}): {_with_interval(difference, signed=True)}."
+            )
+    base = found.outcomes[found.chosen["constant"]]
+    left = float((found.oracle - base.mean(1)).mean())
+    said.append(
+        f"{name}: the constant that was best on the train requests ({found.chosen['constant']}) has {base.mean():.3f}; "
+        f"a constant for each request, known in advance, would have {left:.3f} more."
+    )
+    return said
+
+
+def _with_interval(estimate: Estimate, *, signed: bool = False) -> str:
+    form = "+.3f" if signed else ".3f"
+    low, high = estimate.ci95
+    return f"{estimate.value:{form}} ({low:{form}} to {high:{form}})".replace("-", "−")

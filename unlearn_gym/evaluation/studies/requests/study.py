@@ -1,0 +1,183 @@
+"""What is tuned on the train requests and measured once on the test requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+
+from unlearn_gym.data.requests.ready import ready
+from unlearn_gym.data.requests.request import Request
+from unlearn_gym.envs.making import full_id
+from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
+from unlearn_gym.evaluation.results import Results
+from unlearn_gym.evaluation.studies import Pipeline
+from unlearn_gym.evaluation.studies.requests.statistics import Table, best, oracle, table
+
+TUNING, FIRST = 0, 100_000
+"""Where the seeds of tuning and of the final table begin."""
+METRICS = ("outcome", "forgotten", "label_kept", "others_kept", "neither_rate", "return")
+FAMILIES = ("constant", "schedule", "controller")
+"""Kinds of rows without learning; of each, the best on the train requests enters the table."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One objective, or the same in another setting.
+
+    Attributes:
+        env: id of an environment with requests.
+        env_kwargs: its keywords.
+        constants: λ of the constants.
+        schedules: words of agents that follow t/T.
+        controllers: words of agents that follow the losses.
+        learners: name → keys of ``unlearn-gym train`` (``agent``, ``total_timesteps``, …), for the train requests.
+    """
+
+    env: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    constants: list[float] = field(default_factory=list)
+    schedules: list[str] = field(default_factory=list)
+    controllers: list[str] = field(default_factory=list)
+    learners: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        """Return kind → name of a row → its agent, of what needs no training."""
+        return {
+            "constant": {f"λ = {lam:g}": f"static:{lam:g}" for lam in self.constants},
+            "schedule": {word: word for word in self.schedules},
+            "controller": {word: word for word in self.controllers},
+        }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the study measures.
+
+    Attributes:
+        problems: name → objective and rows.
+        requests: a ready-made set of requests.
+        tuning_requests: train requests that rows are tuned on, drawn from all; 0 for all.
+        tuning_seeds: runs of every row on each of them.
+        test_requests: test requests of the table, drawn from all; 0 for all.
+        seeds: runs of every row on each test request.
+        samples: of each label of which something is to be forgotten.
+        class_samples: of each other label.
+        sampling_steps: DDIM steps a sample.
+        training_seeds: trainings of every learner, each from another seed.
+    """
+
+    problems: dict[str, dict[str, Any]]
+    requests: str = "intruders"
+    tuning_requests: NonNegativeInt = 0
+    tuning_seeds: PositiveInt = 1
+    test_requests: NonNegativeInt = 0
+    seeds: PositiveInt = 3
+    samples: PositiveInt = 80
+    class_samples: PositiveInt = 12
+    sampling_steps: PositiveInt = 8
+    training_seeds: PositiveInt = 2
+
+    def __post_init__(self) -> None:
+        if not self.problems:
+            raise UserError("problems is empty; give at least one, with env and constants.")
+
+    @property
+    def evaluator(self) -> EvaluatorSettings:
+        """How much is measured after each run."""
+        return EvaluatorSettings(self.samples, self.class_samples, self.sampling_steps)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found on one problem.
+
+    Attributes:
+        problem: what was compared.
+        requests: the test requests, in the order of the seeds.
+        chosen: kind → the row that was best on the train requests.
+        learned: names of the learned rows.
+        tuning: results on the train requests.
+        results: results on the test requests.
+    """
+
+    problem: Problem
+    requests: tuple[Request, ...]
+    chosen: dict[str, str]
+    learned: tuple[str, ...]
+    tuning: Results
+    results: Results
+
+    @cached_property
+    def outcomes(self) -> dict[str, Table]:
+        """Row → outcomes on the test requests."""
+        return {name: self.table(name, "outcome") for name in self.results.names if name != "before"}
+
+    def table(self, name: str, metric: str) -> Table:
+        """Return a row's numbers on the test requests."""
+        return table(self.results, name, metric, len(self.requests))
+
+    @cached_property
+    def oracle(self) -> np.ndarray:
+        """The best constant of each request, in hindsight, (requests,)."""
+        return oracle([self.outcomes[name] for name in self.problem.rows()["constant"]])
+
+
+def measure(settings: Settings, problems: Mapping[str, Problem], pipeline: Pipeline) -> dict[str, Found]:
+    """Tune, train and compare on every problem."""
+    return {name: _measure(settings, problem, pipeline) for name, problem in problems.items()}
+
+
+def _measure(settings: Settings, problem: Problem, pipeline: Pipeline) -> Found:
+    requests, env = ready(settings.requests), full_id(problem.env)
+    train, test = requests.split("train"), requests.split("test")
+    tuned_on = drawn(len(train), settings.tuning_requests)
+    compared_on = drawn(len(test), settings.test_requests)
+
+    def measured(rows: Mapping[str, Any], split: str, seeds: tuple[int, ...]) -> Results:
+        env_kwargs = {**problem.env_kwargs, "requests": settings.requests, "split": split}
+        more = {"seeds": seeds, "metrics": METRICS, "evaluator": settings.evaluator}
+        return pipeline.results(env, env_kwargs, rows, **more)
+
+    # Everything without learning is tuned on the train requests.
+    kinds = problem.rows()
+    plain = {name: {"agent": agent} for rows in kinds.values() for name, agent in rows.items()}
+    tuning = measured(plain, "train", seeds_of(tuned_on, len(train), settings.tuning_seeds, TUNING))
+    tuned = {name: table(tuning, name, "outcome", len(tuned_on)) for name in plain}
+    chosen = {kind: best({name: tuned[name] for name in rows}) for kind, rows in kinds.items() if rows}
+
+    # The learners are trained there, each several times; the final table is made on requests that nothing has met.
+    learned = {
+        name if not seed else f"{name}, training {seed + 1}": {
+            "agent": values["agent"],
+            "kind": "learned",
+            "train": {
+                **values,
+                "seed": seed,
+                "env_kwargs": {"split": "train", **values.get("env_kwargs", {})},
+            },
+        }
+        for name, values in problem.learners.items()
+        for seed in range(settings.training_seeds)
+    }
+    constants = {name: plain[name] for name in kinds["constant"]}
+    final = {**constants, **{name: plain[name] for name in chosen.values()}, **learned}
+    results = measured(final, "test", seeds_of(compared_on, len(test), settings.seeds, FIRST))
+    return Found(problem, tuple(test[k] for k in compared_on), chosen, tuple(learned), tuning, results)
+
+
+def drawn(count: int, wanted: int) -> list[int]:
+    """Return numbers of requests in their order, drawn at random from all there are; all of them for 0."""
+    chosen = np.random.default_rng(0).permutation(count)[: wanted or count]
+    return sorted(chosen.tolist())
+
+
+def seeds_of(numbers: Sequence[int], count: int, repeats: int, first: int) -> tuple[int, ...]:
+    """Return the seeds from ``first`` on at which an environment of ``count`` requests has these, in turn."""
+    start = -(-first // count) * count
+    return tuple(start + turn * count + number for turn in range(repeats) for number in numbers)
