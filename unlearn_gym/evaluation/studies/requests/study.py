@@ -33,7 +33,7 @@ class Problem:
     Attributes:
         env: id of an environment with requests.
         env_kwargs: its keywords.
-        constants: λ of the constants.
+        constants: λ of the constants; under ``control``, λ and a factor of the learning rate, as ``0.5:2``.
         schedules: words of agents that follow t/T.
         controllers: words of agents that follow the losses.
         learners: name → keys of ``unlearn-gym train`` (``agent``, ``total_timesteps``, …), for the train requests.
@@ -41,7 +41,7 @@ class Problem:
 
     env: str
     env_kwargs: dict[str, Any] = field(default_factory=dict)
-    constants: list[float] = field(default_factory=list)
+    constants: list[float | str] = field(default_factory=list)
     schedules: list[str] = field(default_factory=list)
     controllers: list[str] = field(default_factory=list)
     learners: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -49,10 +49,15 @@ class Problem:
     def rows(self) -> dict[str, dict[str, str]]:
         """Return kind → name of a row → its agent, of what needs no training."""
         return {
-            "constant": {f"λ = {lam:g}": f"static:{lam:g}" for lam in self.constants},
+            "constant": {_title(constant): f"static:{constant}" for constant in self.constants},
             "schedule": {word: word for word in self.schedules},
             "controller": {word: word for word in self.controllers},
         }
+
+
+def _title(constant: float | str) -> str:
+    lam, _, factor = str(constant).partition(":")
+    return f"λ = {lam}" + (f", rate × {factor}" if factor else "")
 
 
 @dataclass(frozen=True)
