@@ -42,7 +42,7 @@ class StaticAgent(SimpleAgent):
 
     def __init__(self, env: Any, **keywords: Any) -> None:
         super().__init__(env, **keywords)
-        _check_range(self, lam=self.settings.lam)
+        check_range(self, lam=self.settings.lam)
         _check_factor(self, rate=self.settings.rate)
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
@@ -116,7 +116,7 @@ class ScheduleAgent(SimpleAgent):
             raise UserError(
                 f"settings of schedule: at={self.settings.at} is only used by the shape step; leave it out."
             )
-        _check_range(self, start=self.settings.start, end=self.settings.end)
+        check_range(self, start=self.settings.start, end=self.settings.end)
         _check_factor(self, rate_start=self.settings.rate_start, rate_end=self.settings.rate_end)
 
     @classmethod
@@ -137,7 +137,12 @@ class ScheduleAgent(SimpleAgent):
         return start + share * (end - start)
 
 
-def _check_range(agent: SimpleAgent, **values: float) -> None:
+def check_range(agent: SimpleAgent, **values: float) -> None:
+    """Refuse a λ that the environment would clip.
+
+    Raises:
+        UserError: naming the setting.
+    """
     slack = 1e-6  # the ends of the action space are float32
     for key, value in values.items():
         if not agent.low - slack <= value <= agent.high + slack:

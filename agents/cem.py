@@ -59,7 +59,7 @@ class CEMAgent(Learner):
         elites: PositiveInt = 3
         initial_std: PositiveFloat = 1.0
         smoothing: Share = 0.2  # type: ignore[valid-type]
-        min_std: NonNegativeFloat = 0.1
+        min_std: NonNegativeFloat = 0.25
 
     def __init__(self, env: Any, **keywords: Any) -> None:
         super().__init__(env, **keywords)

@@ -10,7 +10,7 @@ import numpy as np
 from jsonargparse.typing import PositiveFloat
 from scipy.special import expit
 
-from unlearn_gym.agents.baselines import _check_range
+from unlearn_gym.agents.baselines import check_range
 from unlearn_gym.agents.common.base import SimpleAgent, State
 from unlearn_gym.agents.common.features import NUMBERS, follow
 from unlearn_gym.errors import UserError
@@ -64,7 +64,7 @@ class FeedbackAgent(SimpleAgent):
                 f"feedback reads the {NUMBERS} numbers of the state, and this environment shows "
                 f"{self.observation_space.shape[-1]}; leave its observation as it is by default."
             )
-        _check_range(self, high=settings.high, low=settings.low)
+        check_range(self, high=settings.high, low=settings.low)
 
     @classmethod
     def takes(cls, words: Sequence[str]) -> tuple[str, ...]:

@@ -145,11 +145,15 @@ def _setting(
         if value is not None:
             at, colour = trial.params[name], RED if number == best else BLUE
             at = dimension.ends().index(json.loads(at)) if isinstance(dimension, Choices) else at
-            panel.plot(at, value, "o", color=colour, markersize=3.5, zorder=3 if number == best else 2)
+            panel.plot(
+                at, value, "o", color=colour, markersize=3.5, clip_on=False, zorder=3 if number == best else 2
+            )
     if isinstance(dimension, Choices):
         panel.set_xticks(range(len(dimension.values)), [str(value) for value in dimension.values])
         panel.set_xlim(-0.5, len(dimension.values) - 0.5)
-    elif dimension.log:
+    else:
+        panel.set_xlim(*dimension.ends())  # all of it: a best value at an end asks for more room
+    if dimension.log:
         panel.set_xscale("log")
         panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
