@@ -104,11 +104,17 @@ def answer(told: Told) -> str:
     ]
     before, after = told.before.values, told.after.values
     if "forget_acc" in before:
+        kept = f"{percent(before['retain_acc'])} to {percent(after['retain_acc'])}"
         parts.append(
-            f"{before['forget_acc']:.1%} and then {after['forget_acc']:.1%} of the images to forget are named by their "
-            f"label, of those to keep {before['retain_acc']:.1%} and {after['retain_acc']:.1%}"
+            f"the share that is named right went from {percent(before['forget_acc'])} to "
+            f"{percent(after['forget_acc'])} of the former and from {kept} of the latter"
         )
     return "; ".join(parts) + "."
+
+
+def percent(share: float) -> str:
+    """Write a share."""
+    return f"{100 * share:.3g} %"
 
 
 def _first(told: Told) -> str:

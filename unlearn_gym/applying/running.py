@@ -140,7 +140,7 @@ def _unlearn(case: Case, env: gym.Env, policy: Policy, seed: int, watch: Watch, 
     trail = Trail([observation])
     state = checkpoints.latest(folder)
     if state is None:
-        watch.look(0, case.losses(inner.process.model))
+        watch.look(0, case.glance(inner.process.model))
     else:
         inner.load_state_dict(state["env"])
         trail.load_state_dict(state["trail"])
@@ -165,7 +165,7 @@ def _unlearn(case: Case, env: gym.Env, policy: Policy, seed: int, watch: Watch, 
             trail.infos.append(info)
             bar.update()
             if watch.due(done):
-                for said in watch.look(done, case.losses(inner.process.model)):
+                for said in watch.look(done, case.glance(inner.process.model)):
                     tqdm.write(f"warning: {said}", file=sys.stderr)
             if time.monotonic() - saved > max(SHORTEST, cost / SAVING_SHARE):
                 began = time.monotonic()

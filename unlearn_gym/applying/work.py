@@ -23,9 +23,9 @@ from unlearn_gym.applying.settings import Default, Settings, Sources, kind_of
 from unlearn_gym.applying.watch import Watch
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.envs.options import as_device
+from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.records import file_digest
 from unlearn_gym.evaluation.report.results_file import versions
-from unlearn_gym.runtime.checks import check_known
 from unlearn_gym.storage.files import atomic_directory, settle, write_json, write_text
 from unlearn_gym.storage.run_lock import alone_in
 
@@ -38,6 +38,7 @@ OWN = (
     "horizon",
     "learning_rate",
     "objective",
+    "device",
 )
 """Keywords of the environment that have options of their own here."""
 LOG = "log.csv"
@@ -97,8 +98,9 @@ def prepare(sources: Sources, settings: Settings, command: str) -> Job:
     kind = kind_of(sources.model)
     chosen = settings.of_kind(kind)
     spec = specs.parse(chosen.policy)
-    for name in settings.env_kwargs:
-        check_known("env_kwargs", [name], [name] if name not in OWN else [])
+    own = sorted(set(OWN) & set(settings.env_kwargs))
+    if own:
+        raise UserError(f"env_kwargs has {own[0]!r}, which apply sets itself; use its own options instead.")
     if kind == "diffusion":
         from unlearn_gym.applying.cases.diffusion import DiffusionCase as Kind
     else:
@@ -128,7 +130,9 @@ def carry_out(
     with alone_in(unfinished):
         if output.is_dir():
             settle(output)
-        if not folders.is_finished(output, request):
+        if folders.is_finished(output, request):
+            say(f"{output} is there already.")
+        else:
             folders.check_unfinished(unfinished, request)
             _work(job, request, unfinished, output, say)
         folders.drop(unfinished)

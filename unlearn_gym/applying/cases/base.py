@@ -97,6 +97,10 @@ class Case(ABC):
     def losses(self, model: nn.Module) -> Losses:
         """Measure a model on the same examples each time."""
 
+    def glance(self, model: nn.Module) -> Losses:
+        """Measure a model on few examples, the same each time, for a look during the run."""
+        return self.losses(model)
+
     @abstractmethod
     def measure(self, model: nn.Module) -> Measured:
         """Measure everything that a report says of a model."""
@@ -128,9 +132,9 @@ class Case(ABC):
         return some(never_seen if len(never_seen) else self.data.retain_holdout)
 
 
-def some(part: LabelledSet) -> LabelledSet:
-    """Return at most ``MOST_MEASURED`` examples."""
-    rows = evenly_spaced(len(part), MOST_MEASURED)
+def some(part: LabelledSet, most: int = MOST_MEASURED) -> LabelledSet:
+    """Return at most so many examples."""
+    rows = evenly_spaced(len(part), most)
     return LabelledSet(part.inputs[rows], part.labels[rows])
 
 
