@@ -74,7 +74,7 @@ def save_report(told: Told, folder: Path) -> Path:
         if picture
     ]
     sections = [
-        f"# {escape(f'What {_named(told.sources.model)} was made to forget')}",
+        f"# {escape(f'Images unlearned from {_named(told.sources.model)}')}",
         "## Before and after",
         _table(told).markdown(),
         escape(_how_sure(told)),

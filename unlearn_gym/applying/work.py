@@ -18,8 +18,8 @@ from unlearn_gym.applying.cases.base import Case, Measured
 from unlearn_gym.applying.cases.range_test import harmless_rate
 from unlearn_gym.applying.report import Told, save_report
 from unlearn_gym.applying.results import numbers_of
-from unlearn_gym.applying.running import unlearn
-from unlearn_gym.applying.settings import Default, Settings, Sources, kind_of
+from unlearn_gym.applying.running import DivergedError, unlearn
+from unlearn_gym.applying.settings import AUTO, Default, Settings, Sources, kind_of
 from unlearn_gym.applying.watch import Watch
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.envs.options import as_device
@@ -66,13 +66,15 @@ class Job:
 
     def request(self) -> dict[str, Any]:
         """Return what tells this request from another, as JSON has it."""
-        settings = {
-            name: value
-            for name, value in asdict(self.settings).items()
-            if name not in ("objective", "policy")
-        }
         policy = "".join(file_digest(file) for file in self.spec.files if file.exists())
-        return {**settings, **asdict(self.chosen), "policy_files": policy, **self.case.identity()}
+        rate = self.settings.rate() or AUTO  # a number however it was written
+        return {
+            **asdict(self.settings),
+            **asdict(self.chosen),
+            "learning_rate": rate,
+            "policy_files": policy,
+            **self.case.identity(),
+        }
 
     def env(self, rate: float | str, steps: int) -> gym.Env:
         """Return the environment, at the original weights."""
@@ -160,7 +162,11 @@ def _work(
     agent = job.spec.make(env)
     folders.claim(unfinished, request)
     watch = Watch(case.name, case.alarm, settings.steps)
-    trail = unlearn(case, env, agent, seed=settings.seed, watch=watch, folder=unfinished)
+    try:
+        trail = unlearn(case, env, agent, seed=settings.seed, watch=watch, folder=unfinished)
+    except DivergedError:
+        folders.drop(unfinished)  # to go on would end here again
+        raise
     after = case.measure(model)
     told = Told(
         case,

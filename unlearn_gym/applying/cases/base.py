@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unlearn_gym.applying.settings import Settings, weights_of
+from unlearn_gym.applying.settings import Settings
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.metrics.subsets import evenly_spaced
@@ -116,7 +116,8 @@ class Case(ABC):
     def identity(self) -> dict[str, str]:
         """Return what tells another model or other images, whatever their paths."""
         digest = hashlib.sha256()
-        for name, tensor in weights_of(self.original()).items():
+        for name, tensor in self.original().state_dict().items():
+            tensor = tensor.detach().cpu().contiguous()
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
         sides = {
