@@ -15,6 +15,8 @@ import gymnasium as gym
 from unlearn_gym.agents.common import specs
 from unlearn_gym.applying import folder as folders
 from unlearn_gym.applying.cases.base import Case, Measured
+from unlearn_gym.applying.cases.classifier import ClassifierCase
+from unlearn_gym.applying.cases.diffusion import DiffusionCase
 from unlearn_gym.applying.cases.range_test import harmless_rate
 from unlearn_gym.applying.report import Told, save_report
 from unlearn_gym.applying.results import numbers_of
@@ -41,6 +43,10 @@ OWN = (
     "device",
 )
 """Keywords of the environment that have options of their own here."""
+CASES: dict[str, Callable[[Sources, Settings], Case]] = {
+    "diffusion": DiffusionCase,
+    "classifier": ClassifierCase,
+}
 LOG = "log.csv"
 
 
@@ -103,11 +109,8 @@ def prepare(sources: Sources, settings: Settings, command: str) -> Job:
     own = sorted(set(OWN) & set(settings.env_kwargs))
     if own:
         raise UserError(f"env_kwargs has {own[0]!r}, which apply sets itself; use its own options instead.")
-    if kind == "diffusion":
-        from unlearn_gym.applying.cases.diffusion import DiffusionCase as Kind
-    else:
-        from unlearn_gym.applying.cases.classifier import ClassifierCase as Kind  # type: ignore[assignment]
-    return Job(Kind(sources, settings), chosen, spec, settings, sources, command)
+    case = CASES[kind](sources, settings)
+    return Job(case, chosen, spec, settings, sources, command)
 
 
 def carry_out(
@@ -147,7 +150,7 @@ def _work(
 ) -> None:
     case, settings = job.case, job.settings
     rate = case.chosen_rate(settings)
-    if rate == "auto" and case.kind == "classifier":
+    if rate == AUTO and isinstance(case, ClassifierCase):
         rate = harmless_rate(case, job.env, settings.seed)
     env = job.env(rate, settings.steps)
     inner: Any = env.unwrapped
