@@ -63,7 +63,8 @@ def test_a_diffusion_model_comes_back_unlearned_with_a_report(model, place, caps
     assert "unlearn-gym apply --model" in page and "Membership was not tested" in page
     assert page.count("data:image/png") == 2 + 2 * (1 if model == "plain" else 2)
     before = (out / "results.json").stat().st_mtime_ns
-    assert main(words(("--model", model))) == 0  # again: nothing is left to do
+    assert main(words(("--model", model), quick=[*QUICK[:-1], "0.0001"])) == 0  # again: nothing is left to do
+    assert "out is there already." in capsys.readouterr().out
     assert (out / "results.json").stat().st_mtime_ns == before
     assert main(words(("--model", model), quick=[*QUICK, "--seed", "1"])) == 2
     assert "that of another request (seed=0 there, 1 here)" in capsys.readouterr().err
@@ -82,7 +83,17 @@ def test_a_classifier_comes_back_unlearned_with_a_report(place, capsys):
     old, new = load_file(place / "net.safetensors"), load_file(place / "out" / "model.safetensors")
     assert old.keys() == new.keys() and not torch.equal(old["1.weight"], new["1.weight"])
     page = (place / "out" / "report.md").read_text()
-    assert "Membership was tested against images" in page and "cross entropy" in page
+    for said in ("Membership was tested against images", "cross entropy", "of classes that are kept"):
+        assert said in page
+
+
+def test_early_warnings_are_printed_and_reported(place, capsys):
+    assert main(words(quick=[*QUICK[:-1], "1e-9"])) == 0
+    printed = capsys.readouterr().err
+    assert "warning: After 1 of 4 updates the denoising loss of the images to forget is" in printed
+    assert printed.count("warning: ") == 1
+    for name in ("report.html", "report.md", "results.json"):
+        assert "hardly anything is forgotten yet" in (place / "out" / name).read_text()
 
 
 def test_killed_it_goes_on_to_the_same_weights(place):

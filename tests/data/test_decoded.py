@@ -142,3 +142,10 @@ def test_an_entry_can_be_read_by_others_like_any_file(file, cache):
     mask = os.umask(0)
     os.umask(mask)
     assert mode == 0o666 & ~mask
+
+
+def test_what_was_converted_is_not_taken_for_exact(tmp_path):
+    file = tmp_path / "a.parquet"
+    file.write_bytes(b"x")
+    rows = torch.arange(3)
+    assert decoded._key(file, rows, FORM) != decoded._key(file, rows, PixelFormat(1, 6, 6, exact=True))

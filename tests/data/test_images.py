@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from unlearn_gym.data.sources import load_images
+from unlearn_gym.data.readers.pixels import PixelFormat
+from unlearn_gym.data.sources import load_images, read_parts
 from unlearn_gym.errors import UserError
 
 GREY = {"channels": 1, "size": 4}
@@ -203,3 +204,40 @@ def test_constant_images_and_single_ones_are_images():
         assert found.shape == (1, 1, 4, 4) and torch.allclose(
             found, torch.tensor(shade / 127.5 - 1), atol=1e-6
         )
+
+
+@pytest.mark.parametrize(
+    ("make", "channels", "sentence"),
+    [
+        (
+            lambda: Image.new("L", (5, 4)),
+            1,
+            "5x4 pixels, grey, and the network's images are 4x4 pixels, grey",
+        ),
+        (lambda: Image.new("RGB", (4, 4), "red"), 1, "4x4 pixels, coloured, and the network's images"),
+        (
+            lambda: Image.new("L", (4, 4)),
+            3,
+            "4x4 pixels, grey, and the network's images are 4x4 pixels, coloured",
+        ),
+        (lambda: np.full((1, 3, 4, 5), -0.5, np.float32), 3, "5x4 pixels, coloured, and"),
+        (lambda: np.full((1, 1, 4, 4), -0.5, np.float32), 3, "4x4 pixels, grey, and"),
+    ],
+)
+def test_an_exact_format_converts_nothing(make, channels, sentence):
+    with pytest.raises(UserError, match=sentence):
+        read_parts(make(), PixelFormat(channels, 4, 4, exact=True))
+    assert len(read_parts(make(), PixelFormat(channels, 4, 4))[0].inputs) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "channels"),
+    [
+        (Image.new("RGB", (4, 4), (7, 7, 7)), 1),
+        (Image.new("RGB", (4, 4), (7, 7, 7)), 3),
+        (Image.new("1", (4, 4)), 1),
+        (Image.new("P", (4, 4)), 3),
+    ],
+)
+def test_an_exact_format_takes_what_loses_nothing(image, channels):
+    assert read_parts(image, PixelFormat(channels, 4, 4, exact=True))[0].inputs.shape == (1, channels, 4, 4)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unlearn_gym.applying.cases.base import Case, Measured
-from unlearn_gym.evaluation.report.drawing import COLOURS, STYLE, Picture, new_figure, save
+from unlearn_gym.evaluation.report.drawing import COLOURS, Picture, new_figure, save
 from unlearn_gym.evaluation.report.figures.samples import strip
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDEST = 16
 """Samples of a row."""
-ROW, WIDE = 0.55, 7.5
+ROW, WIDE = 0.48, 7.5
 """Inches of a row, and of the picture."""
 
 
@@ -49,18 +49,18 @@ def samples(before: Measured, after: Measured, case: Case, folder: Path) -> Pict
 def curves(told: Told, folder: Path) -> Picture:
     """Draw ``losses.png``: the losses of fixed examples, and λ, over the updates."""
     looks, updates = told.watch.looks, told.trail.infos
-    with_style = {key: STYLE[key] for key in ("font.size",)}
     figure = new_figure(WIDE, 3.4)
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     steps = [look.step for look in looks]
     top.plot(steps, [look.forget_loss for look in looks], color=COLOURS[1], label="images to forget")
     top.plot(steps, [look.retain_loss for look in looks], color=COLOURS[0], label="held-out images to keep")
-    top.set_ylabel(told.case.name, fontsize=with_style["font.size"])
+    top.set_ylabel(told.case.name)
     top.set_ylim(bottom=0)
     top.legend(frameon=False)
     below.step(
         range(1, len(updates) + 1), [info["lambda"] for info in updates], color=COLOURS[2], where="mid"
     )
+    below.set_ylim(0, max(1.0, *(info["lambda"] for info in updates)))
     below.set_ylabel("λ")
     below.set_xlabel("updates")
     for panel in (top, below):

@@ -25,16 +25,27 @@ from unlearn_gym.evaluation.report.tables import MISSING, Grid
 
 OPEN = 2
 """Sections of the page that are not folded."""
-MEANINGS = {
-    "ssim_forget": "structural similarity of samples to the nearest image to forget, 1 is the same",
-    "retain_acc": "accuracy on held-out images to keep",
-    "forget_acc": "accuracy on the images to forget",
-    "membership_auc": "membership inference: share of pairs in which an image to forget looks more like a training "
-    "image than one that was never seen; 0.5 tells nothing",
-    "forget_against_retain_auc": "share of pairs in which an image to forget is fitted better than a held-out image to "
-    "keep; 0.5: they do not stand out",
+METRICS = {
+    "retain_loss": ("loss, held-out to keep", ""),
+    "forget_loss": ("loss, to forget", ""),
+    "retain_acc": ("accuracy, held-out to keep", ""),
+    "forget_acc": ("accuracy, to forget", ""),
+    "ssim_forget": (
+        "SSIM of samples",
+        "SSIM is the structural similarity of samples to the most similar of the images to forget; 1 is the same.",
+    ),
+    "membership_auc": (
+        "membership AUC",
+        "Membership AUC is the share of pairs in which an image to forget looks more like a training image than one "
+        "that was never seen; 0.5 tells nothing.",
+    ),
+    "forget_against_retain_auc": (
+        "AUC, forget against keep",
+        "AUC, forget against keep, is the share of pairs in which an image to forget is fitted better than a held-out "
+        "image to keep; at 0.5 they do not stand out.",
+    ),
 }
-"""Name of a metric → what it is."""
+"""Name of a metric → what it is called in the table, and what it means."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def save_report(told: Told, folder: Path) -> Path:
         if picture
     ]
     sections = [
-        f"# {escape(f'What {_named(told.sources.model)} was made to forget')}",
+        f"# {escape(f'Images unlearned from {_named(told.sources.model)}')}",
         "## Before and after",
         _table(told).markdown(),
         escape(_how_sure(told)),
@@ -104,11 +115,17 @@ def answer(told: Told) -> str:
     ]
     before, after = told.before.values, told.after.values
     if "forget_acc" in before:
+        kept = f"{percent(before['retain_acc'])} to {percent(after['retain_acc'])}"
         parts.append(
-            f"{before['forget_acc']:.1%} and then {after['forget_acc']:.1%} of the images to forget are named by their "
-            f"label, of those to keep {before['retain_acc']:.1%} and {after['retain_acc']:.1%}"
+            f"the share that is named right went from {percent(before['forget_acc'])} to "
+            f"{percent(after['forget_acc'])} of the former and from {kept} of the latter"
         )
     return "; ".join(parts) + "."
+
+
+def percent(share: float) -> str:
+    """Write a share."""
+    return f"{100 * share:.3g} %"
 
 
 def _first(told: Told) -> str:
@@ -136,16 +153,8 @@ def _table(told: Told) -> Grid:
         if values.get("change") is not None:
             half = values["ci95_half"]
             change = _signed(values["change"]) + ("" if half is None else f" ± {number(half)}")
-        rows.append((_meaning(told, name), _number(values["before"]), _number(values["after"]), change))
+        rows.append((METRICS[name][0], _number(values["before"]), _number(values["after"]), change))
     return Grid(("", "before", "after", "change"), tuple(rows))
-
-
-def _meaning(told: Told, name: str) -> str:
-    losses = {
-        "retain_loss": f"{told.case.name} of held-out images to keep",
-        "forget_loss": f"{told.case.name} of the images to forget",
-    }
-    return losses.get(name) or MEANINGS[name]
 
 
 def _number(value: float | None) -> str:
@@ -159,10 +168,13 @@ def _signed(value: float) -> str:
 def _how_sure(told: Told) -> str:
     data = told.case.data
     held_out, known = len(data.retain_holdout), len(data.retain) + len(data.retain_holdout)
+    meant = " ".join(
+        meaning for name, (_, meaning) in METRICS.items() if name in told.before.values and meaning
+    )
     return (
-        f"{held_out} of the {known} images to keep were held out: no update saw them (the original's training did). "
-        "Both models are measured on the same examples and the same noise; ± is half of the 95 % interval over them, "
-        "and says nothing of another run."
+        f"The loss is the {told.case.name}. {meant} {held_out} of the {known} images to keep were held out: "
+        "no update saw them (the original's training did). Both models are measured on the same examples and the same "
+        "noise; ± is half of the 95 % interval over them, and says nothing of another run."
     )
 
 
@@ -182,7 +194,13 @@ def _conclusions(told: Told) -> list[str]:
         "(--non-members). The comparison with held-out images to keep, which the original was trained on and which may "
         "be easier or harder, says only whether the images to forget stand out among the training images."
     )
+    kept = set(data.retain.labels.tolist()) & set(data.forget.labels.tolist())
+    single = (
+        "The images to forget are of classes that are kept: a retrained classifier would still name most of them "
+        "right, so that one which names them wrong has forgotten too much, and marks them."
+    )
     return [
+        *([single] if told.case.kind == "classifier" and kept else []),
         "A loss that has risen on the images to forget says that the network fits them worse than before; the losses "
         "of the held-out images say what that cost.",
         known,

@@ -25,6 +25,10 @@ SHORTEST = 1.0
 """Seconds between two saved states."""
 
 
+class DivergedError(UserError):
+    """An update left numbers that are not finite."""
+
+
 @dataclass
 class Trail:
     """What was seen and done so far.
@@ -40,6 +44,13 @@ class Trail:
     actions: list[np.ndarray] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     infos: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, action: np.ndarray, reward: float, info: dict[str, Any], following: np.ndarray) -> None:
+        """Take down one update."""
+        self.actions.append(action)
+        self.rewards.append(reward)
+        self.infos.append(info)
+        self.observations.append(following)
 
     def rows(self) -> list[dict[str, float]]:
         """Return an update a row: λ, the loss that it descended, and the state that it was chosen in."""
@@ -68,6 +79,23 @@ class Trail:
         """Take what ``state_dict`` returned."""
         self.observations, self.actions = list(state["observations"]), list(state["actions"])
         self.rewards, self.infos = list(state["rewards"]), list(state["infos"])
+
+
+class Clock:
+    """Says when to save, so that it takes no more than ``SAVING_SHARE`` of the time."""
+
+    def __init__(self) -> None:
+        self._last, self._began, self._cost = time.monotonic(), 0.0, 0.0
+
+    def due(self) -> bool:
+        """Say whether it is time; saving then begins."""
+        self._began = time.monotonic()
+        return self._began - self._last > max(SHORTEST, self._cost / SAVING_SHARE)
+
+    def saved(self) -> None:
+        """Hear that it was saved."""
+        self._last = time.monotonic()
+        self._cost = self._last - self._began
 
 
 class Policy:
@@ -127,7 +155,8 @@ def unlearn(case: Case, env: gym.Env, agent: Any, *, seed: int, watch: Watch, fo
         folder: where the state is kept, and taken up from where a killed run left one.
 
     Raises:
-        UserError: when an update diverges, or the state in the folder is damaged.
+        DivergedError: when an update diverges.
+        UserError: when the state in the folder is damaged.
     """
     env.action_space.seed(seed)
     with seeded_globals(seed):
@@ -140,40 +169,32 @@ def _unlearn(case: Case, env: gym.Env, policy: Policy, seed: int, watch: Watch, 
     trail = Trail([observation])
     state = checkpoints.latest(folder)
     if state is None:
-        watch.look(0, case.losses(inner.process.model))
+        watch.look(0, case.glance(inner.process.model))
     else:
         inner.load_state_dict(state["env"])
         trail.load_state_dict(state["trail"])
         watch.load_state_dict(state["watch"])
         policy.replay(trail, folder)
-    saved, cost, done = time.monotonic(), 0.0, len(trail.actions)
-    with tqdm(total=inner.horizon, initial=done, desc="unlearning", unit="update", mininterval=0.5) as bar:
-        while done < inner.horizon:
+    clock, first = Clock(), len(trail.actions)
+    bar = tqdm(total=inner.horizon, initial=first, desc="unlearning", unit="update", mininterval=0.5)
+    with bar:
+        for done in range(first + 1, inner.horizon + 1):
             now = trail.observations[-1]
             action = policy.choose(now)
             following, reward, _, _, info = env.step(action)
-            done += 1
             if info["diverged"]:
-                raise UserError(
+                raise DivergedError(
                     f"Update {done} left numbers that are not finite; give a smaller learning rate. Nothing was "
                     "written."
                 )
             policy.hear(now, action, float(reward), info)
-            trail.observations.append(following)
-            trail.actions.append(action)
-            trail.rewards.append(float(reward))
-            trail.infos.append(info)
+            trail.add(action, float(reward), info, following)
             bar.update()
             if watch.due(done):
-                for said in watch.look(done, case.losses(inner.process.model)):
+                for said in watch.look(done, case.glance(inner.process.model)):
                     tqdm.write(f"warning: {said}", file=sys.stderr)
-            if time.monotonic() - saved > max(SHORTEST, cost / SAVING_SHARE):
-                began = time.monotonic()
-                checkpoints.write(
-                    folder,
-                    done,
-                    {"env": inner.state_dict(), "trail": trail.state_dict(), "watch": watch.state_dict()},
-                )
-                saved = time.monotonic()
-                cost = saved - began
+            if clock.due():
+                parts = {"env": inner, "trail": trail, "watch": watch}
+                checkpoints.write(folder, done, {name: part.state_dict() for name, part in parts.items()})
+                clock.saved()
     return trail

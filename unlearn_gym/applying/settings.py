@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch import nn
 
@@ -131,8 +130,3 @@ def kind_of(model: Any) -> str:
         return "classifier" if os.fspath(model).endswith(".safetensors") else "diffusion"
     plain = isinstance(model, nn.Module) and not isinstance(model, UNet2DModel)
     return "classifier" if plain else "diffusion"
-
-
-def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return a network's weights on the CPU, each in memory of its own order."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

@@ -15,17 +15,19 @@ import gymnasium as gym
 from unlearn_gym.agents.common import specs
 from unlearn_gym.applying import folder as folders
 from unlearn_gym.applying.cases.base import Case, Measured
+from unlearn_gym.applying.cases.classifier import ClassifierCase
+from unlearn_gym.applying.cases.diffusion import DiffusionCase
 from unlearn_gym.applying.cases.range_test import harmless_rate
 from unlearn_gym.applying.report import Told, save_report
 from unlearn_gym.applying.results import numbers_of
-from unlearn_gym.applying.running import unlearn
-from unlearn_gym.applying.settings import Default, Settings, Sources, kind_of
+from unlearn_gym.applying.running import DivergedError, unlearn
+from unlearn_gym.applying.settings import AUTO, Default, Settings, Sources, kind_of
 from unlearn_gym.applying.watch import Watch
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.envs.options import as_device
+from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.records import file_digest
 from unlearn_gym.evaluation.report.results_file import versions
-from unlearn_gym.runtime.checks import check_known
 from unlearn_gym.storage.files import atomic_directory, settle, write_json, write_text
 from unlearn_gym.storage.run_lock import alone_in
 
@@ -38,8 +40,13 @@ OWN = (
     "horizon",
     "learning_rate",
     "objective",
+    "device",
 )
 """Keywords of the environment that have options of their own here."""
+CASES: dict[str, Callable[[Sources, Settings], Case]] = {
+    "diffusion": DiffusionCase,
+    "classifier": ClassifierCase,
+}
 LOG = "log.csv"
 
 
@@ -65,13 +72,15 @@ class Job:
 
     def request(self) -> dict[str, Any]:
         """Return what tells this request from another, as JSON has it."""
-        settings = {
-            name: value
-            for name, value in asdict(self.settings).items()
-            if name not in ("objective", "policy")
-        }
         policy = "".join(file_digest(file) for file in self.spec.files if file.exists())
-        return {**settings, **asdict(self.chosen), "policy_files": policy, **self.case.identity()}
+        rate = self.settings.rate() or AUTO  # a number however it was written
+        return {
+            **asdict(self.settings),
+            **asdict(self.chosen),
+            "learning_rate": rate,
+            "policy_files": policy,
+            **self.case.identity(),
+        }
 
     def env(self, rate: float | str, steps: int) -> gym.Env:
         """Return the environment, at the original weights."""
@@ -97,13 +106,11 @@ def prepare(sources: Sources, settings: Settings, command: str) -> Job:
     kind = kind_of(sources.model)
     chosen = settings.of_kind(kind)
     spec = specs.parse(chosen.policy)
-    for name in settings.env_kwargs:
-        check_known("env_kwargs", [name], [name] if name not in OWN else [])
-    if kind == "diffusion":
-        from unlearn_gym.applying.cases.diffusion import DiffusionCase as Kind
-    else:
-        from unlearn_gym.applying.cases.classifier import ClassifierCase as Kind  # type: ignore[assignment]
-    return Job(Kind(sources, settings), chosen, spec, settings, sources, command)
+    own = sorted(set(OWN) & set(settings.env_kwargs))
+    if own:
+        raise UserError(f"env_kwargs has {own[0]!r}, which apply sets itself; use its own options instead.")
+    case = CASES[kind](sources, settings)
+    return Job(case, chosen, spec, settings, sources, command)
 
 
 def carry_out(
@@ -128,7 +135,9 @@ def carry_out(
     with alone_in(unfinished):
         if output.is_dir():
             settle(output)
-        if not folders.is_finished(output, request):
+        if folders.is_finished(output, request):
+            say(f"{output} is there already.")
+        else:
             folders.check_unfinished(unfinished, request)
             _work(job, request, unfinished, output, say)
         folders.drop(unfinished)
@@ -141,7 +150,7 @@ def _work(
 ) -> None:
     case, settings = job.case, job.settings
     rate = case.chosen_rate(settings)
-    if rate == "auto" and case.kind == "classifier":
+    if rate == AUTO and isinstance(case, ClassifierCase):
         rate = harmless_rate(case, job.env, settings.seed)
     env = job.env(rate, settings.steps)
     inner: Any = env.unwrapped
@@ -156,7 +165,11 @@ def _work(
     agent = job.spec.make(env)
     folders.claim(unfinished, request)
     watch = Watch(case.name, case.alarm, settings.steps)
-    trail = unlearn(case, env, agent, seed=settings.seed, watch=watch, folder=unfinished)
+    try:
+        trail = unlearn(case, env, agent, seed=settings.seed, watch=watch, folder=unfinished)
+    except DivergedError:
+        folders.drop(unfinished)  # to go on would end here again
+        raise
     after = case.measure(model)
     told = Told(
         case,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unlearn_gym.applying.settings import Settings, weights_of
+from unlearn_gym.applying.settings import Settings
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.metrics.subsets import evenly_spaced
@@ -97,6 +97,10 @@ class Case(ABC):
     def losses(self, model: nn.Module) -> Losses:
         """Measure a model on the same examples each time."""
 
+    def glance(self, model: nn.Module) -> Losses:
+        """Measure a model on few examples, the same each time, for a look during the run."""
+        return self.losses(model)
+
     @abstractmethod
     def measure(self, model: nn.Module) -> Measured:
         """Measure everything that a report says of a model."""
@@ -112,7 +116,8 @@ class Case(ABC):
     def identity(self) -> dict[str, str]:
         """Return what tells another model or other images, whatever their paths."""
         digest = hashlib.sha256()
-        for name, tensor in weights_of(self.original()).items():
+        for name, tensor in self.original().state_dict().items():
+            tensor = tensor.detach().cpu().contiguous()
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
         sides = {
@@ -128,9 +133,9 @@ class Case(ABC):
         return some(never_seen if len(never_seen) else self.data.retain_holdout)
 
 
-def some(part: LabelledSet) -> LabelledSet:
-    """Return at most ``MOST_MEASURED`` examples."""
-    rows = evenly_spaced(len(part), MOST_MEASURED)
+def some(part: LabelledSet, most: int = MOST_MEASURED) -> LabelledSet:
+    """Return at most so many examples."""
+    rows = evenly_spaced(len(part), most)
     return LabelledSet(part.inputs[rows], part.labels[rows])
 
 

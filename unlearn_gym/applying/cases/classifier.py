@@ -79,6 +79,10 @@ class ClassifierCase(Case):
         """See ``Case.losses``."""
         return Losses(*(self._losses(model, part) for part in (self.data.retain_holdout, self.data.forget)))
 
+    def retain_loss(self, model: nn.Module) -> float:
+        """Return the mean loss of images to keep that updates see."""
+        return float(self._losses(model, self.data.retain).mean())
+
     def _losses(self, model: nn.Module, part: LabelledSet) -> Tensor:
         part = some(part)
         return cross_entropy(self._logits(model, part).double(), part.labels, reduction="none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.losses import DenoisingProbe, denoising_mia_auc, example_losses
 from unlearn_gym.metrics.similarity import best_match_ssim
-from unlearn_gym.metrics.subsets import distinct, evenly_spaced
+from unlearn_gym.metrics.subsets import distinct
 from unlearn_gym.models.diffusion.model import DiffusionModel, image_size
 from unlearn_gym.models.diffusion.sampling import sample
 
 UNTRAINED = 1.0
 """The loss of a network that always answers 0."""
-TRIED = 64
-"""Images that a network is tried on."""
+GLANCED, COMPARED = 64, 200
+"""Images of a side that are looked at during a run, each once; and for membership, each at ten timesteps."""
 MOST_NAMED = 4
 SSIM_SAMPLES, SSIM_REFERENCES = 64, 200
 
@@ -60,7 +61,9 @@ class DiffusionCase(Case):
         form = PixelFormat(config["in_channels"], *image_size(config), exact=not settings.convert)
         self._classes = config["num_class_embeds"] or 0
         self.data = read_request(sources, form, self._classes, settings.seed)
-        self._probes = [self._probe(part) for part in (self.data.retain_holdout, self.data.forget)]
+        sides = self.data.retain_holdout, self.data.forget
+        self._probes = [self._probe(some(part), PROBES * PROBE_SIZE) for part in sides]
+        self._glances = [self._probe(some(part, GLANCED), GLANCED) for part in sides]
         self._refuse_misfit()
 
     def original(self) -> nn.Module:
@@ -81,16 +84,24 @@ class DiffusionCase(Case):
 
     def losses(self, model: nn.Module) -> Losses:
         """See ``Case.losses``; each image's mean over timesteps."""
-        counts = (len(some(part)) for part in (self.data.retain_holdout, self.data.forget))
-        found = (probe.losses(model, self._model.scheduler) for probe in self._probes)
-        return Losses(*(losses.view(-1, count).mean(0) for losses, count in zip(found, counts, strict=True)))
+        return self._losses(model, self._probes)
+
+    def glance(self, model: nn.Module) -> Losses:
+        """See ``Case.glance``."""
+        return self._losses(model, self._glances)
+
+    def _losses(self, model: nn.Module, probes: Sequence[tuple[DenoisingProbe, int]]) -> Losses:
+        found = (
+            probe.losses(model, self._model.scheduler).view(-1, count).mean(0) for probe, count in probes
+        )
+        return Losses(*found)
 
     def measure(self, model: nn.Module) -> Measured:
         """See ``Case.measure``."""
         generator = Generator().manual_seed(self._settings.seed)
         members, others = (
             example_losses(model, self._model.scheduler, side, self._classes > 0, generator)
-            for side in (self._forget(), self.non_members())
+            for side in (some(self._forget(), COMPARED), some(self.non_members(), COMPARED))
         )
         values = {auc_name(self.data): denoising_mia_auc(members, others)}
         strips = self._samples(model)
@@ -103,9 +114,8 @@ class DiffusionCase(Case):
         """Refuse a network that does not predict the noise of the images to keep."""
         device = as_device(self._settings.device)
         network = nn.Module.to(self._model.unet, device)
-        rows = evenly_spaced(len(self.data.retain), TRIED)
-        tried = LabelledSet(self.data.retain.inputs[rows], self.data.retain.labels[rows])
-        found = self._probe(tried, TRIED).loss(network, self._model.scheduler)
+        probe, _ = self._probe(some(self.data.retain, GLANCED), GLANCED)
+        found = probe.loss(network, self._model.scheduler)
         nn.Module.to(network, "cpu")
         if not found < UNTRAINED:
             raise UserError(
@@ -118,11 +128,12 @@ class DiffusionCase(Case):
         """See ``Case.save``."""
         env.save_pretrained(folder / self.saved)
 
-    def _probe(self, part: LabelledSet, least: int = PROBES * PROBE_SIZE) -> DenoisingProbe:
-        """Draw at least so many triples, as many of each image."""
-        part, steps = some(part), self._model.scheduler.config["num_train_timesteps"]
+    def _probe(self, part: LabelledSet, least: int) -> tuple[DenoisingProbe, int]:
+        """Draw at least so many triples, as many of each image; return them and the number of images."""
+        steps = self._model.scheduler.config["num_train_timesteps"]
         size = len(part) * -(-least // len(part))
-        return DenoisingProbe.draw(part, self._classes > 0, size, steps, Generator().manual_seed(0))
+        generator = Generator().manual_seed(0)
+        return DenoisingProbe.draw(part, self._classes > 0, size, steps, generator), len(part)
 
     def _forget(self) -> LabelledSet:
         found = some(self.data.forget)

@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import gymnasium as gym
 
-from unlearn_gym.applying.cases.base import Case
+from unlearn_gym.applying.cases.classifier import ClassifierCase
 
-RATES = (3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
+RATES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 UPDATES = 10
-HARM = 1.1, 0.02
-"""What a rate may do: multiply the retain loss by the first, and add the second."""
+HARM = 0.1
+"""How far the cross entropy of images to keep may rise."""
 LAMBDA = 0.5
 
 
-def harmless_rate(case: Case, make: Callable[[float, int], gym.Env], seed: int) -> float:
-    """Return the largest of ``RATES`` whose first updates leave the held-out images to keep as they were.
+def harmless_rate(case: ClassifierCase, make: Callable[[float, int], gym.Env], seed: int) -> float:
+    """Return the largest of ``RATES`` whose first ``UPDATES`` raise the retain loss by no more than ``HARM``.
 
     Args:
         case: what is unlearned.
@@ -30,13 +30,8 @@ def harmless_rate(case: Case, make: Callable[[float, int], gym.Env], seed: int) 
         env = make(rate, UPDATES)
         model = env.unwrapped.process.model  # type: ignore[attr-defined]
         env.reset(seed=seed)
-        start = float(case.losses(model).retain.mean())
-        diverged = False
-        for _ in range(UPDATES):
-            *_, info = env.step([LAMBDA])
-            diverged = diverged or info["diverged"]
-            if diverged:
-                break
-        if not diverged and float(case.losses(model).retain.mean()) <= HARM[0] * start + HARM[1]:
+        start = case.retain_loss(model)
+        diverged = any(env.step([LAMBDA])[-1]["diverged"] for _ in range(UPDATES))
+        if not diverged and case.retain_loss(model) <= start + HARM:
             break
     return rate
