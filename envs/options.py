@@ -91,6 +91,7 @@ class Options:
     render_mode: str | None = None
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]]
+    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = REWARDS
     AUTOMATIC: ClassVar[tuple[str, ...]] = ()
     """What may be "auto"; see ``unlearn_gym.envs.automatic``."""
     FAMILY_DEFAULTS: ClassVar[Keywords] = {}
@@ -99,7 +100,7 @@ class Options:
     @classmethod
     def hyperparameters(cls) -> tuple[str, ...]:
         """Return every keyword that an objective or a reward of the family has."""
-        makers = (*cls.OBJECTIVES.values(), *REWARDS.values())
+        makers = (*cls.OBJECTIVES.values(), *cls.REWARDS.values())
         return tuple(dict.fromkeys(name for maker in makers for name in keywords_of(maker)))
 
     def __post_init__(self) -> None:
@@ -115,12 +116,12 @@ class Options:
                 f"lambda_range={self.lambda_range} goes beyond {largest:g}, the largest λ of this objective; give two "
                 "numbers, such as 0 0.9."
             )
-        make_reward(self.reward, **self._numbers("reward"))
+        make_reward(self.reward, self.REWARDS, **self._numbers("reward"))
 
     def keywords(self, kind: str) -> dict[str, Any]:
         """Return all keywords of the chosen objective or reward, as ``kind`` says."""
         chosen, given = getattr(self, kind), getattr(self, f"{kind}_kwargs")
-        registry: Mapping[str, Any] = {"objective": self.OBJECTIVES, "reward": REWARDS}[kind]
+        registry: Mapping[str, Any] = {"objective": self.OBJECTIVES, "reward": self.REWARDS}[kind]
         known = keywords_of(registry[chosen]) if isinstance(chosen, str) and chosen in registry else ()
         defaults = {**self.FAMILY_DEFAULTS, **(self.defaults or {})}
         return {name: value for name, value in defaults.items() if name in known} | dict(given or {})
@@ -157,7 +158,7 @@ class Options:
     def of_episode(self) -> dict[str, Any]:
         """Return the keywords of ``envs.base.UnlearningEnv``."""
         same = {name: getattr(self, name) for name in OF_EPISODE}
-        return {**same, "reward_kwargs": self.keywords("reward")}
+        return {**same, "reward": make_reward(self.reward, self.REWARDS, **self.keywords("reward"))}
 
 
 @dataclass(frozen=True, kw_only=True)

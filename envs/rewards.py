@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from unlearn_gym.envs.requests.outcome import OutcomeReward
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import Process, Quality, Update
 from unlearn_gym.runtime.checks import positive, weight
@@ -114,18 +113,19 @@ REWARDS: dict[str, Callable[..., Reward]] = {
     "loss": LossReward,
     "progress": ProgressReward,
     "balance": BalanceReward,
-    "outcome": OutcomeReward,
 }
 """Name → class; the keywords of its constructor are ``reward_kwargs``. A new reward is one line here."""
 
 
-def make_reward(reward: str | Reward, **keywords: Any) -> Reward:
+def make_reward(
+    reward: str | Reward, registry: Mapping[str, Callable[..., Reward]] = REWARDS, **keywords: Any
+) -> Reward:
     """Return the reward that a name stands for, or a copy of an instance.
 
     Raises:
         UserError: on an unknown name or keyword, or one beside an instance.
     """
-    made = make_part("reward", reward, REWARDS, keywords)
+    made = make_part("reward", reward, registry, keywords)
     if not all(callable(getattr(made, method, None)) for method in ("reset", "terms")):
         raise UserError(f"reward={reward!r:.80} has no reset and terms; see unlearn_gym.envs.rewards.Reward.")
     return made

@@ -122,7 +122,10 @@ def mistyped(subject):
     ("change", "sentence"),
     [
         ({"measure": mistyped}, "The metric 'weight_distance' returned 'many'; return one number"),
-        ({"of": ("polynomial",)}, "is of 'polynomial'; choose from diffusion, plain, regression, supervised"),
+        (
+            {"of": ("polynomial",)},
+            "is of 'polynomial'; choose from diffusion, plain, regression, requests, supervised",
+        ),
     ],
 )
 def test_bad_metrics_are_one_sentence(my_metric, change, sentence, capsys):

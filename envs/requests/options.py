@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from unlearn_gym.data.requests.request import Request
 from unlearn_gym.envs.options import DiffusionOptions, SupervisedOptions
+from unlearn_gym.envs.requests.outcome import OutcomeReward
+from unlearn_gym.envs.rewards import REWARDS, Reward
 
+REWARDS_OF_REQUESTS: Mapping[str, Callable[..., Reward]] = ChainMap({"outcome": OutcomeReward}, REWARDS)
+"""Those of every environment, and the one that looks at what the model shows of the request."""
 BUDGET = ("horizon", "learning_rate", "batch_size")
 
 
@@ -32,6 +38,7 @@ class RequestOptions(Budgets, DiffusionOptions):
     learning_rate: float | None = None  # type: ignore[assignment]
     batch_size: int | None = None  # type: ignore[assignment]
 
+    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = REWARDS_OF_REQUESTS
     AUTOMATIC: ClassVar[tuple[str, ...]] = ()
 
 
@@ -42,3 +49,5 @@ class ClassifierRequestOptions(Budgets, SupervisedOptions):
     horizon: int | None = None  # type: ignore[assignment]
     learning_rate: float | None = None  # type: ignore[assignment]
     batch_size: int | None = None  # type: ignore[assignment]
+
+    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = REWARDS_OF_REQUESTS

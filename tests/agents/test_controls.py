@@ -9,15 +9,15 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from unlearn_gym import agents
 from unlearn_gym.agents.common.base import Learner
-from unlearn_gym.agents.common.pace import Paced
 from unlearn_gym.agents.common.wrappers import AgentView
 from unlearn_gym.agents.training.logs import Logbook
+from unlearn_gym.agents.training.pace import Paced
 from unlearn_gym.envs.spaces.observations import OBSERVERS
 from unlearn_gym.errors import UserError
 
 BOTH = ["lambda", "learning_rate"]
 RELATIVE = {"observation": "relative", "action": "logit"}
-BLIND = ("adaptive_vi", "primal_dual")
+BLIND = ("adaptive_vi", "primal_dual", "feedback")
 """They read the losses themselves."""
 
 

@@ -40,7 +40,7 @@ def small_kwargs(env_id: str, folder: Path) -> dict[str, Any]:
     if "Quadratic" in env_id:
         return {"horizon": 4}
     if "Requests" in env_id:
-        return {**SHORT, "reward_kwargs": {"samples": 4, "class_samples": 1, "sampling_steps": 2}}
+        return {**SHORT, "defaults": {"samples": 4, "class_samples": 1, "sampling_steps": 2}}
     if "EMSE" in env_id:
         return small_emse_kwargs(env_id)
     if env_id == "unlearn_gym/SISS-v0":

@@ -167,7 +167,7 @@ def test_wrong_arguments_are_one_sentence(kwargs, words):
 
 
 def test_the_outcome_needs_requests():
-    with pytest.raises(UserError, match="an id with Requests"):
+    with pytest.raises(UserError, match="'outcome' is not known"):
         gym.make("unlearn_gym/SISS-Digits-v0", reward="outcome")
 
 
