@@ -92,6 +92,8 @@ class Options:
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]]
     REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = REWARDS
+    UNASKED: ClassVar[tuple[str, ...]] = ()
+    """Methods of objectives that the family's process never calls: one that overrides them would be another loss."""
     AUTOMATIC: ClassVar[tuple[str, ...]] = ()
     """What may be "auto"; see ``unlearn_gym.envs.automatic``."""
     FAMILY_DEFAULTS: ClassVar[Keywords] = {}
@@ -110,11 +112,17 @@ class Options:
         check_known("defaults", self.defaults or {}, self.hyperparameters())
         as_device(self.device)
         as_dtype(self.dtype)
-        largest = make_objective(self.objective, self.OBJECTIVES, self._numbers("objective")).largest_lambda
-        if self.lambda_range[1] > largest:
+        objective = make_objective(self.objective, self.OBJECTIVES, self._numbers("objective"))
+        for hook in self.UNASKED:
+            if getattr(type(objective), hook) is not getattr(Objective, hook):
+                raise UserError(
+                    f"objective={type(objective).__name__} lives by {hook}, which these environments never ask for; "
+                    f"choose one of {', '.join(self.OBJECTIVES)}."
+                )
+        if self.lambda_range[1] > objective.largest_lambda:
             raise UserError(
-                f"lambda_range={self.lambda_range} goes beyond {largest:g}, the largest λ of this objective; give two "
-                "numbers, such as 0 0.9."
+                f"lambda_range={self.lambda_range} goes beyond {objective.largest_lambda:g}, the largest λ of this "
+                "objective; give two numbers, such as 0 0.9."
             )
         make_reward(self.reward, self.REWARDS, **self._numbers("reward"))
 
@@ -172,6 +180,7 @@ class DiffusionOptions(Options):
     start: str | None = None
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = DIFFUSION_OBJECTIVES
+    UNASKED: ClassVar[tuple[str, ...]] = ("answer_errors",)
     AUTOMATIC: ClassVar[tuple[str, ...]] = ("forget_cap", "retain_weight", "learning_rate")
 
     def __post_init__(self) -> None:
@@ -197,6 +206,7 @@ class SupervisedOptions(Options):
     reward: str | Reward = "progress"
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = SUPERVISED_OBJECTIVES
+    UNASKED: ClassVar[tuple[str, ...]] = ("draw_target", "forget_target", "forget_numbers", "pair_error")
     FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 1.5, "retain_weight": 10.0}
 
 

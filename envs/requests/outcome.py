@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from unlearn_gym.errors import UserError
@@ -48,7 +49,7 @@ class OutcomeReward:
         self.every, self.baseline = every, baseline
         self.sizes = SampleSizes(samples, class_samples, sampling_steps)
         self._updates, self._reached, self._to_beat = 0, 0.0, 0.0
-        self._known: dict[tuple[str, bytes], float] = {}
+        self._known: dict[tuple[str, str], float] = {}
 
     def attach(self, env: Any) -> None:
         """Hear which environment asks; it must have requests.
@@ -83,7 +84,7 @@ class OutcomeReward:
 
     def _of_constant(self, process: Process, lam: float) -> float:
         start = process.state_dict()
-        key = self._asked.request.name, start["generator"].numpy().tobytes()
+        key = self._asked.request.name, hashlib.sha256(start["generator"].numpy().tobytes()).hexdigest()
         if key not in self._known:
             diverged = any(process.update(lam).diverged for _ in range(self._asked.horizon))
             self._known[key] = 0.0 if diverged else self._measured(process)

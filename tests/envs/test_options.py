@@ -17,7 +17,7 @@ from unlearn_gym.envs.regression import PolynomialEnv
 from unlearn_gym.envs.rewards import REWARDS, ProgressReward
 from unlearn_gym.envs.supervised import SupervisedUnlearningEnv
 from unlearn_gym.errors import UserError
-from unlearn_gym.objectives import DIFFUSION_OBJECTIVES
+from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES
 from unlearn_gym.objectives.base import Combination, Objective
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.runtime.registered import keywords_of
@@ -214,3 +214,19 @@ def test_a_new_objective_is_its_class_and_one_line(tmp_path, monkeypatch, vector
         np.testing.assert_allclose(one, single[2.0], rtol=1e-3, atol=1e-5)
     with pytest.raises(UserError, match="has no keyword 'd'; allowed are c"):
         make(tmp_path, objective="towards noise", objective_kwargs={"d": 1.0})
+
+
+@pytest.mark.parametrize("name", sorted(set(DIFFUSION_OBJECTIVES) | set(SUPERVISED_OBJECTIVES)))
+def test_an_objective_that_a_process_does_not_ask_is_no_silent_other_loss(name):
+    """Instances pass the registries; each works where its methods are called, or is refused in a sentence."""
+    for options, registry, other in (
+        (DiffusionOptions, DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES),
+        (SupervisedOptions, SUPERVISED_OBJECTIVES, DIFFUSION_OBJECTIVES),
+    ):
+        if name in registry:
+            options(objective=registry[name]())
+        elif any(
+            getattr(type(other[name]()), hook) is not getattr(Objective, hook) for hook in options.UNASKED
+        ):
+            with pytest.raises(UserError, match="never ask for; choose one of"):
+                options(objective=other[name]())
