@@ -97,7 +97,7 @@ def test_early_warnings_are_printed_and_reported(place, capsys):
 
 
 def test_killed_it_goes_on_to_the_same_weights(place):
-    long = ["--steps", "300", "--samples", "0", "--learning-rate", "1e-4", "--policy", "random"]
+    long = ["--steps", "120", "--samples", "0", "--learning-rate", "1e-4", "--policy", "random"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(output):
