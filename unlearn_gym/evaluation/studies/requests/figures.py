@@ -34,7 +34,8 @@ def _scatter(found: Mapping[str, Found], output: Path) -> Picture:
         row = rival(one)
         axes.plot([0, 1], [0, 1], color=REFERENCE, linewidth=0.8)
         axes.plot(one.oracle, constant, "o", color=COLOURS[0], alpha=0.6, label=one.chosen["constant"])
-        axes.plot(one.oracle, one.outcomes[row].mean(1), "s", color=COLOURS[1], alpha=0.6, label=row)
+        if row != one.chosen["constant"]:
+            axes.plot(one.oracle, one.outcomes[row].mean(1), "s", color=COLOURS[1], alpha=0.6, label=row)
         axes.set(xlabel="best constant of each request, in hindsight", title=name, aspect="equal")
         axes.legend(loc="upper left", frameon=False)
     figure.axes[0].set_ylabel("outcome")

@@ -80,13 +80,18 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
 
 def _introduction(settings: Settings, one: Found) -> str:
     return (
-        f"{len(one.requests)} test requests × {settings.seeds} seeds a row; requests with other contents and "
-        f"budgets served to tune and train ({settings.tuning_seeds} seeds each). Outcomes are (D·F·K)^(1/3), from "
+        f"{len(one.requests)} test requests × {settings.seeds} {_seeds(settings.seeds)} a row; requests with other "
+        f"contents and budgets served to tune and train ({settings.tuning_requests or 'all'} of them to tune, "
+        f"{settings.tuning_seeds} {_seeds(settings.tuning_seeds)} each). Outcomes are (D·F·K)^(1/3), from "
         f"{settings.samples} samples of the request's label and {settings.class_samples} of each other, on the noise "
         "of the seed. Intervals are 95 % percentiles of a bootstrap over requests and, within each, over seeds; "
         "differences are paired by both. The oracle is each request's best constant, chosen in hindsight on the same "
         "seeds, which flatters it."
     )
+
+
+def _seeds(count: int) -> str:
+    return "seed" if count == 1 else "seeds"
 
 
 def grid(found: Found) -> Grid:
