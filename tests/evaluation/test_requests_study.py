@@ -17,7 +17,7 @@ study: requests
 study_settings:
   tuning_requests: 2
   test_requests: 3
-  seeds: 2
+  seeds: 1
   training_seeds: 1
   samples: 4
   class_samples: 2
@@ -58,7 +58,8 @@ def test_an_interval_knows_requests_and_seeds():
     assert flat.value == 1.0 and flat.ci95 == (1.0, 1.0)
 
 
-def test_intervals_cover_what_they_should():
+def test_intervals_cover_what_they_should(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 400)
     rng = np.random.default_rng(1)
     held = 0
     for k in range(100):
