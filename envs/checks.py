@@ -6,16 +6,16 @@ A keyword that is not in ``CHECKS`` is checked where it is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from unlearn_gym.envs.spaces.actions import CONTROLS, ENCODINGS
 from unlearn_gym.envs.spaces.observations import OBSERVERS
-from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.checks import (
     Check,
+    check_known,
     is_number,
     mapping,
     number,
@@ -104,7 +104,7 @@ def check_seed(seed: Any) -> int | None:
     return int(seed)
 
 
-def check_options(options: Any, known: Container[str] = OPTIONS) -> bool:
+def check_options(options: Any, known: Iterable[str] = OPTIONS) -> bool:
     """Return whether the options of a ``reset`` ask for the original weights.
 
     Args:
@@ -117,13 +117,7 @@ def check_options(options: Any, known: Container[str] = OPTIONS) -> bool:
     if options is None:
         return False
     mapping("options", options)
-    unknown = sorted(key for key in options if key not in known)
-    if unknown and REQUEST in known:
-        raise UserError(
-            f"reset has no option {unknown[0]!r}; there are request (a name or number) and restore."
-        )
-    if unknown:
-        raise UserError(f"reset has no option {unknown[0]!r}; the one there is is restore (True or False).")
+    check_known("reset(options=...)", options, known)
     restore = options.get("restore", False)
     switch("restore", restore)
     return bool(restore)

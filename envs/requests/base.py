@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from unlearn_gym.envs.requests.asked import Asked
 from unlearn_gym.envs.requests.options import Budgets
 from unlearn_gym.metrics.outcomes.base import Meter
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
+from unlearn_gym.runtime.checks import refused
 
 
 class RequestsEnv(UnlearningEnv):
@@ -34,8 +36,8 @@ class RequestsEnv(UnlearningEnv):
         """Take down the requests, and return the options with the budget of the first one."""
         self.requests, self.family = requests, family
         self.choices = requests.split(split)
-        for request in requests:
-            family.shown(request.forget)  # refuses unknown concepts before the first episode
+        for request in requests:  # before the first episode, not in the middle of a training
+            family.check(request.forget, request.count)
         self._held, self._options = Held(memory), options
         first = options.of(self.choices[0])
         self.asked = Asked(self.choices[0], family.shown(self.choices[0].forget), first.horizon)
@@ -86,6 +88,10 @@ class RequestsEnv(UnlearningEnv):
 
 def as_set(requests: str | Path | Mapping[str, Any]) -> RequestSet:
     """Return the set of requests that an argument means: a ready-made one's name, a file, or its content."""
+    if not isinstance(requests, Mapping | str | os.PathLike):
+        raise refused(
+            "requests", requests, "the name of a ready-made set, a YAML or JSON file, or its content"
+        )
     if isinstance(requests, Mapping) or Path(requests).suffix:
         return read_requests(requests)
     return ready(str(requests))

@@ -9,16 +9,19 @@ from typing import Any, ClassVar
 
 from unlearn_gym.data.requests.request import Request
 from unlearn_gym.envs.options import DiffusionOptions, SupervisedOptions
-from unlearn_gym.envs.requests.outcome import OutcomeReward
+from unlearn_gym.envs.requests.outcome import OutcomeReward, SampledOutcomeReward
 from unlearn_gym.envs.rewards import REWARDS, Reward
 
-REWARDS_OF_REQUESTS: Mapping[str, Callable[..., Reward]] = ChainMap({"outcome": OutcomeReward}, REWARDS)
-"""Those of every environment, and the one that looks at what the model shows of the request."""
 BUDGET = ("horizon", "learning_rate", "batch_size")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Budgets:
     """Budgets that follow the request where they are None."""
+
+    horizon: int | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
 
     def budget(self, request: Request) -> dict[str, Any]:
         """Return the budget of a request, with what was given here in the place of its own."""
@@ -27,27 +30,21 @@ class Budgets:
 
     def of(self, request: Request) -> Any:
         """Return the same options with the budget of a request."""
-        return replace(self, **self.budget(request))  # type: ignore[type-var]
+        return replace(self, **self.budget(request))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestOptions(Budgets, DiffusionOptions):
-    """The options of diffusion models."""
+class RequestOptions(Budgets, DiffusionOptions):  # type: ignore[misc]
+    """The options of diffusion models; the outcome is seen in samples."""
 
-    horizon: int | None = None  # type: ignore[assignment]
-    learning_rate: float | None = None  # type: ignore[assignment]
-    batch_size: int | None = None  # type: ignore[assignment]
-
-    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = REWARDS_OF_REQUESTS
+    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = ChainMap(
+        {"outcome": SampledOutcomeReward}, REWARDS
+    )
     AUTOMATIC: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierRequestOptions(Budgets, SupervisedOptions):
-    """The options of classifiers."""
+class ClassifierRequestOptions(Budgets, SupervisedOptions):  # type: ignore[misc]
+    """The options of classifiers; the outcome is seen in predictions of held-out images."""
 
-    horizon: int | None = None  # type: ignore[assignment]
-    learning_rate: float | None = None  # type: ignore[assignment]
-    batch_size: int | None = None  # type: ignore[assignment]
-
-    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = REWARDS_OF_REQUESTS
+    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = ChainMap({"outcome": OutcomeReward}, REWARDS)

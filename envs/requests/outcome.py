@@ -1,4 +1,4 @@
-"""A reward that looks at samples: what was forgotten and what was kept, as a classifier sees it."""
+"""A reward that looks at what the model shows: what was forgotten and what was kept, as a classifier sees it."""
 
 from __future__ import annotations
 
@@ -19,48 +19,43 @@ SEED = 0
 
 
 class OutcomeReward:
-    """The outcome of the request, from samples on fixed noise, when the run ends; or its growth every K updates.
+    """The outcome of the request when the run ends; or its growth every K updates.
 
     The outcome is (D·F·K)^(1/3) of ``unlearn_gym.metrics.outcomes``: the original model's is 0, and so is that of a run
     after which nothing is right. The rewards of a run sum to the outcome of what it left, less the baseline's.
 
     Args:
-        every: updates between two looks at the samples; 0 for one look at the end.
+        every: updates between two looks at the model; 0 for one look at the end.
         baseline: λ of a constant whose outcome on the same request and seed is subtracted at the end; None for none.
             It costs a second run, once for each request and seed.
-        samples: of each label of which something is to be forgotten.
-        class_samples: of each other label.
-        sampling_steps: DDIM steps a sample.
     """
 
     names: tuple[str, ...] = ("outcome", "baseline")
+    sizes = SampleSizes()
 
-    def __init__(
-        self,
-        *,
-        every: int = 0,
-        baseline: float | None = None,
-        samples: int = SampleSizes.samples,
-        class_samples: int = SampleSizes.class_samples,
-        sampling_steps: int = SampleSizes.sampling_steps,
-    ) -> None:
+    def __init__(self, *, every: int = 0, baseline: float | None = None) -> None:
         whole(0)("every", every)
         optional(number("a λ of at least 0", lambda value: value >= 0))("baseline", baseline)
         self.every, self.baseline = every, baseline
-        self.sizes = SampleSizes(samples, class_samples, sampling_steps)
         self._updates, self._reached, self._to_beat = 0, 0.0, 0.0
         self._known: dict[tuple[str, str], float] = {}
 
     def attach(self, env: Any) -> None:
-        """Hear which environment asks; it must have requests.
+        """Hear which environment asks; it must have requests, and allow the baseline's λ.
 
         Raises:
-            UserError: if it has none.
+            UserError: if it has none, or does not.
         """
         if not hasattr(env, "outcome_meter"):
             raise UserError(
-                "reward='outcome' looks at samples of deletion requests, which this environment has none of; choose "
-                "progress, or an id with Requests."
+                "reward='outcome' looks at what is left of deletion requests, which this environment has none of; "
+                "choose progress, or an id with Requests."
+            )
+        low, high = env.encoding.low, env.encoding.high
+        if self.baseline is not None and not low <= self.baseline <= high:
+            raise UserError(
+                f"baseline={self.baseline:g} is outside lambda_range, {low:g} to {high:g}, so that no agent could "
+                "choose it; give a λ inside."
             )
         self._asked: Asked = env.asked
         self._meter: Meter = env.outcome_meter(self.sizes)
@@ -95,3 +90,27 @@ class OutcomeReward:
     def state_dict(self) -> dict[str, float]:
         """Return what changes within an episode."""
         return {"_updates": self._updates, "_reached": self._reached, "_to_beat": self._to_beat}
+
+
+class SampledOutcomeReward(OutcomeReward):
+    """The same of a diffusion model: its samples on fixed noise are looked at.
+
+    Args:
+        every: as in ``OutcomeReward``.
+        baseline: likewise.
+        samples: of each label of which something is to be forgotten.
+        class_samples: of each other label.
+        sampling_steps: DDIM steps a sample.
+    """
+
+    def __init__(
+        self,
+        *,
+        every: int = 0,
+        baseline: float | None = None,
+        samples: int = SampleSizes.samples,
+        class_samples: int = SampleSizes.class_samples,
+        sampling_steps: int = SampleSizes.sampling_steps,
+    ) -> None:
+        super().__init__(every=every, baseline=baseline)
+        self.sizes = SampleSizes(samples, class_samples, sampling_steps)

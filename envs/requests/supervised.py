@@ -40,7 +40,7 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     - `outcome`: at the end (D·F·K)^(1/3), from what the classifier says of held-out images: D is the share of the
       digit's images that are called what they are, where only its poison was to be forgotten (1 where the digit was), F
       what was lost of the share that was called what is to be forgotten, K what is left of the accuracy on the other
-      digits. Keywords `every` and `baseline` as in `DiffusionRequestsEnv`; those about samples are not used.
+      digits. Keywords `every` and `baseline` as in `DiffusionRequestsEnv`.
     - `loss`, `progress`, `balance` as everywhere.
 
     All minus `alpha`·(λ_t − λ_{t−1})².

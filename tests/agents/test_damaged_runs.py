@@ -236,6 +236,8 @@ def test_settings_that_cannot_be_are_a_sentence_and_write_nothing(changes, tmp_p
 
 def test_the_largest_seed_is_trained(tmp_path):
     train(replace(CONFIG, seed=2**32 - 1, total_timesteps=20, output=str(tmp_path / "run")))
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["seed"] == 2**32 - 1
+    assert (tmp_path / "run" / "agent").is_dir()
 
 
 def test_overwriting_deletes_the_run_and_nothing_else(killed, tmp_path):

@@ -226,7 +226,8 @@ def test_without_optuna_the_extra_is_named(monkeypatch, capsys):
 def test_the_corners_of_every_space_that_comes_along_make_the_agent(name):
     space, env = search_space(name, {}, {}), gym.make("unlearn_gym/Quadratic-v0")
     for corner in (0, -1):
-        agents.make(name, env, **{key: each.ends()[corner] for key, each in space.items()})
+        made = agents.make(name, env, **{key: each.ends()[corner] for key, each in space.items()})
+        assert isinstance(made, agents.Agent)
 
 
 def test_whole_numbers_are_searched_where_the_setting_is_one():

@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -107,6 +108,11 @@ def test_numbers_that_yaml_takes_for_words_are_numbers(tmp_path):
     assert request.learning_rate == 6e-4 and request.forget == ("7",)
 
 
+@pytest.mark.parametrize("one", ["7", 7])
+def test_one_concept_needs_no_list(one):
+    assert Request(one, 4, 1e-3).forget == ("7",)
+
+
 @pytest.mark.parametrize(
     "content, words",
     [
@@ -120,6 +126,11 @@ def test_numbers_that_yaml_takes_for_words_are_numbers(tmp_path):
             {"family": "intruders", "train": [{**SMALL, "forget": ["7"], "learning_rate": "fast"}]},
             "'fast' is no",
         ),
+        ({"family": "intruders", "train": [{**SMALL, "forget": None}]}, "forget=None"),
+        ({"family": "intruders", "train": [{**SMALL, "forget": True}]}, "forget=True"),
+        ({"family": "intruders", "train": [{**SMALL, "forget": [["7"]]}]}, "names of concepts"),
+        ({"family": "intruders", "train": [{**SMALL, "forget": ["7"], "batch_size": 5}]}, "even number"),
+        ({"family": "intruders", "train": [{**SMALL, "forget": ["7"], "name": 7}]}, "name=7"),
         ({"family": "intruders", "train": [{**SMALL, "forget": ["7"]}] * 2}, "there twice"),
         ({"family": "intruders", "train": "all"}, "no list of requests"),
     ],
@@ -131,7 +142,7 @@ def test_what_is_no_set_is_one_sentence(content, words):
 
 def test_requests_are_found_by_name_and_by_number():
     requests = [Request(("7",), 4, 1e-3), Request(("sandal",), 4, 1e-3, name="sandals")]
-    assert find(requests, "sandals") == find(requests, 1) == 1
+    assert find(requests, "sandals") == find(requests, 1) == find(requests, np.int64(1)) == 1
     for wrong in ("sandal", 2, -1, True, None):
         with pytest.raises(UserError, match="from 0 to 1"):
             find(requests, wrong)

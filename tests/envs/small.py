@@ -39,8 +39,10 @@ def small_kwargs(env_id: str, folder: Path) -> dict[str, Any]:
     """Return the keywords with which ``env_id`` is tested; ``folder`` may be written to."""
     if "Quadratic" in env_id:
         return {"horizon": 4}
+    if "EMSE-Requests" in env_id:
+        return dict(SHORT)
     if "Requests" in env_id:
-        return {**SHORT, "defaults": {"samples": 4, "class_samples": 1, "sampling_steps": 2}}
+        return {**SHORT, "reward_kwargs": {"samples": 4, "class_samples": 1, "sampling_steps": 2}}
     if "EMSE" in env_id:
         return small_emse_kwargs(env_id)
     if env_id == "unlearn_gym/SISS-v0":

@@ -138,7 +138,7 @@ def test_numbers_of_numpy_and_lists_are_fine():
         ({"seed": 0.5}, "seed=0.5"),
         ({"seed": "7"}, "seed='7'"),
         ({"options": {"restore": "no"}}, "restore='no'"),
-        ({"options": {"restart": True}}, "no option 'restart'"),
+        ({"options": {"restart": True}}, "no keyword 'restart'"),
         ({"options": "restore"}, "options='restore'"),
     ],
 )

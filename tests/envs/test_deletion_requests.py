@@ -157,7 +157,22 @@ def test_requests_can_be_a_file(tmp_path):
             },
             "cat",
         ),
+        ({"requests": 3}, "requests=3"),
+        ({"requests": None}, "requests=None"),
+        (
+            {
+                "requests": {
+                    "family": "digits",
+                    "train": [{"forget": "7", "horizon": 1, "learning_rate": 1e-3, "count": 9999}],
+                }
+            },
+            "count=9999",
+        ),
         ({"reward_kwargs": {"every": -1}}, "every=-1"),
+        (
+            {"reward_kwargs": {"baseline": 0.95}, "lambda_range": (0.1, 0.9)},
+            "outside lambda_range, 0.1 to 0.9",
+        ),
         ({"learning_rate": "auto"}, "learning_rate='auto'"),
     ],
 )
@@ -195,6 +210,11 @@ def test_a_classifier_is_asked_for_digits_and_for_their_poison():
     digit, poisoned = family.shown(["3"]), family.shown(["3 as 4"])
     assert digit.forgotten == {3: (3,)} and digit.kept[3] == () and digit.kept[4] == (4,)
     assert poisoned.forgotten == {3: (4,)} and poisoned.kept[3] == (3,)
+
+
+def test_what_draws_no_samples_takes_no_number_of_them():
+    with pytest.raises(UserError, match=r"no keyword 'samples'; allowed are .*every"):
+        gym.make(EMSE, reward_kwargs={"samples": 8})
 
 
 def test_the_poison_can_be_seen_before():

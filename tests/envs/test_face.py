@@ -32,9 +32,8 @@ def test_info_has_one_form(make):
     env = make()
     _, first = env.reset(seed=0)
     *_, second = env.step(env.action_space.low)
-    sides = ("outcome", "baseline") if "Requests" in type(env).__name__ else ("retain", "forget")
-    own = {"request": str} if "Requests" in type(env).__name__ else {}
-    terms = dict.fromkeys((*sides, "smoothness", "divergence"), float)
+    own = {"request": str} if "request" in env.reset_options else {}
+    terms = dict.fromkeys((*env._sides, "smoothness", "divergence"), float)
     assert form(first) == form(second) == {**TYPES, "reward_terms": terms, **own}
     if hasattr(env.process, "model"):
         with torch.no_grad():

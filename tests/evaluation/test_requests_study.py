@@ -29,7 +29,7 @@ study_settings:
         state: lagged
         horizon: 2
         batch_size: 4
-        reward_kwargs: {samples: 2, class_samples: 1, sampling_steps: 1}
+        reward_kwargs: {samples: 2, class_samples: 1, sampling_steps: 1}  # of trainings
       constants: [0.06, 0.35]
       schedules: ["schedule:linear:0.35:0.03"]
       controllers: ["feedback:threshold:0.35:0.03:0.5"]

@@ -8,6 +8,12 @@ from torch import Tensor
 TILE = 32
 
 
+def pixels_of(images: Tensor) -> np.ndarray:
+    """Turn images in [-1, 1], (n, channels, height, width), into uint8 of shape (n, height, width, channels)."""
+    scaled = ((images.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return scaled.permute(0, 2, 3, 1).contiguous().numpy()
+
+
 def image_grid(images: Tensor, columns: int) -> np.ndarray:
     """Return images as one picture, row by row.
 
@@ -21,10 +27,9 @@ def image_grid(images: Tensor, columns: int) -> np.ndarray:
     """
     n, channels, height, _ = images.shape
     scale = max(1, -(-TILE // height))
-    pixels = ((images.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
-    pixels = pixels.repeat(scale, axis=2).repeat(scale, axis=3)
-    pixels = np.pad(pixels, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=60)
-    tall, wide = pixels.shape[2:]
-    grid = pixels.reshape(n // columns, columns, channels, tall, wide).transpose(0, 3, 1, 4, 2)
+    pixels = pixels_of(images).repeat(scale, axis=1).repeat(scale, axis=2)
+    pixels = np.pad(pixels, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=60)
+    tall, wide = pixels.shape[1:3]
+    grid = pixels.reshape(n // columns, columns, tall, wide, channels).transpose(0, 2, 1, 3, 4)
     grid = grid.reshape(n // columns * tall, columns * wide, channels)
     return grid.repeat(3, axis=2) if channels == 1 else grid

@@ -86,8 +86,7 @@ class DiffusionProcess(GradientProcess):
         self._forget_order = Shuffled(len(self.forget), self.generator)
         self._raw: RawDraw | None = None
         self._latents: Latents | None = None
-        self.probe = self._draw_probe()
-        for made in ("mask", "_dampened"):  # of the request before
+        for made in ("probe", "mask", "_dampened"):  # of the request before
             vars(self).pop(made, None)
 
     def _move(self, part: LabelledSet) -> LabelledSet:
@@ -114,8 +113,9 @@ class DiffusionProcess(GradientProcess):
             target=self.objective.draw_target(shape, generator),
         )
 
-    def _draw_probe(self) -> Latents:
-        """Draw a fixed batch with timesteps spread evenly over the schedule.
+    @functools.cached_property
+    def probe(self) -> Latents:
+        """The latents of ``quality``: a fixed batch with timesteps spread evenly over the schedule.
 
         Every second retain image has the label under which the forget set was learned, if there is one: the
         damage of forgetting shows there first. The forget target is the true noise under every objective.
@@ -272,7 +272,7 @@ class DiffusionProcess(GradientProcess):
 
     @torch.no_grad()
     def quality(self) -> Quality:
-        """Return the denoising losses of 32 retain and 32 forget images; see ``_draw_probe``."""
+        """Return the denoising losses of 32 retain and 32 forget images; see ``probe``."""
         rows = torch.arange(2 * PROBE_SIZE, device=self.device)
         retain, forget = self.errors_of(self.probe, rows)
         return Quality(float(retain[:PROBE_SIZE].mean()), float(forget[PROBE_SIZE:].mean()))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Generator, nn
 
@@ -23,6 +22,7 @@ from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subsets import distinct
 from unlearn_gym.models.diffusion.model import DiffusionModel, image_size
 from unlearn_gym.models.diffusion.sampling import sample
+from unlearn_gym.models.grid import pixels_of
 
 UNTRAINED = 1.0
 """The loss of a network that always answers 0."""
@@ -108,7 +108,9 @@ class DiffusionCase(Case):
         if strips:
             shown = next(iter(strips.values()))[:SSIM_SAMPLES]
             values["ssim_forget"] = best_match_ssim(shown, self._forget().inputs[:SSIM_REFERENCES])
-        return Measured(self.losses(model), values, {name: pixels(images) for name, images in strips.items()})
+        return Measured(
+            self.losses(model), values, {name: pixels_of(images) for name, images in strips.items()}
+        )
 
     def _refuse_misfit(self) -> None:
         """Refuse a network that does not predict the noise of the images to keep."""
@@ -183,9 +185,3 @@ class DiffusionCase(Case):
 def _in_turn(labels: list[int], count: int) -> list[int]:
     """Return ``count`` of some labels, equally often as far as it goes, in order."""
     return sorted(labels[k % len(labels)] for k in range(count)) if labels else []
-
-
-def pixels(images: torch.Tensor) -> np.ndarray:
-    """Turn images in [-1, 1] into uint8 of shape (n, height, width, channels)."""
-    scaled = ((images + 1) * 127.5).round().clamp(0, 255)
-    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()

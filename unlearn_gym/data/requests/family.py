@@ -109,6 +109,19 @@ class Family:
             return concepts
         return tuple(sorted(alike | set(concepts)))
 
+    def check(self, forget: Sequence[str], count: int | None = None) -> None:
+        """Refuse a request for what the model was not trained on, or for more images of it than there are.
+
+        Raises:
+            UserError: naming what there is.
+        """
+        for concept in forget:
+            known = int((self.shows == self.number(concept)).sum())
+            if count is not None and count > known:
+                raise UserError(
+                    f"count={count} was given, but {self.name} has {known} images of {concept!r}; give fewer."
+                )
+
     def part(self, forget: Sequence[str], count: int | None = None) -> UnlearningData:
         """Return the request to forget these concepts and keep everything else.
 

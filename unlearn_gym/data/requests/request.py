@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.runtime.checks import check_known, mapping, optional, positive, whole
+from unlearn_gym.runtime.checks import check_known, mapping, optional, positive, refused, whole, word
 
 SPLITS = ("train", "validation", "test")
 
@@ -37,13 +38,16 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuse what no request can be."""
-        forget = (self.forget,) if isinstance(self.forget, str) else tuple(map(str, self.forget))
+        forget = _names(self.forget)
         if not forget or len(set(forget)) < len(forget):
             raise UserError(f"forget={list(forget)} names no concept or one twice; name each once.")
         whole(1)("horizon", self.horizon)
         positive("learning_rate", self.learning_rate)
         whole(2)("batch_size", self.batch_size)
+        if self.batch_size % 2:
+            raise UserError(f"batch_size={self.batch_size} of a request has no halves; give an even number.")
         optional(whole(1))("count", self.count)
+        word("name", self.name)
         object.__setattr__(self, "forget", forget)
         if not self.name:
             object.__setattr__(self, "name", self._own_name())
@@ -56,6 +60,14 @@ class Request:
     def content(self) -> tuple[tuple[str, ...], int | None]:
         """What is to be forgotten, whatever the budget."""
         return tuple(sorted(self.forget)), self.count
+
+
+def _names(forget: Any) -> tuple[str, ...]:
+    """Return what is to be forgotten as words; YAML takes a digit for a number, and one concept needs no list."""
+    given = list(forget) if isinstance(forget, list | tuple) else [forget]
+    if not all(isinstance(each, str | Integral) and not isinstance(each, bool) for each in given):
+        raise refused("forget", forget, "names of concepts, such as [sandal, 7]")
+    return tuple(map(str, given))
 
 
 @dataclass(frozen=True)
@@ -107,8 +119,8 @@ def find(requests: Sequence[Request], wanted: Any) -> int:
     names = [request.name for request in requests]
     if isinstance(wanted, str) and wanted in names:
         return names.index(wanted)
-    if isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < len(names):
-        return wanted
+    if isinstance(wanted, Integral) and not isinstance(wanted, bool) and 0 <= int(wanted) < len(names):
+        return int(wanted)
     raise UserError(
         f"request={wanted!r} is not known; give a number from 0 to {len(names) - 1}, or a name such as {names[0]!r}."
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
 from torch import nn
 
 from unlearn_gym.envs.base import UnlearningEnv
@@ -12,6 +10,7 @@ from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings,
 from unlearn_gym.metrics.outcomes.base import Meter
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes, outcome
 from unlearn_gym.metrics.subject import Subject
+from unlearn_gym.models.grid import pixels_of
 
 SHOWN = 20
 
@@ -51,7 +50,7 @@ class RequestsEvaluator(Evaluator):
             "outcome": 0.0 if ruined else found.score,
             "neither_rate": sum(neither) / len(neither),
         }
-        pictures = {} if after.images is None else {"forget label": _pixels(after.images[:SHOWN])}
+        pictures = {} if after.images is None else {"forget label": pixels_of(after.images[:SHOWN])}
         return Scores(values, pictures, details={env.request.name: values})
 
     def notes(self) -> tuple[str, ...]:
@@ -59,8 +58,3 @@ class RequestsEvaluator(Evaluator):
         return (
             "Every request has another retrained model; none was made: rows are compared with each other.",
         )
-
-
-def _pixels(images: torch.Tensor) -> np.ndarray:
-    """Turn images in [-1, 1] into uint8 of shape (n, height, width, channels)."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()

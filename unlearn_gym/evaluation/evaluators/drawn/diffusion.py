@@ -32,6 +32,7 @@ from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
+from unlearn_gym.models.grid import pixels_of
 from unlearn_gym.processes.common.originals import frozen_original
 
 LOSSES = ("retain_loss", "forget_loss")
@@ -133,7 +134,7 @@ class DiffusionEvaluator(Evaluator):
             "to keep": (retain.inputs, (~same).nonzero().squeeze(1)),
         }
         return {
-            title: _pixels(images[rows[evenly_spaced(len(rows), SHOWN_OF_DATA)]])
+            title: pixels_of(images[rows[evenly_spaced(len(rows), SHOWN_OF_DATA)]])
             for title, (images, rows) in parts.items()
             if len(rows)
         }
@@ -258,9 +259,4 @@ class DiffusionEvaluator(Evaluator):
         others = samples.images[samples.of_label :]
         if len(others):
             shown["other labels"] = others[: SHOWN_OF_CLASS * (self._classes - 1)]
-        return {title: _pixels(images) for title, images in shown.items()}
-
-
-def _pixels(images: Tensor) -> np.ndarray:
-    """Turn images in [-1, 1] into uint8 of shape (n, height, width, channels)."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        return {title: pixels_of(images) for title, images in shown.items()}

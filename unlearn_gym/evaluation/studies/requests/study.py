@@ -12,7 +12,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym.data.requests.ready import ready
 from unlearn_gym.data.requests.request import Request
-from unlearn_gym.envs.making import full_id
+from unlearn_gym.envs.making import full_id, registered_kwargs
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.results import Results
@@ -21,7 +21,9 @@ from unlearn_gym.evaluation.studies.requests.statistics import Table, best, orac
 
 TUNING, FIRST = 0, 100_000
 """Where the seeds of tuning and of the final table begin."""
-METRICS = ("outcome", "forgotten", "label_kept", "others_kept", "neither_rate", "return")
+METRICS = ("outcome", "forgotten", "label_kept", "others_kept", "neither_rate")
+UNPAID = {"reward": "loss", "reward_kwargs": {}}
+"""The reward of a run that is measured: one that looks at samples would draw them twice."""
 FAMILIES = ("constant", "schedule", "controller")
 """Kinds of rows without learning; of each, the best on the train requests enters the table."""
 
@@ -145,7 +147,7 @@ def _measure(settings: Settings, problem: Problem, pipeline: Pipeline) -> Found:
     compared_on = drawn(len(test), settings.test_requests)
 
     def measured(rows: Mapping[str, Any], split: str, seeds: tuple[int, ...]) -> Results:
-        env_kwargs = {**problem.env_kwargs, "requests": problem.requests, "split": split}
+        env_kwargs = {**problem.env_kwargs, "requests": problem.requests, "split": split, **UNPAID}
         more = {"seeds": seeds, "metrics": METRICS, "evaluator": settings.evaluator}
         return pipeline.results(env, env_kwargs, rows, **more)
 
@@ -157,6 +159,8 @@ def _measure(settings: Settings, problem: Problem, pipeline: Pipeline) -> Found:
     chosen = {kind: best({name: tuned[name] for name in rows}) for kind, rows in kinds.items() if rows}
 
     # The learners are trained there, each several times; the final table is made on requests that nothing has met.
+    paid = {name: problem.env_kwargs[name] for name in UNPAID if name in problem.env_kwargs}
+    paid = {"reward": registered_kwargs(env)["reward"], **paid}
     learned = {
         name if not seed else f"{name}, training {seed + 1}": {
             "agent": values["agent"],
@@ -164,7 +168,7 @@ def _measure(settings: Settings, problem: Problem, pipeline: Pipeline) -> Found:
             "train": {
                 **values,
                 "seed": seed,
-                "env_kwargs": {"split": "train", **values.get("env_kwargs", {})},
+                "env_kwargs": {"split": "train", **paid, **values.get("env_kwargs", {})},
             },
         }
         for name, values in problem.learners.items()
