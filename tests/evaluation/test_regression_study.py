@@ -32,7 +32,7 @@ POLYNOMIAL = "unlearn_gym/EMSE-Polynomial-v0"
 def pipeline(folder, asked=None):
     """Constants as they are, and λ = 0 in the place of an agent that has to learn."""
 
-    def lineup(env_id, env_kwargs, rows):
+    def lineup(env_id, env_kwargs, rows, part):
         entries = []
         for name, row in rows.items():
             if row["agent"] in CLOSED_FORMS:

@@ -33,8 +33,15 @@ study_settings:
       constants: [0.06, 0.35]
       schedules: ["schedule:linear:0.35:0.03"]
       controllers: ["feedback:threshold:0.35:0.03:0.5"]
-      learners:
-        CEM: {agent: cem, total_timesteps: 4, hyperparameters: {population: 2, episodes: 1, elites: 1}}
+      learners: &cem
+        CEM: {agent: cem, total_timesteps: 4, log_every: 2, hyperparameters: {population: 2, episodes: 1, elites: 1}}
+      transfer: [digits]
+    another:
+      env: EMSE-Requests-v0
+      requests: poisoned-digits
+      env_kwargs: {state: lagged, horizon: 2, batch_size: 4}
+      constants: [0.1]
+      learners: *cem
 """
 
 
@@ -82,9 +89,18 @@ def test_the_study_from_the_command_line_to_its_report(tmp_path, capsys):
     config.write_text(TINY, encoding="utf-8")
     assert main(["evaluate", "--config", str(config), "--output", str(output)]) == 0
     found = json.loads((output / "results.json").read_text(encoding="utf-8"))
-    assert set(found["experiments"]) == {"plain, train", "plain, test"}
+    plain = {"plain, train", "plain, test", "plain, transfer to digits"}
+    assert set(found["experiments"]) == plain | {"another, train", "another, test"}
+    assert sorted(path.parent.name for path in output.glob("agents/*/CEM")) == ["another", "plain"]
     report = (output / "report.md").read_text(encoding="utf-8")
-    for words in ("best constant on train", "best schedule on train", "best controller on train", "| CEM |"):
+    for words in (
+        "best constant on train",
+        "best schedule on train",
+        "best controller on train",
+        "| CEM |",
+        "the same rows on digits",
+        "CEM was trained for",
+    ):
         assert words in report
     assert all((output / f"{name}.png").stat().st_size for name in ("oracle", "policies"))
     of_run = json.loads(next((output / "runs").glob("*.json")).read_text(encoding="utf-8"))

@@ -66,6 +66,7 @@ def trained(
     env_id: str,
     env_kwargs: Mapping[str, Any],
     rows: Mapping[str, Mapping[str, Any]],
+    part: str = "",
     *,
     output: Path,
     jobs: int,
@@ -76,11 +77,13 @@ def trained(
         env_id: id of the environment of rows that name none.
         env_kwargs: its keywords.
         rows: name → keys of ``unlearn_gym.agents.training.comparison.Row``.
+        part: of a study with several, whose agents are kept in a folder of its name.
         output: folder of the report; agents are kept in ``agents`` below it.
         jobs: processes.
     """
     checked = read_rows(rows)
-    folders = {name: output / "agents" / slug(name) for name in checked}
+    folder = output / "agents" / slug(part) if part else output / "agents"
+    folders = {name: folder / slug(name) for name in checked}
     if len(set(folders.values())) < len(folders):
         raise UserError(
             f"Two of the rows {', '.join(folders)} have the same folder; name them more differently."

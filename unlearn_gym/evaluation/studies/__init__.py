@@ -15,8 +15,9 @@ from unlearn_gym.evaluation.results import Results
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Name → keys of a row of a comparison, as a configuration file has them."""
-Lineup = Callable[[str, Mapping[str, Any], Rows], tuple[Entry, ...]]
-"""Environment, its keywords, rows → their agents, those that learn trained first where they are not yet."""
+Lineup = Callable[[str, Mapping[str, Any], Rows, str], tuple[Entry, ...]]
+"""Environment, its keywords, rows, part of the study → the rows' agents, those that learn trained first where they
+are not yet; rows of different parts may have the same names."""
 
 STUDIES: dict[str, str] = {
     "emse_polynomial": "unlearn_gym.evaluation.studies.regression_report:publish",
@@ -43,7 +44,12 @@ class Pipeline:
 
     def results(self, env_id: str, env_kwargs: dict[str, Any], rows: Rows, **more: Any) -> Results:
         """Measure rows in an environment; ``more`` are further fields of ``Experiment``."""
-        entries = self.lineup(env_id, env_kwargs, rows)
+        return self.measure(env_id, env_kwargs, self.lineup(env_id, env_kwargs, rows, ""), **more)
+
+    def measure(
+        self, env_id: str, env_kwargs: dict[str, Any], entries: tuple[Entry, ...], **more: Any
+    ) -> Results:
+        """Measure agents in an environment, which need not be the one that they were trained in."""
         return evaluate(Experiment(env_id, entries, env_kwargs=env_kwargs, **more), self.output, self.jobs)
 
 

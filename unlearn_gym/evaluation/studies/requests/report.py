@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unlearn_gym.evaluation.report.figures.runs import read_progress
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import bullets, ending, save_sections, shown
 from unlearn_gym.evaluation.report.markup import code
@@ -40,6 +41,13 @@ COLUMNS = (
 )
 
 
+SECONDS = "time/seconds"
+TRANSFERRED = (
+    "Chosen and trained as above, on another model's requests, and used here as they are; the oracle is that of these "
+    "requests."
+)
+
+
 def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
     """Make the study and write results.json, report.md, report.html and the pictures; returns the files.
 
@@ -56,7 +64,11 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
     experiments = {
         f"{name}, {split}": as_json(results, command, output)
         for name, one in found.items()
-        for split, results in (("train", one.tuning), ("test", one.results))
+        for split, results in (
+            ("train", one.tuning),
+            ("test", one.results),
+            *((f"transfer to {other}", met.results) for other, met in one.transfers.items()),
+        )
     }
     chosen = {name: one.chosen for name, one in found.items()}
     written = output / "results.json"
@@ -69,8 +81,13 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
         code(command),
         _introduction(settings, next(iter(found.values()))),
         "## What was found",
-        bullets(sentence for name, one in found.items() for sentence in _sentences(name, one)),
-        *(f"## {name}\n\n" + grid(one).markdown() + "\n\n" + _chosen(one) for name, one in found.items()),
+        bullets(sentence for name, one in _all(found).items() for sentence in _sentences(name, one)),
+        *(_section(f"## {name}", one, _chosen(one), *_costs(one)) for name, one in found.items()),
+        *(
+            _section(f"## {name}: the same rows on {other}", met, TRANSFERRED)
+            for name, one in found.items()
+            for other, met in one.transfers.items()
+        ),
         *shown(pictures, output),
         *ending(METRICS),
     ]
@@ -88,6 +105,18 @@ def _introduction(settings: Settings, one: Found) -> str:
         "differences are paired by both. The oracle is each request's best constant, chosen in hindsight on the same "
         "seeds, which flatters it."
     )
+
+
+def _all(found: Mapping[str, Found]) -> dict[str, Found]:
+    """Return what was found on every problem, and on other models' requests."""
+    transfers = {
+        f"{name} on {other}": met for name, one in found.items() for other, met in one.transfers.items()
+    }
+    return {**found, **transfers}
+
+
+def _section(title: str, one: Found, *told: str) -> str:
+    return "\n\n".join((title, grid(one).markdown(), *told))
 
 
 def _seeds(count: int) -> str:
@@ -127,6 +156,23 @@ def _chosen(found: Found) -> str:
     keywords = found.problem.env_kwargs
     setting = found.problem.env + (f" {keywords}" if keywords else "")
     return f"Chosen on the train requests: {told}. Environment: {code(setting)}"
+
+
+def _costs(found: Found) -> list[str]:
+    """Say what each training took, and after how many requests it is cheaper than trying all constants on each."""
+    said = []
+    constants = [found.results.runs(row) for row in found.problem.rows()["constant"]]
+    trying = sum(sum(sum(run.seconds) for run in runs) / len(runs) for runs in constants)
+    for entry in found.results.experiment.entries:
+        log = read_progress(entry.run_folder)
+        if entry.name in found.learned and SECONDS in log:
+            took = float(log[SECONDS][-1])
+            said.append(
+                f"{entry.name} was trained for {took / 60:.1f} minutes, as long as trying the {len(constants)} "
+                f"constants on {took / trying:.0f} requests takes, at {trying:.1f} seconds of updates each and without "
+                "the samples that judge them."
+            )
+    return said
 
 
 def _sentences(name: str, found: Found) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +12,10 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym.data.requests.ready import ready
 from unlearn_gym.data.requests.request import Request
-from unlearn_gym.envs.making import full_id, registered_kwargs
+from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
+from unlearn_gym.evaluation.experiment import Entry
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.studies import Pipeline
 from unlearn_gym.evaluation.studies.requests.statistics import Table, best, oracle, table
@@ -40,6 +41,7 @@ class Problem:
         schedules: words of agents that follow t/T.
         controllers: words of agents that follow the losses.
         learners: name → keys of ``unlearn-gym train`` (``agent``, ``total_timesteps``, …), for the train requests.
+        transfer: ready-made sets of requests to other models, on whose test requests the same rows are measured.
     """
 
     env: str
@@ -49,6 +51,7 @@ class Problem:
     schedules: list[str] = field(default_factory=list)
     controllers: list[str] = field(default_factory=list)
     learners: dict[str, dict[str, Any]] = field(default_factory=dict)
+    transfer: list[str] = field(default_factory=list)
 
     def rows(self) -> dict[str, dict[str, str]]:
         """Return kind → name of a row → its agent, of what needs no training."""
@@ -111,6 +114,7 @@ class Found:
         learned: names of the learned rows.
         tuning: results on the train requests.
         results: results on the test requests.
+        transfers: ready-made set → the same, of the same rows, on its test requests.
     """
 
     problem: Problem
@@ -119,6 +123,7 @@ class Found:
     learned: tuple[str, ...]
     tuning: Results
     results: Results
+    transfers: dict[str, Found] = field(default_factory=dict)
 
     @cached_property
     def outcomes(self) -> dict[str, Table]:
@@ -137,47 +142,61 @@ class Found:
 
 def measure(settings: Settings, problems: Mapping[str, Problem], pipeline: Pipeline) -> dict[str, Found]:
     """Tune, train and compare on every problem."""
-    return {name: _measure(settings, problem, pipeline) for name, problem in problems.items()}
+    return {name: _measure(settings, name, problem, pipeline) for name, problem in problems.items()}
 
 
-def _measure(settings: Settings, problem: Problem, pipeline: Pipeline) -> Found:
+def _measure(settings: Settings, name: str, problem: Problem, pipeline: Pipeline) -> Found:
     requests, env = ready(problem.requests), full_id(problem.env)
     train, test = requests.split("train"), requests.split("test")
     tuned_on = drawn(len(train), settings.tuning_requests)
     compared_on = drawn(len(test), settings.test_requests)
 
-    def measured(rows: Mapping[str, Any], split: str, seeds: tuple[int, ...]) -> Results:
-        env_kwargs = {**problem.env_kwargs, "requests": problem.requests, "split": split, **UNPAID}
+    def measured(
+        entries: tuple[Entry, ...], seeds: tuple[int, ...], split: str, of: str = problem.requests
+    ) -> Results:
+        env_kwargs = {**problem.env_kwargs, "requests": of, "split": split, **UNPAID}
         more = {"seeds": seeds, "metrics": METRICS, "evaluator": settings.evaluator}
-        return pipeline.results(env, env_kwargs, rows, **more)
+        return pipeline.measure(env, env_kwargs, entries, **more)
 
     # Everything without learning is tuned on the train requests.
     kinds = problem.rows()
-    plain = {name: {"agent": agent} for rows in kinds.values() for name, agent in rows.items()}
-    tuning = measured(plain, "train", seeds_of(tuned_on, len(train), settings.tuning_seeds, TUNING))
-    tuned = {name: table(tuning, name, "outcome", len(tuned_on)) for name in plain}
-    chosen = {kind: best({name: tuned[name] for name in rows}) for kind, rows in kinds.items() if rows}
+    plain = {row: {"agent": agent} for rows in kinds.values() for row, agent in rows.items()}
+    fixed = pipeline.lineup(env, {}, plain, name)
+    tuning = measured(fixed, seeds_of(tuned_on, len(train), settings.tuning_seeds, TUNING), "train")
+    tuned = {row: table(tuning, row, "outcome", len(tuned_on)) for row in plain}
+    chosen = {kind: best({row: tuned[row] for row in rows}) for kind, rows in kinds.items() if rows}
 
-    # The learners are trained there, each several times; the final table is made on requests that nothing has met.
-    paid = {name: problem.env_kwargs[name] for name in UNPAID if name in problem.env_kwargs}
-    paid = {"reward": registered_kwargs(env)["reward"], **paid}
-    learned = {
+    # The learners are trained there, each several times.
+    on_train = {**problem.env_kwargs, "requests": problem.requests, "split": "train"}
+    learned = pipeline.lineup(env, on_train, _learners(settings, problem), name)
+
+    # The table is made once, on requests that nothing has met; what is in it then meets other models.
+    final = tuple(one for one in fixed if one.name in kinds["constant"] or one.name in chosen.values())
+    final += learned
+    names = tuple(one.name for one in learned)
+    seeds = seeds_of(compared_on, len(test), settings.seeds, FIRST)
+    results = measured(final, seeds, "test")
+    found = Found(problem, tuple(test[k] for k in compared_on), chosen, names, tuning, results)
+    for other in problem.transfer:
+        asked = ready(other).split("test")
+        met = drawn(len(asked), settings.test_requests)
+        results = measured(final, seeds_of(met, len(asked), settings.seeds, FIRST), "test", other)
+        found.transfers[other] = replace(
+            found, requests=tuple(asked[k] for k in met), results=results, transfers={}
+        )
+    return found
+
+
+def _learners(settings: Settings, problem: Problem) -> dict[str, dict[str, Any]]:
+    return {
         name if not seed else f"{name}, training {seed + 1}": {
             "agent": values["agent"],
             "kind": "learned",
-            "train": {
-                **values,
-                "seed": seed,
-                "env_kwargs": {"split": "train", **paid, **values.get("env_kwargs", {})},
-            },
+            "train": {**values, "seed": seed},
         }
         for name, values in problem.learners.items()
         for seed in range(settings.training_seeds)
     }
-    constants = {name: plain[name] for name in kinds["constant"]}
-    final = {**constants, **{name: plain[name] for name in chosen.values()}, **learned}
-    results = measured(final, "test", seeds_of(compared_on, len(test), settings.seeds, FIRST))
-    return Found(problem, tuple(test[k] for k in compared_on), chosen, tuple(learned), tuning, results)
 
 
 def drawn(count: int, wanted: int) -> list[int]:
