@@ -1,22 +1,21 @@
 # The two commands of the README: `make demo` and `make test`. Everything runs in .venv, made on first use.
 PYTHON ?= python3
 BIN := .venv/bin
-REPORT := reports/demo
-RUNS := runs/demo
+DEMO := reports/demo
 # One thread a process: with a second busy process, two threads on small convolutions are many times slower.
 ONE_THREAD := OMP_NUM_THREADS=1
 
 .PHONY: demo test test-slow test-rllib lint bench clean
-.PRECIOUS: $(RUNS)/%/trained
 
-demo: .venv/installed
-	$(MAKE) --no-print-directory -j2 $(RUNS)/ppo/trained $(RUNS)/sac/trained
-	$(BIN)/python evaluate.py --experiment demo --output $(REPORT)
+# A policy learned on some deletion requests meets others; then one request is done. Killed, it goes on where it was.
+demo: .venv/installed $(DEMO)/request
+	$(ONE_THREAD) $(BIN)/unlearn-gym study requests_quick --output $(DEMO)/requests
+	$(ONE_THREAD) $(BIN)/unlearn-gym apply --model $(DEMO)/request/checkpoint --retain $(DEMO)/request/keep \
+		--forget $(DEMO)/request/forget --output $(DEMO)/applied
 
-# Each agent trains on one core; a killed run goes on where it was.
-$(RUNS)/%/trained: .venv/installed
-	$(ONE_THREAD) $(BIN)/python train_agent.py $(if $(wildcard $(@D)/config.yaml),--resume $(@D),--config configs/experiments/demo_$*.yaml --output $(@D))
-	touch $@
+$(DEMO)/request: .venv/installed
+	$(BIN)/python examples/deletion_request.py $@.unfinished
+	mv $@.unfinished $@
 
 test: .venv/installed lint
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -7,17 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from unlearn_gym.data.requests.poisoned import ClassifierFamily
 from unlearn_gym.envs.options import takes
 from unlearn_gym.envs.requests.base import RequestsEnv, as_set
 from unlearn_gym.envs.requests.options import ClassifierRequestOptions
 from unlearn_gym.envs.supervised import SupervisedUnlearningEnv
-from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
 from unlearn_gym.metrics.outcomes.predictions import PredictionMeter
-from unlearn_gym.models.supervised.poisoned import poisoned_task
+from unlearn_gym.models.supervised.poisoned import POISONED, poisoned_task
 from unlearn_gym.processes.common.originals import frozen_original
-
-FAMILY = "poisoned-digits"
 
 
 class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: ignore[misc]
@@ -26,8 +24,10 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     One trained classifier, and many requests to forget a part of what it was trained on, each with updates and a
     learning rate of its own. The ready-made set `poisoned-digits` asks a small CNN of scikit-learn's 8×8 digits, 40 %
     of each of which was learned under the next digit's label: forget a digit ("7": nothing is to be called a seven any
-    more), or its poison ("7 as 8": sevens are to be called sevens again). Splits are disjoint in digits and budgets.
-    Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and `DiffusionRequestsEnv`.
+    more), or its poison ("7 as 8": sevens are to be called sevens again). `memorised-digits` asks a network that
+    learned all of it by heart to forget a random portion of the rightly labelled images ("portion 5"). Splits are
+    disjoint in what is forgotten and in budgets. Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and
+    `DiffusionRequestsEnv`.
 
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ.
@@ -38,9 +38,10 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
 
     ## Rewards
     - `outcome`: at the end (D·F·K)^(1/3), from what the classifier says of held-out images: D is the share of the
-      digit's images that are called what they are, where only its poison was to be forgotten (1 where the digit was), F
+      digit's images that are called what they are, where only its poison was to be forgotten (1 otherwise), F
       what was lost of the share that was called what is to be forgotten, K what is left of the accuracy on the other
-      digits. Keywords `every` and `baseline` as in `DiffusionRequestsEnv`.
+      digits. Of a portion, F is what was lost of |2·AUC − 1|, by which the losses of its images stand out from those
+      of held-out ones (membership inference). Keywords `every` and `baseline` as in `DiffusionRequestsEnv`.
     - `loss`, `progress`, `balance` as everywhere.
 
     All minus `alpha`·(λ_t − λ_{t−1})².
@@ -77,25 +78,23 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     * v0: first version.
     """  # noqa: D212 (the docstring is the page)
 
+    family: ClassifierFamily
+
     @takes(ClassifierRequestOptions)
     def __init__(
         self,
-        requests: str | Path | Mapping[str, Any] = FAMILY,
+        requests: str | Path | Mapping[str, Any] = POISONED,
         split: str = "train",
         memory: float = 512.0,
         *,
         options: ClassifierRequestOptions,
     ) -> None:
         asked = as_set(requests)
-        if asked.family != FAMILY:
-            raise UserError(
-                f"family: {asked.family} is no classifier's; give {FAMILY}, or an id with another objective."
-            )
-        family, self.task = poisoned_task()
+        family, self.task = poisoned_task(asked.family)
         first = self._receive(asked, split, family, memory, options)
         self._open(self.task.original(), self._part(self.request), first)
 
     def outcome_meter(self, sizes: SampleSizes) -> PredictionMeter:
         """Return what measures outcomes of this model's requests; sizes are those of the images held out."""
         process = self.process
-        return PredictionMeter(self.family.holdout, partial(frozen_original, process.model, process.original))
+        return PredictionMeter(self.family, partial(frozen_original, process.model, process.original))

@@ -103,14 +103,13 @@ def test_a_closed_output_ends_without_a_word():
 def test_experiments_are_listed(words, capsys):
     assert main(words) == 0
     printed = capsys.readouterr().out
-    assert "mnist_trousers_quick  Experiment A in minutes" in printed and "demo_ppo" not in printed
+    assert "mnist_trousers_quick  Experiment A in minutes" in printed
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["study", "nothing"], "There is no experiment 'nothing'"),
-        (["study", "demo_ppo"], "'demo_ppo' trains an agent; run it with unlearn-gym train --config"),
         (
             ["study", "siss_lambda", "--settings.sampels", "3"],
             "The experiment 'siss_lambda': 'sampels' is not known",

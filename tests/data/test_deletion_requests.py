@@ -10,6 +10,7 @@ import torch
 from unlearn_gym.data import load
 from unlearn_gym.data.requests.family import Family, Shown
 from unlearn_gym.data.requests.held import MEGABYTE, Held
+from unlearn_gym.data.requests.poisoned import PORTIONS, poisoned_digits
 from unlearn_gym.data.requests.ready import READY, ready
 from unlearn_gym.data.requests.request import Request, RequestSet, find, read_requests
 from unlearn_gym.data.split import LabelledSet
@@ -166,3 +167,21 @@ def test_as_many_are_held_as_the_memory_allows(intruders):
     for name in ("7", "8", "7", "9", "7", "8"):
         get(name)
     assert made == ["7", "8", "9", "8"] and len(held) == 2
+
+
+def test_portions_are_rightly_labelled_and_share_no_image():
+    family = poisoned_digits("memorised-digits")
+    portions = [family.part([f"portion {k}"]) for k in range(PORTIONS)]
+    assert sum(len(part.forget) for part in portions) == int((family.shows < 10).sum())
+    rows = [set(family.rows_of(f"portion {k}").tolist()) for k in range(PORTIONS)]
+    assert all(not one & other for one, other in itertools.combinations(rows, 2))
+    assert all(len(part.forget.labels.unique()) > 5 and part.forget_label is None for part in portions)
+    assert torch.equal(family.portion(10 + 3).inputs, portions[3].forget.inputs)
+
+
+def test_an_image_that_is_meant_twice_is_forgotten_once():
+    family = poisoned_digits("memorised-digits")
+    digit, portion = (set(family.rows_of(concept).tolist()) for concept in ("7", "portion 0"))
+    data = family.part(["7", "portion 0"])
+    assert digit & portion and len(data.forget) == len(digit | portion)
+    assert len(data.forget) + len(data.retain) == len(family.examples)

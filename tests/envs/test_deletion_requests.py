@@ -246,6 +246,26 @@ def test_forgetting_the_poison_restores_the_digit():
     assert after.label_kept > before.label_kept + 0.1 and after.forgotten > 0.9
 
 
+def test_a_portion_stands_out_until_it_is_forgotten():
+    env = gym.make(EMSE, requests="memorised-digits", state="lagged", alpha=0.0)
+    env.reset(options={"request": "portion 2 T=40 lr=0.0005 B=32"})
+    process, shown = env.unwrapped.process, env.unwrapped.asked.shown
+    assert shown.forgotten == {12: (0,)} and len(process.data.forget) == 47
+    meter = env.unwrapped.outcome_meter(SampleSizes())
+    before = meter.before(shown, 0).shares
+    assert 0.6 < before[12][0] < 0.8 and before[12][1] == 0.0  # an AUC of .8 to .9
+    assert meter.measure(process.model, shown).score == 0.0
+    ended = False
+    while not ended:
+        _, _, ended, _, _ = env.step(np.array([0.3], np.float32))
+    after = meter.measure(process.model, shown)
+    assert after.forgotten > 0.5 and after.others_kept > 0.7 and after.label_kept == 1.0
+    with torch.no_grad():
+        process._weights.fill_(torch.nan)
+    wrecked = meter.measure(process.model, shown)
+    assert wrecked.score == 0.0
+
+
 def test_a_classifier_is_not_asked_what_a_diffusion_model_is():
     with pytest.raises(UserError, match="family: intruders is no classifier's"):
         gym.make(EMSE, requests="intruders")

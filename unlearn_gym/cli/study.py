@@ -53,10 +53,9 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
     )
     if options.list or not options.name:
         for name, file in sorted(configs.experiments().items()):
-            if not is_training(configs.read_file(file)):
-                print(f"{name:<22}{configs.title(file)}")
+            print(f"{name:<22}{configs.title(file)}")
         return
-    values = merged(stored(options.name), options.settings)
+    values = merged(configs.read_file(configs.experiment(options.name)), options.settings)
     own = {key: getattr(options, key) for key in ("output", "seeds", "first_seed", "jobs")}
     values |= {key: value for key, value in own.items() if value is not None}
     if "study" in values and not options.seeds is options.first_seed is None:
@@ -65,21 +64,3 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
         )
     experiment = command_line.check(evaluate.Options, values, f"The experiment {options.name!r}")
     evaluate.start(experiment, evaluate.repeated(program, words))
-
-
-def is_training(values: dict[str, Any]) -> bool:
-    """Say whether the settings are those of a training."""
-    return "agent" in values
-
-
-def stored(name: str) -> dict[str, Any]:
-    """Return the settings of an experiment.
-
-    Raises:
-        UserError: when there is none of that name, or it trains an agent.
-    """
-    file = configs.experiment(name)
-    values = configs.read_file(file)
-    if is_training(values):
-        raise UserError(f"{name!r} trains an agent; run it with unlearn-gym train --config {file}.")
-    return values

@@ -82,6 +82,10 @@ class Family:
             )
         return self.concepts.index(concept)
 
+    def rows_of(self, concept: str) -> Tensor:
+        """Return the rows of the training examples that are meant by a concept, in their order."""
+        return (self.shows == self.number(concept)).nonzero().squeeze(1)
+
     @cached_property
     def learned(self) -> dict[int, tuple[int, ...]]:
         """Label → numbers of the concepts that were learned under it."""
@@ -116,7 +120,7 @@ class Family:
             UserError: naming what there is.
         """
         for concept in forget:
-            known = int((self.shows == self.number(concept)).sum())
+            known = len(self.rows_of(concept))
             if count is not None and count > known:
                 raise UserError(
                     f"count={count} was given, but {self.name} has {known} images of {concept!r}; give fewer."
@@ -132,13 +136,17 @@ class Family:
         Raises:
             UserError: if a concept is unknown or nothing is left to keep.
         """
-        gone = self._among(self.shows, forget)
-        held = self._among(self.holdout_shows, forget)
-        rows = torch.cat([self._first(concept, count) for concept in forget])
+        kept = torch.ones(len(self.examples), dtype=torch.bool)
+        kept[torch.cat([self.rows_of(concept) for concept in forget])] = False
+        held = torch.isin(self.holdout_shows, torch.tensor([self.number(concept) for concept in forget]))
+        named = torch.cat([self.rows_of(concept)[:count] for concept in forget]).tolist()
+        rows = torch.tensor(
+            list(dict.fromkeys(named)), dtype=torch.int64
+        )  # each once, in the order of the concepts
         labels = self.examples.labels[rows].unique()
         return UnlearningData(
             name=f"{self.name} without {' and '.join(forget)}",
-            retain=_rows(self.examples, ~gone),
+            retain=_rows(self.examples, kept),
             forget=_rows(self.examples, rows),
             retain_holdout=_rows(self.holdout, ~held),
             forget_holdout=_rows(self.holdout, held),
@@ -146,12 +154,6 @@ class Family:
             concepts=self.concepts,
             forget_label=int(labels[0]) if len(labels) == 1 else None,
         )
-
-    def _among(self, shows: Tensor, forget: Sequence[str]) -> Tensor:
-        return torch.isin(shows, torch.tensor([self.number(concept) for concept in forget]))
-
-    def _first(self, concept: str, count: int | None) -> Tensor:
-        return (self.shows == self.number(concept)).nonzero().squeeze(1)[:count]
 
 
 def _rows(examples: LabelledSet, rows: Tensor) -> LabelledSet:

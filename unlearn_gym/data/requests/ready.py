@@ -64,11 +64,28 @@ def poisoned_digits() -> RequestSet:
     )
 
 
+def memorised_digits() -> RequestSet:
+    """Return requests to a classifier that learned all its images by heart: forget a random portion of them."""
+
+    def portions(numbers: Iterable[int]) -> list[str]:
+        return [f"portion {k}" for k in numbers]
+
+    return RequestSet(
+        "memorised-digits",
+        {
+            "train": _every(portions(range(8)), (10, 20, 40), (2.5e-4, 5e-4, 1e-3)),
+            "validation": _every(portions((8, 9)), (15, 30), (3.5e-4, 7e-4)),
+            "test": _every(portions(range(10, 16)), (12, 24, 48), (2e-4, 4e-4, 8e-4)),
+        },
+    )
+
+
 READY: dict[str, Callable[[], RequestSet]] = {
     "intruders": intruders,
     "digits": digits,
     "trousers": trousers,
     "poisoned-digits": poisoned_digits,
+    "memorised-digits": memorised_digits,
 }
 
 

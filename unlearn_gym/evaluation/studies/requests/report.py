@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from unlearn_gym.evaluation.report.figures.runs import read_progress
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import bullets, ending, save_sections, shown
 from unlearn_gym.evaluation.report.markup import code
+from unlearn_gym.evaluation.report.publish import show
 from unlearn_gym.evaluation.report.results_file import as_json
 from unlearn_gym.evaluation.report.tables import MISSING, Grid
 from unlearn_gym.evaluation.studies import Pipeline
@@ -27,20 +28,21 @@ from unlearn_gym.runtime.command_line import check
 from unlearn_gym.storage.files import write_json
 
 PARTS = ("label_kept", "forgotten", "others_kept")
+OUTCOME, DIFFERENCE, REGRET = "outcome ↑", "− best constant", "regret to the oracle ↓"
 COLUMNS = (
     "row",
-    "outcome ↑",
+    OUTCOME,
     "IQM ↑",
     "worst decile ↑",
     "D (label kept) ↑",
     "F (forgotten) ↑",
     "K (others kept) ↑",
-    "− best constant",
+    DIFFERENCE,
     "P(better)",
-    "regret to the oracle ↓",
+    REGRET,
 )
-
-
+IN_SHORT = ("row", OUTCOME, DIFFERENCE, REGRET)
+"""Columns of the table in the terminal."""
 SECONDS = "time/seconds"
 TRANSFERRED = (
     "Chosen and trained as above, on another model's requests, and used here as they are; the oracle is that of these "
@@ -92,6 +94,8 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
         *ending(METRICS),
     ]
     report = save_sections(sections, output)
+    for name, one in _all(found).items():
+        show(grid(one, IN_SHORT).rich(name), _sentences(name, one), ())
     return [written, report, save_html(report), *(picture.path for picture in pictures)]
 
 
@@ -123,7 +127,7 @@ def _seeds(count: int) -> str:
     return "seed" if count == 1 else "seeds"
 
 
-def grid(found: Found) -> Grid:
+def grid(found: Found, columns: Sequence[str] = COLUMNS) -> Grid:
     """Return the table of a problem: constants, what was chosen, what was learned."""
     base = found.outcomes[found.chosen["constant"]]
     rows = []
@@ -131,19 +135,18 @@ def grid(found: Found) -> Grid:
         difference = outcomes - base
         same = name == found.chosen["constant"]
         parts = [found.table(name, metric).mean() for metric in PARTS]
-        rows.append(
-            (
-                _title(found, name),
-                _with_interval(bootstrap(outcomes)),
-                f"{iqm(outcomes):.3f}",
-                f"{worst_decile(outcomes):.3f}",
-                *(f"{part:.3f}" for part in parts),
-                MISSING if same else _with_interval(bootstrap(difference), signed=True),
-                MISSING if same else f"{share_better(difference):.2f}",
-                f"{(found.oracle - outcomes.mean(1)).mean():.3f}".replace("-", "−"),
-            )
+        cells = (
+            _title(found, name),
+            _with_interval(bootstrap(outcomes)),
+            f"{iqm(outcomes):.3f}",
+            f"{worst_decile(outcomes):.3f}",
+            *(f"{part:.3f}" for part in parts),
+            MISSING if same else _with_interval(bootstrap(difference), signed=True),
+            MISSING if same else f"{share_better(difference):.2f}",
+            f"{(found.oracle - outcomes.mean(1)).mean():.3f}".replace("-", "−"),
         )
-    return Grid(COLUMNS, tuple(rows))
+        rows.append(tuple(cells[COLUMNS.index(column)] for column in columns))
+    return Grid(tuple(columns), tuple(rows))
 
 
 def _title(found: Found, name: str) -> str:
