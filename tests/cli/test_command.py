@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
@@ -261,3 +262,31 @@ def test_a_signal_is_heard_once_and_the_old_handlers_come_back(number, status, c
         for each, handler in at_start.items():
             signal.signal(each, handler)
     assert capsys.readouterr().err.startswith(f"stopped by {number.name}; ")
+
+
+def test_warnings_of_this_package_are_sentences(capsys):
+    def warn():
+        for file in ("site-packages/unlearn_gym/data/x.py", "site-packages/torch/x.py"):
+            print(warnings.formatwarning("one\n  two", UserWarning, file, 1, "code()"))
+
+    assert cli.status(warn) == 0
+    ours, _, theirs = capsys.readouterr().out.partition("\n")
+    assert ours == "warning: one two" and "UserWarning: one" in theirs
+    assert "UserWarning" in warnings.formatwarning("after", UserWarning, "unlearn_gym/x.py", 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [([], None), (["classes.json"], "classes.json"), (["cat", "dog"], ["cat", "dog"])],
+)
+def test_class_names_are_a_file_or_words(given, meant, monkeypatch, capsys):
+    asked = []
+
+    def run(sources, *_):
+        asked.append(sources.class_names)
+        raise UserError("enough")
+
+    monkeypatch.setattr("unlearn_gym.cli.apply.run", run)
+    words = ["apply", "--model", "m", "--retain", "keep", "--forget", "forget", "--output", "out"]
+    assert main([*words, *(["--class-names", *given] if given else [])]) == 2
+    assert asked == [meant] and "enough" in capsys.readouterr().err

@@ -6,10 +6,13 @@ in a sentence too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from typing import Any
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.stopping import stopped_by_signals
@@ -72,7 +75,7 @@ def status(main: Callable[[], object]) -> int:
         without a word, when nobody reads the output any more.
     """
     try:
-        with stopped_by_signals():
+        with stopped_by_signals(), _warnings_as_sentences():
             main()
         sys.stdout.flush()
     except UserError as error:
@@ -90,6 +93,23 @@ def status(main: Callable[[], object]) -> int:
         print(f"stopped by {name}; what was finished is kept: {hint}.", file=sys.stderr)
         return 128 + number
     return 0
+
+
+@contextlib.contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Print this package's warnings as one line each, without the line of code that gave them."""
+    written = warnings.formatwarning
+
+    def sentence(message: Any, category: type[Warning], filename: str, *place: Any) -> str:
+        if "unlearn_gym" not in filename or not issubclass(category, UserWarning):
+            return written(message, category, filename, *place)
+        return f"warning: {' '.join(str(message).split())}\n"
+
+    warnings.formatwarning = sentence  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.formatwarning = written
 
 
 def _refused(sentence: str) -> int:

@@ -33,7 +33,7 @@ class Places:
     output: str = ""
     factory: str | None = None
     scheduler: str | None = None
-    class_names: str | None = None
+    class_names: list[str] = field(default_factory=list)
     non_members: str | None = None
     image_shape: list[int] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ class Options(Settings, Places):
         output: the folder that is made.
         factory: classifier: ``path/to/file.py:function`` that returns the module, which is given pixels from -1 to 1.
         scheduler: a scheduler_config.json, for a UNet folder without one.
-        class_names: JSON file that says which class folder has which number.
+        class_names: which class folder has which number: a JSON file, or all names in order, as ``cat dog bird``.
         non_members: folder of images like those to forget that the model never saw; membership is tested against them.
         image_shape: classifier: channels, height and width; by default those of the first image to keep.
         steps: updates.
@@ -72,7 +72,8 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
     for name in ("model", "retain", "forget", "output"):
         if not getattr(options, name):
             raise UserError(f"--{name} is missing; give --model, --retain, --forget and --output.")
-    values = vars(options)
+    names = options.class_names
+    values = {**vars(options), "class_names": names if len(names) > 1 else "".join(names) or None}
     sources = Sources(**{each.name: values[each.name] for each in dataclasses.fields(Sources)})
     settings = Settings(**{each.name: values[each.name] for each in dataclasses.fields(Settings)})
     applied = run(sources, settings, user_path(options.output), (*program, *words), print)

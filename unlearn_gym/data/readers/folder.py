@@ -71,6 +71,6 @@ def _say_skipped(folder: Path, files: list[Path]) -> None:
         kinds = Counter(file.suffix.lower() or file.name for file in files)
         counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
         warnings.warn(
-            f"{len(files)} files in {folder} were skipped ({counted}); read are {', '.join(SUFFIXES)}.",
+            f"Files in {folder} were skipped: {counted}; read are {', '.join(SUFFIXES)}.",
             stacklevel=4,
         )
