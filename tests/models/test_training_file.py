@@ -28,10 +28,15 @@ def classifier(path):
     return train_classifier(data(), 3, CLASSIFIER, checkpoint=path, device=CPU)
 
 
+def mixed(path):
+    return train_classifier(data(), 3, CLASSIFIER, checkpoint=path, device=CPU, precision="bfloat16")
+
+
 TRAININGS = {
     # the training, what makes a step, its steps in all, its saves, and the steps left after the second save
     "diffusion": (diffusion, (diffusion_training, "_loss"), 7, 3, 3),
     "classifier": (classifier, (supervised_training, "_step"), 12, 4, 6),
+    "bfloat16": (mixed, (supervised_training, "_step"), 12, 4, 6),
 }
 
 
@@ -156,3 +161,10 @@ def test_no_file_changes_nothing(tmp_path):
     )
     assert file.resume() == 0
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+def test_mixed_passes_leave_weights_of_full_precision_near_the_others(tmp_path):
+    full, half = classifier(tmp_path / "full.safetensors"), mixed(tmp_path / "half.safetensors")
+    assert all(w.dtype == torch.float32 and w.is_contiguous() for w in half.parameters())
+    one, other = (torch.cat([w.flatten() for w in m.parameters()]) for m in (full, half))
+    assert not torch.equal(one, other) and (one - other).norm() < 0.2 * one.norm()

@@ -2,6 +2,7 @@
 
 unlearn-gym prepare trousers
 unlearn-gym prepare resnet20-cifar10 --device cuda
+unlearn-gym prepare resnet20-cifar10 --precision bfloat16    (hours on two cores; killed, it goes on)
 unlearn-gym prepare emse-digits --forget-class 3 --pretrain-epochs 10
 """
 
@@ -12,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
@@ -23,11 +25,12 @@ from unlearn_gym.runtime import command_line
 
 @dataclass
 class Options:
-    """Whose models, and which; all but the first two belong to classification tasks.
+    """Whose models, and which; all but task and device belong to classification tasks.
 
     Args:
         task: its name; see ``unlearn-gym list``.
         device: where to train.
+        precision: of the passes of a classifier's training; bfloat16 is mixed, and faster where the machine knows it.
         forget_class: label to forget.
         forget_indices: numbers of the training images to forget instead, such as 3 17 256.
         fraction: share of each class's images that is used.
@@ -37,6 +40,7 @@ class Options:
 
     task: str = "digits"
     device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
     forget_class: int = 0
     forget_indices: list[int] = field(default_factory=list)
     fraction: float = 1.0

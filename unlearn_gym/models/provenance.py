@@ -12,7 +12,7 @@ from unlearn_gym.storage.files import write_json
 FILE = "provenance.json"
 
 
-def write_provenance(folder: Path, device: torch.device) -> None:
-    """Write the device and the libraries' versions into a model's folder."""
+def write_provenance(folder: Path, device: torch.device, precision: str = "float32") -> None:
+    """Write the device, the precision of the passes and the libraries' versions into a model's folder."""
     versions = {"torch": torch.__version__, "diffusers": diffusers.__version__}
-    write_json(folder / FILE, {"device": str(device), **versions})
+    write_json(folder / FILE, {"device": str(device), "precision": precision, **versions})

@@ -21,7 +21,7 @@ from unlearn_gym.models.networks import make_network
 from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
 from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.store import ensure, find, training_file
-from unlearn_gym.models.supervised.training import SupervisedRecipe, train_classifier
+from unlearn_gym.models.supervised.training import FULL, SupervisedRecipe, train_classifier
 
 MOST_EPOCHS = 100_000
 FORMAT = 1  # raise it when the meaning of a recipe changes
@@ -32,7 +32,7 @@ WEIGHTS = "model.safetensors"
 class SupervisedTask:
     """One class-unlearning task; its classifiers come with the package or are trained on first use and cached.
 
-    Neither device nor PyTorch version is part of a model's key: a checkpoint made on a GPU serves everywhere,
+    Device, precision and PyTorch version are no part of a model's key: a checkpoint made on a GPU serves everywhere,
     and ``provenance.json`` beside it says where it was made.
 
     Attributes:
@@ -68,16 +68,19 @@ class SupervisedTask:
         """Return the folder of the model of one of ``ROLES``, with the package or in the cache; None if it is new."""
         return find(f"{self.name}-{role}", self._spec(role))
 
-    def classifier(self, role: str, device: torch.device = CPU, position: int = 0) -> nn.Module:
+    def classifier(
+        self, role: str, device: torch.device = CPU, position: int = 0, precision: str = FULL
+    ) -> nn.Module:
         """Return the classifier of one of ``ROLES``, in eval mode on the CPU.
 
         Args:
             role: one of ``ROLES``.
             device: where to train it, if it is not there yet.
             position: line of its progress bar.
+            precision: of that training's passes, one of ``PRECISIONS``.
         """
         kind, spec = f"{self.name}-{role}", self._spec(role)
-        checkpoint = training_file(kind, spec)
+        checkpoint = training_file(kind if precision == FULL else f"{kind}-{precision}", spec)
 
         def make(folder: Path) -> None:
             model = train_classifier(
@@ -86,11 +89,12 @@ class SupervisedTask:
                 self.recipe,
                 checkpoint=checkpoint,
                 device=device,
+                precision=precision,
                 title=f"{role} {self.name} model",
                 position=position,
             )
             save_file(model.state_dict(), folder / WEIGHTS)
-            write_provenance(folder, device)
+            write_provenance(folder, device, precision)
 
         folder = ensure(kind, spec, make)
         checkpoint.unlink(missing_ok=True)
@@ -169,7 +173,7 @@ def get_supervised_task(name: str, /, **options: Any) -> SupervisedTask:
     return SupervisedTask(name, data, recipe, _scaled(chosen, kind.recipe.epochs, epochs))
 
 
-def prepare(name: str, device: torch.device = CPU, **options: Any) -> list[Path]:
+def prepare(name: str, device: torch.device = CPU, precision: str = FULL, **options: Any) -> list[Path]:
     """Make both classifiers of a task where they are not there yet, in parallel processes.
 
     The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``. Each reads the data
@@ -179,6 +183,7 @@ def prepare(name: str, device: torch.device = CPU, **options: Any) -> list[Path]
     Args:
         name: one of ``SUPERVISED_TASKS``.
         device: where to train.
+        precision: of the passes, one of ``PRECISIONS``.
         **options: those of ``get_supervised_task``.
 
     Returns:
@@ -189,12 +194,14 @@ def prepare(name: str, device: torch.device = CPU, **options: Any) -> list[Path]
     """
     task = get_supervised_task(name, **options)
     missing = [role for role in ROLES if task.found(role) is None]
-    train_in_processes(partial(_train, name, options, device), missing, name)
+    train_in_processes(partial(_train, name, options, device, precision), missing, name)
     return [folder for role in ROLES if (folder := task.found(role))]
 
 
-def _train(name: str, options: dict[str, Any], device: torch.device, role: str, position: int) -> None:
-    get_supervised_task(name, **options).classifier(role, device, position)
+def _train(
+    name: str, options: dict[str, Any], device: torch.device, precision: str, role: str, position: int
+) -> None:
+    get_supervised_task(name, **options).classifier(role, device, position, precision)
 
 
 def _scaled(options: TaskOptions, published: int, epochs: int) -> str:
