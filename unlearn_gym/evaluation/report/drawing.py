@@ -18,6 +18,8 @@ LINES = ("-", "--", ":", "-.")
 MARKERS = "osD^vP*X"
 REFERENCE = "#666666"
 TITLES = {
+    "oracle": "Each request beside its best constant",
+    "policies": "λ during six requests",
     "data": "Training data",
     "samples": "Samples of every row",
     "metrics": "Key metrics",

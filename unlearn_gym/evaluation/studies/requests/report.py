@@ -84,19 +84,24 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
         _introduction(settings, next(iter(found.values()))),
         "## What was found",
         bullets(sentence for name, one in _all(found).items() for sentence in _sentences(name, one)),
+        *shown(pictures, output),
         *(_section(f"## {name}", one, _chosen(one), *_costs(one)) for name, one in found.items()),
         *(
             _section(f"## {name}: the same rows on {other}", met, TRANSFERRED)
             for name, one in found.items()
             for other, met in one.transfers.items()
         ),
-        *shown(pictures, output),
         *ending(METRICS),
     ]
     report = save_sections(sections, output)
     for name, one in _all(found).items():
         show(grid(one, IN_SHORT).rich(name), _sentences(name, one), ())
-    return [written, report, save_html(report), *(picture.path for picture in pictures)]
+    return [
+        written,
+        report,
+        save_html(report, opened=1 + len(pictures)),
+        *(picture.path for picture in pictures),
+    ]
 
 
 def _introduction(settings: Settings, one: Found) -> str:
