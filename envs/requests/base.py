@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from unlearn_gym.data.requests.family import Family
 from unlearn_gym.data.requests.held import Held
+from unlearn_gym.data.requests.reading import read_requests
 from unlearn_gym.data.requests.ready import ready
-from unlearn_gym.data.requests.request import Request, RequestSet, find, read_requests
+from unlearn_gym.data.requests.request import Request, RequestSet, find
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import OPTIONS, REQUEST

@@ -11,8 +11,9 @@ from unlearn_gym.data import load
 from unlearn_gym.data.requests.family import Family, Shown
 from unlearn_gym.data.requests.held import MEGABYTE, Held
 from unlearn_gym.data.requests.poisoned import PORTIONS, poisoned_digits
+from unlearn_gym.data.requests.reading import read_requests
 from unlearn_gym.data.requests.ready import READY, ready
-from unlearn_gym.data.requests.request import Request, RequestSet, find, read_requests
+from unlearn_gym.data.requests.request import Request, RequestSet, find
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 
@@ -134,6 +135,15 @@ def test_one_concept_needs_no_list(one):
         ({"family": "intruders", "train": [{**SMALL, "forget": ["7"], "name": 7}]}, "name=7"),
         ({"family": "intruders", "train": [{**SMALL, "forget": ["7"]}] * 2}, "there twice"),
         ({"family": "intruders", "train": "all"}, "no list of requests"),
+        (
+            {"family": "intruders", "train": {"forget": ["7"]}},
+            r"or say how they are drawn, as train: \{draw: 50",
+        ),
+        ({"family": 3, "train": [{**SMALL, "forget": ["7"]}]}, "family=3"),
+        (
+            {"train": [{**SMALL, "forget": "7", "family": "digits"}, {**SMALL, "forget": "8"}]},
+            "of which model",
+        ),
     ],
 )
 def test_what_is_no_set_is_one_sentence(content, words):
@@ -185,3 +195,12 @@ def test_an_image_that_is_meant_twice_is_forgotten_once():
     data = family.part(["7", "portion 0"])
     assert digit & portion and len(data.forget) == len(digit | portion)
     assert len(data.forget) + len(data.retain) == len(family.examples)
+
+
+def test_a_request_names_its_family_or_has_that_of_the_set():
+    content = {"family": "intruders", "train": [{**SMALL, "forget": "7"}]}
+    content["train"].append({**SMALL, "forget": "7", "family": "digits"})
+    own, other = read_requests(content).split("train")
+    assert (own.family, other.family) == ("intruders", "digits") and own.content != other.content
+    assert (own.name, other.name) == ("7 T=4 lr=0.001 B=32", "digits: 7 T=4 lr=0.001 B=32")
+    assert read_requests({"train": content["train"][1:]}).split("train") == (other,)
