@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.data.requests.family import Family
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.envs.options import takes
-from unlearn_gym.envs.requests.base import RequestsEnv, as_set
+from unlearn_gym.envs.requests.base import RequestsEnv
+from unlearn_gym.envs.requests.models import DiffusionModels
 from unlearn_gym.envs.requests.options import RequestOptions
-from unlearn_gym.metrics.outcomes.outcome import SampleSizes
-from unlearn_gym.metrics.outcomes.samples import SampleMeter
-from unlearn_gym.models.diffusion.tasks import get_task
-from unlearn_gym.processes.common.originals import frozen_original
 
 
 class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore[misc]
@@ -96,20 +91,4 @@ class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore
         *,
         options: RequestOptions,
     ) -> None:
-        asked = as_set(requests)
-        self.task = get_task(asked.family)
-        first = self._receive(asked, split, Family.of(self.task.data), memory, options)
-        self._open(self.task.original(), self._part(self.request), first)
-
-    def outcome_meter(self, sizes: SampleSizes) -> SampleMeter:
-        """Return what measures outcomes of this model's requests."""
-        task, family, process = self.task, self.family, self.process
-        assert task is not None
-        return SampleMeter(
-            process.scheduler,
-            task.concepts(),
-            family.num_classes,
-            family.examples.inputs.shape[1:],
-            sizes,
-            partial(frozen_original, process.model, process.original),
-        )
+        self._start(DiffusionModels, requests, split, memory, options)

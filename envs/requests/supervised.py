@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.data.requests.poisoned import ClassifierFamily
 from unlearn_gym.envs.options import takes
-from unlearn_gym.envs.requests.base import RequestsEnv, as_set
+from unlearn_gym.envs.requests.base import RequestsEnv
+from unlearn_gym.envs.requests.models import ClassifierModels
 from unlearn_gym.envs.requests.options import ClassifierRequestOptions
 from unlearn_gym.envs.supervised import SupervisedUnlearningEnv
-from unlearn_gym.metrics.outcomes.outcome import SampleSizes
-from unlearn_gym.metrics.outcomes.predictions import PredictionMeter
-from unlearn_gym.models.supervised.poisoned import POISONED, poisoned_task
-from unlearn_gym.processes.common.originals import frozen_original
+from unlearn_gym.models.supervised.poisoned import POISONED
 
 
 class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: ignore[misc]
@@ -78,8 +74,6 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     * v0: first version.
     """  # noqa: D212 (the docstring is the page)
 
-    family: ClassifierFamily
-
     @takes(ClassifierRequestOptions)
     def __init__(
         self,
@@ -89,12 +83,4 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
         *,
         options: ClassifierRequestOptions,
     ) -> None:
-        asked = as_set(requests)
-        family, self.task = poisoned_task(asked.family)
-        first = self._receive(asked, split, family, memory, options)
-        self._open(self.task.original(), self._part(self.request), first)
-
-    def outcome_meter(self, sizes: SampleSizes) -> PredictionMeter:
-        """Return what measures outcomes of this model's requests; sizes are those of the images held out."""
-        process = self.process
-        return PredictionMeter(self.family, partial(frozen_original, process.model, process.original))
+        self._start(ClassifierModels, requests, split, memory, options)

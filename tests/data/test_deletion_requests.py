@@ -60,7 +60,7 @@ def test_what_looks_alike_is_told_apart_where_only_one_of_it_goes():
     family = Family(
         "both", images, torch.tensor([2, 3, 1]), images, labels, ("0", "1", "shirt", "coat"), 2, alike=(2, 3)
     )
-    assert family.shown(["shirt"]) == Shown({0: (3,), 1: (1,)}, {0: (2,)})
+    assert family.shown(["shirt"]) == Shown({0: (3,), 1: (1,)}, {0: (2,)}, "both")
 
 
 def test_an_unknown_concept_is_one_sentence(intruders):
@@ -76,14 +76,16 @@ def test_splits_share_neither_what_is_forgotten_nor_budgets(name):
         assert not {(r.horizon, r.learning_rate) for r in one} & {(r.horizon, r.learning_rate) for r in other}
 
 
-def test_the_intruders_of_different_splits_share_no_image(intruders):
+@pytest.mark.parametrize("name", ["intruders", "mixed"])
+def test_different_splits_share_no_image_even_of_another_model(intruders, name):
+    families = {"intruders": intruders, "digits": Family.of(load("digits"))}
     shown = [
         {
             tuple(image.flatten().tolist())
-            for request in part
-            for image in intruders.part(request.forget).forget.inputs
+            for family, forget in {(request.family, request.forget) for request in part}
+            for image in families[family].part(forget).forget.inputs
         }
-        for part in ready("intruders").splits.values()
+        for part in ready(name).splits.values()
     ]
     for one, other in itertools.combinations(shown, 2):
         assert not one & other
