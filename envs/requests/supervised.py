@@ -1,4 +1,4 @@
-"""Many deletion requests to one classifier: an episode is a request, and each brings its own budget."""
+"""Many deletion requests to classifiers: an episode is a request, and each brings its own budget."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from unlearn_gym.models.supervised.poisoned import POISONED
 class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: ignore[misc]
     """
     ## Description
-    One trained classifier, and many requests to forget a part of what it was trained on, each with updates and a
+    Trained classifiers, and many requests to forget a part of what one of them was trained on, each with updates and a
     learning rate of its own. The ready-made set `poisoned-digits` asks a small CNN of scikit-learn's 8×8 digits, 40 %
     of each of which was learned under the next digit's label: forget a digit ("7": nothing is to be called a seven any
     more), or its poison ("7 as 8": sevens are to be called sevens again). `memorised-digits` asks a network that
     learned all of it by heart to forget a random portion of the rightly labelled images ("portion 5"). Splits are
-    disjoint in what is forgotten and in budgets. Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and
+    disjoint in what is forgotten and in budgets. A request may name its `family`, so that a set of your own can ask
+    both classifiers in turns. Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and
     `DiffusionRequestsEnv`.
 
     ## Action Space
@@ -43,7 +44,8 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     All minus `alpha`·(λ_t − λ_{t−1})².
 
     ## Starting State
-    The original weights; `reset(seed=s)` takes request number s modulo their number, as in `DiffusionRequestsEnv`.
+    The original weights of the request's classifier; `reset(seed=s)` takes request number s modulo their number, as in
+    `DiffusionRequestsEnv`.
 
     ## Episode End
     After the request's T updates, or when something is not finite, as everywhere.
@@ -53,7 +55,7 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     |------|------|---------|-------------|
     | `requests` | str, path, dict | `"poisoned-digits"` | a ready-made set, or a YAML or JSON file: docs/requests.md |
     | `split` | str | `"train"` | which of its requests episodes are drawn from |
-    | `memory` | float | `512` | MB of images of requests that are held ready; the rest is made when asked for |
+    | `memory` | float | `512` | MB of images and weights that are held ready; the rest is made when asked for |
     | `horizon` | int | `None` | updates of every request, where the requests' own are not wanted |
     | `learning_rate` | float | `None` | likewise |
     | `batch_size` | int | `None` | likewise |
