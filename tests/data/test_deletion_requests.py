@@ -95,9 +95,9 @@ def test_the_test_requests_suffice_for_a_table():
     assert len(ready("intruders").split("test")) >= 40
 
 
-@pytest.mark.parametrize("form", ["yaml", "json"])
-def test_a_set_is_read_as_it_is_written(form, tmp_path):
-    requests = ready("digits")
+@pytest.mark.parametrize("name, form", [*zip(READY, itertools.cycle(["yaml", "json"]))])
+def test_a_set_is_read_as_it_is_written(name, form, tmp_path):
+    requests = ready(name)
     path = tmp_path / f"requests.{form}"
     path.write_text(json.dumps(requests.to_dict()), encoding="utf-8")
     assert read_requests(path) == requests

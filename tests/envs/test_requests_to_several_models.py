@@ -30,6 +30,7 @@ CONCEPT = DIFFUSION | CLASSIFIERS
 CASES = {
     "weighted": ("Weighted", {}, {"every": 1, "baseline": 0.2, **LOOK}),
     "posterior": ("Posterior", {"objective_kwargs": {"retain_target": "teacher"}, "state": "lagged"}, LOOK),
+    "double": ("Weighted", {"dtype": "float64", "state": "lagged"}, LOOK),
     "masked": ("Weighted", {"mask": "saliency:0.5", "state": "lagged"}, LOOK),
     "dampened": ("SISS", {"start": "ssd:2:1", "state": "lagged"}, LOOK),
     "emse": ("EMSE", {}, {"every": 1, "baseline": 0.2}),
