@@ -1,1 +1,1 @@
-"""Environments whose episodes are deletion requests, each another one, to one pretrained model."""
+"""Environments whose episodes are deletion requests, each another one, to pretrained models."""

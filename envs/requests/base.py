@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from unlearn_gym.data.requests.family import Family
-from unlearn_gym.data.requests.held import Held
+from unlearn_gym.data.requests.reading import read_requests
 from unlearn_gym.data.requests.ready import ready
-from unlearn_gym.data.requests.request import Request, RequestSet, find, read_requests
-from unlearn_gym.data.split import UnlearningData
+from unlearn_gym.data.requests.request import Request, RequestSet, find
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.checks import OPTIONS, REQUEST
 from unlearn_gym.envs.requests.asked import Asked
+from unlearn_gym.envs.requests.models import Models
 from unlearn_gym.envs.requests.options import Budgets
 from unlearn_gym.metrics.outcomes.base import Meter
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
@@ -23,37 +22,47 @@ from unlearn_gym.runtime.checks import refused
 
 
 class RequestsEnv(UnlearningEnv):
-    """An environment whose episodes are requests to one pretrained model; a subclass says which model that is."""
+    """An environment whose episodes are requests to pretrained models; a subclass says of which kind these are."""
 
     evaluator = "requests"
     reset_options: ClassVar[tuple[str, ...]] = (*OPTIONS, REQUEST)  # type: ignore[misc]
     stackable = False
     process: Any
+    _open: Callable[..., None]
 
-    def _receive(
-        self, requests: RequestSet, split: str, family: Family, memory: float, options: Budgets
-    ) -> Any:
-        """Take down the requests, and return the options with the budget of the first one."""
-        self.requests, self.family = requests, family
-        self.choices = requests.split(split)
-        for request in requests:  # before the first episode, not in the middle of a training
-            family.check(request.forget, request.count)
-        self._held, self._options = Held(memory), options
-        first = options.of(self.choices[0])
-        self.asked = Asked(self.choices[0], family.shown(self.choices[0].forget), first.horizon)
-        return first
+    def _start(
+        self,
+        kind: Callable[..., Models[Any, Any]],
+        requests: str | Path | Mapping[str, Any],
+        split: str,
+        memory: float,
+        options: Budgets,
+    ) -> None:
+        """Take down the requests of a split, find the models that they are made to, and open on the first one."""
+        self.requests, self._options = as_set(requests), options
+        self.choices = self.requests.split(split)
+        self.models = kind(dict.fromkeys(request.family for request in self.choices), memory, options)
+        for request in self.requests:  # before the first episode, not in the middle of a training
+            self.models.check(request)
+        first = self.choices[0]
+        settings = options.of(first)
+        self.asked = Asked(first, self.models.shown(first), settings.horizon)
+        self._open(self.models.tasks[first.family].original(), self.models.part(first), settings)
+        self.models.hold(first.family, self.process.original)
 
-    @abstractmethod
     def outcome_meter(self, sizes: SampleSizes) -> Meter:
-        """Return what measures outcomes of this model's requests, on so many samples where it draws any."""
+        """Return what measures outcomes of requests to these models, on so many samples where it draws any."""
+        return self.models.meter(self.process, sizes)
 
     @property
     def request(self) -> Request:
         """The request of this episode."""
         return self.asked.request
 
-    def _part(self, request: Request) -> UnlearningData:
-        return self._held.get(request.content, lambda: self.family.part(request.forget, request.count))
+    @property
+    def family(self) -> Family:
+        """What the model of this episode was trained on."""
+        return self.models.families[self.request.family]
 
     def _begin(self, seed: int | None, options: dict[str, Any]) -> None:
         drawn = int(self.np_random.integers(len(self.choices)))  # drawn always: the stream is the same
@@ -63,12 +72,13 @@ class RequestsEnv(UnlearningEnv):
         self._go_to(self.choices[number])
 
     def _go_to(self, request: Request) -> None:
-        budget = self._options.budget(request)
-        self.horizon = budget["horizon"]
-        self.asked.request, self.asked.shown = request, self.family.shown(request.forget)
-        self.asked.horizon = self.horizon
+        data, budget = self.models.part(request), self._options.budget(request)
+        if request.family != self.request.family:
+            self.process.use_original(self.models.original(request.family))
         self.process.set_budget(budget["batch_size"], budget["learning_rate"])
-        self.process.use(self._part(request))
+        self.process.use(data)
+        self.asked.request, self.horizon = request, budget["horizon"]
+        self.asked.shown, self.asked.horizon = self.models.shown(request), self.horizon
         self._curves = self._new_curves()
 
     def _info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -1,37 +1,34 @@
-"""Many deletion requests to one diffusion model: an episode is a request, and each brings its own budget."""
+"""Many deletion requests to diffusion models: an episode is a request, and each brings its own budget."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.data.requests.family import Family
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.envs.options import takes
-from unlearn_gym.envs.requests.base import RequestsEnv, as_set
+from unlearn_gym.envs.requests.base import RequestsEnv
+from unlearn_gym.envs.requests.models import DiffusionModels
 from unlearn_gym.envs.requests.options import RequestOptions
-from unlearn_gym.metrics.outcomes.outcome import SampleSizes
-from unlearn_gym.metrics.outcomes.samples import SampleMeter
-from unlearn_gym.models.diffusion.tasks import get_task
-from unlearn_gym.processes.common.originals import frozen_original
 
 
 class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore[misc]
     """
     ## Description
-    One pretrained diffusion model, and many requests to forget a part of what it was trained on: "forget the sandals
-    among the fives, in 24 updates with learning rate 6e-4". An episode is one request. On a single request a tuned
-    constant λ is as good as any policy; here the best constant differs from request to request, and a policy has
-    to see from the losses which one it met. Everything else is as in `SISS-v0` and its kin
+    Pretrained diffusion models, and many requests to forget a part of what one of them was trained on: "forget the
+    sandals among the fives, in 24 updates with learning rate 6e-4". An episode is one request. On a single request a
+    tuned constant λ is as good as any policy; here the best constant differs from request to request, and a policy
+    has to see from the losses which one it met. Everything else is as in `SISS-v0` and its kin
     (`unlearn_gym.envs.diffusion`): objectives, λ, the update.
 
     The ready-made set `intruders` asks a class-conditional model of scikit-learn's 8×8 digits, which learned clothes of
     one kind under every digit's label, to forget the clothes or the digits of a label. Its splits are disjoint in
     what is forgotten and in their budgets: `train` for learning, `validation` for choosing, `test` for reporting.
     `digits` and `trousers` are sets of requests to the models of the tasks of these names, to see whether a policy
-    transfers. `unlearn-gym list --requests` shows them all.
+    transfers. `mixed` asks the models of `intruders` and `digits` in turns: a request may name its `family`, and models
+    that are alike in all but their weights can be asked in one environment; others are refused when it is made.
+    `unlearn-gym list --requests` shows all sets.
 
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ.
@@ -51,9 +48,9 @@ class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore
     All minus `alpha`·(λ_t − λ_{t−1})².
 
     ## Starting State
-    The original weights. `reset(seed=s)` takes request number s modulo their number, so that consecutive seeds walk
-    through all of them, and draws everything else from s: two policies meet the same minibatches and noise
-    at one seed (common random numbers). A reset without seed draws a request at random.
+    The original weights of the request's model. `reset(seed=s)` takes request number s modulo their number, so that
+    consecutive seeds walk through all of them, and draws everything else from s: two policies meet the same
+    minibatches and noise at one seed (common random numbers). A reset without seed draws a request at random.
     `reset(options={"request": name or number})` chooses one. `info["request"]` is its name.
 
     ## Episode End
@@ -64,7 +61,7 @@ class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore
     |------|------|---------|-------------|
     | `requests` | str, path, dict | `"intruders"` | a ready-made set, or a YAML or JSON file: docs/requests.md |
     | `split` | str | `"train"` | which of its requests episodes are drawn from |
-    | `memory` | float | `512` | MB of images of requests that are held ready; the rest is made when asked for |
+    | `memory` | float | `512` | MB of images and weights that are held ready; the rest is made when asked for |
     | `horizon` | int | `None` | updates of every request, where the requests' own are not wanted |
     | `learning_rate` | float | `None` | likewise |
     | `batch_size` | int | `None` | likewise |
@@ -96,20 +93,4 @@ class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore
         *,
         options: RequestOptions,
     ) -> None:
-        asked = as_set(requests)
-        self.task = get_task(asked.family)
-        first = self._receive(asked, split, Family.of(self.task.data), memory, options)
-        self._open(self.task.original(), self._part(self.request), first)
-
-    def outcome_meter(self, sizes: SampleSizes) -> SampleMeter:
-        """Return what measures outcomes of this model's requests."""
-        task, family, process = self.task, self.family, self.process
-        assert task is not None
-        return SampleMeter(
-            process.scheduler,
-            task.concepts(),
-            family.num_classes,
-            family.examples.inputs.shape[1:],
-            sizes,
-            partial(frozen_original, process.model, process.original),
-        )
+        self._start(DiffusionModels, requests, split, memory, options)

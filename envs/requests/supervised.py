@@ -1,32 +1,29 @@
-"""Many deletion requests to one classifier: an episode is a request, and each brings its own budget."""
+"""Many deletion requests to classifiers: an episode is a request, and each brings its own budget."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unlearn_gym.data.requests.poisoned import ClassifierFamily
 from unlearn_gym.envs.options import takes
-from unlearn_gym.envs.requests.base import RequestsEnv, as_set
+from unlearn_gym.envs.requests.base import RequestsEnv
+from unlearn_gym.envs.requests.models import ClassifierModels
 from unlearn_gym.envs.requests.options import ClassifierRequestOptions
 from unlearn_gym.envs.supervised import SupervisedUnlearningEnv
-from unlearn_gym.metrics.outcomes.outcome import SampleSizes
-from unlearn_gym.metrics.outcomes.predictions import PredictionMeter
-from unlearn_gym.models.supervised.poisoned import POISONED, poisoned_task
-from unlearn_gym.processes.common.originals import frozen_original
+from unlearn_gym.models.supervised.poisoned import POISONED
 
 
 class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: ignore[misc]
     """
     ## Description
-    One trained classifier, and many requests to forget a part of what it was trained on, each with updates and a
+    Trained classifiers, and many requests to forget a part of what one of them was trained on, each with updates and a
     learning rate of its own. The ready-made set `poisoned-digits` asks a small CNN of scikit-learn's 8×8 digits, 40 %
     of each of which was learned under the next digit's label: forget a digit ("7": nothing is to be called a seven any
     more), or its poison ("7 as 8": sevens are to be called sevens again). `memorised-digits` asks a network that
     learned all of it by heart to forget a random portion of the rightly labelled images ("portion 5"). Splits are
-    disjoint in what is forgotten and in budgets. Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and
+    disjoint in what is forgotten and in budgets. A request may name its `family`, so that a set of your own can ask
+    both classifiers in turns. Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and
     `DiffusionRequestsEnv`.
 
     ## Action Space
@@ -47,7 +44,8 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     All minus `alpha`·(λ_t − λ_{t−1})².
 
     ## Starting State
-    The original weights; `reset(seed=s)` takes request number s modulo their number, as in `DiffusionRequestsEnv`.
+    The original weights of the request's classifier; `reset(seed=s)` takes request number s modulo their number, as in
+    `DiffusionRequestsEnv`.
 
     ## Episode End
     After the request's T updates, or when something is not finite, as everywhere.
@@ -57,7 +55,7 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     |------|------|---------|-------------|
     | `requests` | str, path, dict | `"poisoned-digits"` | a ready-made set, or a YAML or JSON file: docs/requests.md |
     | `split` | str | `"train"` | which of its requests episodes are drawn from |
-    | `memory` | float | `512` | MB of images of requests that are held ready; the rest is made when asked for |
+    | `memory` | float | `512` | MB of images and weights that are held ready; the rest is made when asked for |
     | `horizon` | int | `None` | updates of every request, where the requests' own are not wanted |
     | `learning_rate` | float | `None` | likewise |
     | `batch_size` | int | `None` | likewise |
@@ -78,8 +76,6 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     * v0: first version.
     """  # noqa: D212 (the docstring is the page)
 
-    family: ClassifierFamily
-
     @takes(ClassifierRequestOptions)
     def __init__(
         self,
@@ -89,12 +85,4 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
         *,
         options: ClassifierRequestOptions,
     ) -> None:
-        asked = as_set(requests)
-        family, self.task = poisoned_task(asked.family)
-        first = self._receive(asked, split, family, memory, options)
-        self._open(self.task.original(), self._part(self.request), first)
-
-    def outcome_meter(self, sizes: SampleSizes) -> PredictionMeter:
-        """Return what measures outcomes of this model's requests; sizes are those of the images held out."""
-        process = self.process
-        return PredictionMeter(self.family, partial(frozen_original, process.model, process.original))
+        self._start(ClassifierModels, requests, split, memory, options)

@@ -11,8 +11,9 @@ from unlearn_gym.data import load
 from unlearn_gym.data.requests.family import Family, Shown
 from unlearn_gym.data.requests.held import MEGABYTE, Held
 from unlearn_gym.data.requests.poisoned import PORTIONS, poisoned_digits
+from unlearn_gym.data.requests.reading import read_requests
 from unlearn_gym.data.requests.ready import READY, ready
-from unlearn_gym.data.requests.request import Request, RequestSet, find, read_requests
+from unlearn_gym.data.requests.request import Request, RequestSet, find
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
 
@@ -59,7 +60,7 @@ def test_what_looks_alike_is_told_apart_where_only_one_of_it_goes():
     family = Family(
         "both", images, torch.tensor([2, 3, 1]), images, labels, ("0", "1", "shirt", "coat"), 2, alike=(2, 3)
     )
-    assert family.shown(["shirt"]) == Shown({0: (3,), 1: (1,)}, {0: (2,)})
+    assert family.shown(["shirt"]) == Shown({0: (3,), 1: (1,)}, {0: (2,)}, "both")
 
 
 def test_an_unknown_concept_is_one_sentence(intruders):
@@ -75,14 +76,16 @@ def test_splits_share_neither_what_is_forgotten_nor_budgets(name):
         assert not {(r.horizon, r.learning_rate) for r in one} & {(r.horizon, r.learning_rate) for r in other}
 
 
-def test_the_intruders_of_different_splits_share_no_image(intruders):
+@pytest.mark.parametrize("name", ["intruders", "mixed"])
+def test_different_splits_share_no_image_even_of_another_model(intruders, name):
+    families = {"intruders": intruders, "digits": Family.of(load("digits"))}
     shown = [
         {
             tuple(image.flatten().tolist())
-            for request in part
-            for image in intruders.part(request.forget).forget.inputs
+            for family, forget in {(request.family, request.forget) for request in part}
+            for image in families[family].part(forget).forget.inputs
         }
-        for part in ready("intruders").splits.values()
+        for part in ready(name).splits.values()
     ]
     for one, other in itertools.combinations(shown, 2):
         assert not one & other
@@ -92,9 +95,9 @@ def test_the_test_requests_suffice_for_a_table():
     assert len(ready("intruders").split("test")) >= 40
 
 
-@pytest.mark.parametrize("form", ["yaml", "json"])
-def test_a_set_is_read_as_it_is_written(form, tmp_path):
-    requests = ready("digits")
+@pytest.mark.parametrize("name, form", [*zip(READY, itertools.cycle(["yaml", "json"]))])
+def test_a_set_is_read_as_it_is_written(name, form, tmp_path):
+    requests = ready(name)
     path = tmp_path / f"requests.{form}"
     path.write_text(json.dumps(requests.to_dict()), encoding="utf-8")
     assert read_requests(path) == requests
@@ -134,6 +137,15 @@ def test_one_concept_needs_no_list(one):
         ({"family": "intruders", "train": [{**SMALL, "forget": ["7"], "name": 7}]}, "name=7"),
         ({"family": "intruders", "train": [{**SMALL, "forget": ["7"]}] * 2}, "there twice"),
         ({"family": "intruders", "train": "all"}, "no list of requests"),
+        (
+            {"family": "intruders", "train": {"forget": ["7"]}},
+            r"or say how they are drawn, as train: \{draw: 50",
+        ),
+        ({"family": 3, "train": [{**SMALL, "forget": ["7"]}]}, "family=3"),
+        (
+            {"train": [{**SMALL, "forget": "7", "family": "digits"}, {**SMALL, "forget": "8"}]},
+            "of which model",
+        ),
     ],
 )
 def test_what_is_no_set_is_one_sentence(content, words):
@@ -185,3 +197,12 @@ def test_an_image_that_is_meant_twice_is_forgotten_once():
     data = family.part(["7", "portion 0"])
     assert digit & portion and len(data.forget) == len(digit | portion)
     assert len(data.forget) + len(data.retain) == len(family.examples)
+
+
+def test_a_request_names_its_family_or_has_that_of_the_set():
+    content = {"family": "intruders", "train": [{**SMALL, "forget": "7"}]}
+    content["train"].append({**SMALL, "forget": "7", "family": "digits"})
+    own, other = read_requests(content).split("train")
+    assert (own.family, other.family) == ("intruders", "digits") and own.content != other.content
+    assert (own.name, other.name) == ("7 T=4 lr=0.001 B=32", "digits: 7 T=4 lr=0.001 B=32")
+    assert read_requests({"train": content["train"][1:]}).split("train") == (other,)

@@ -18,7 +18,6 @@ from unlearn_gym.processes.common.checks import check_kind
 from unlearn_gym.processes.common.dampening import Dampening, mean_square
 from unlearn_gym.processes.common.fixed_noise import FixedNoise
 from unlearn_gym.processes.common.latents import Latents, RawDraw, mixture
-from unlearn_gym.processes.common.originals import frozen_original
 from unlearn_gym.processes.common.passes import forward, gradient
 from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
@@ -216,11 +215,6 @@ class DiffusionProcess(GradientProcess):
     def predict_originally(self, latents: Tensor, timesteps: Tensor, labels: Tensor | None) -> Tensor:
         """Return the noise that the network predicted before unlearning, of the latents' shape."""
         return forward(self._original_model, latents, timesteps, class_labels=labels).sample
-
-    @functools.cached_property
-    def _original_model(self) -> UNet2DModel:
-        """The network before unlearning, made when an objective first asks it."""
-        return frozen_original(self.model, self.original)
 
     @property
     def draw(self) -> Draw:

@@ -7,7 +7,7 @@ import copy
 import functools
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from torch import Generator, Tensor, nn
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw, Objective, Parts, Weights
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
-from unlearn_gym.processes.common.checks import check_weights
-from unlearn_gym.processes.common.flat import are_views, flatten_, trained
+from unlearn_gym.processes.common.checks import check_still_moved, check_weights
+from unlearn_gym.processes.common.flat import flatten_, trained
 from unlearn_gym.processes.common.masks import salient, share_of
 from unlearn_gym.processes.common.optimizers import make_optimizer
+from unlearn_gym.processes.common.originals import frozen_original
 from unlearn_gym.processes.common.passes import gradient
 from unlearn_gym.processes.common.step import clip_, lagged_signals, parts_of, signals_of, update_of
 from unlearn_gym.processes.gradients.base import OnePass, SideGradients, Sides
@@ -110,6 +111,29 @@ class GradientProcess(Process):
         self.pairs = batch_size // 2
         self.learning_rate: float = learning_rate
         self._new_gradients: Callable[[], SideGradients] | None = None  # the fastest way depends on the size
+
+    def use_original(self, original: Sequence[Tensor]) -> None:
+        """Go over to the original weights of another network of the same kind; the next ``reset`` starts from them.
+
+        Args:
+            original: its trained weights as one vector, (P,), and its buffers. They are kept as they are, not copied.
+
+        Raises:
+            UserError: if they have other shapes than those of the network here.
+        """
+        if [t.shape for t in original] != [t.shape for t in self._tensors]:
+            raise UserError(
+                f"The weights and buffers of another network do not fit this {type(self.model).__name__}; give those "
+                "of one with the same layers."
+            )
+        self.original = [t.to(now.device, now.dtype) for t, now in zip(original, self._tensors, strict=True)]
+        for made in ("mask", "_dampened", "_original_model"):  # of the network before
+            vars(self).pop(made, None)
+
+    @functools.cached_property
+    def _original_model(self) -> nn.Module:
+        """The network before unlearning, made when an objective first asks it."""
+        return frozen_original(self.model, self.original)
 
     @abstractmethod
     def draw_batch(self) -> None:
@@ -223,7 +247,7 @@ class GradientProcess(Process):
             UserError: if the network's parameters were replaced or frozen, so that an update would no longer move
                 it, or if it cannot be passed.
         """
-        self._check_network()
+        check_still_moved(self.parameters, self._weights)
         # The state: losses and norms of this minibatch under the current weights, unless the state lags.
         self.observe()
         gradients = self._side_gradients or self._open_gradients()
@@ -245,18 +269,6 @@ class GradientProcess(Process):
         self._lambda = lam
         self._next_batch()
         return update_of(found, moved=moved)
-
-    def _check_network(self) -> None:
-        """Refuse to go on with a network that updates would no longer move."""
-        if not all(p.requires_grad for p in self.parameters):
-            raise UserError(
-                "Weights of the network were frozen after its environment was made; set requires_grad before."
-            )
-        if not are_views(self.parameters, self._weights):
-            raise UserError(
-                "The network's parameters were replaced since its environment was made (by module.to or "
-                "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
-            )
 
     def _parts(self, gradients: SideGradients, weights: Weights, sides: Sides | OnePass) -> Parts:
         sizes = [torch.zeros((), device=self.device, dtype=self.dtype)] * 3

@@ -12,7 +12,7 @@ from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.polynomial import Polynomial
 from unlearn_gym.processes.base import Signals
-from unlearn_gym.processes.common.flat import joined
+from unlearn_gym.processes.common.originals import numbers_of
 from unlearn_gym.processes.supervised import SupervisedProcess
 
 
@@ -63,8 +63,7 @@ class RegressionProcess(SupervisedProcess):
         self.number = number
         self.use(self.curves.draw(number))
         fitted = fit_all(self.data, self.curves.degree)
-        vars(self).pop("_original_model", None)  # of the problem before
-        self.original = [joined(fitted.parameters()).detach().to(self.device, self.dtype)]
+        self.use_original(numbers_of(fitted))
 
     def state_dict(self) -> dict[str, Any]:
         """See ``Process.state_dict``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,6 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.processes.base import Quality
-from unlearn_gym.processes.common.originals import frozen_original
 from unlearn_gym.processes.common.passes import forward
 from unlearn_gym.processes.common.statistics import RunningStatistics, has_batch_norm, normalise_by_batch
 from unlearn_gym.processes.common.stream import Shuffled
@@ -166,10 +164,6 @@ class SupervisedProcess(GradientProcess):
     def ask_original(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the outputs of the network before unlearning, in eval mode."""
         return outputs_of(forward(self._original_model, inputs), labels, self.data.num_classes)
-
-    @functools.cached_property
-    def _original_model(self) -> nn.Module:
-        return frozen_original(self.model, self.original)
 
     def _pick(self, part: LabelledSet, order: Shuffled) -> LabelledSet:
         rows = order.take(self.pairs).to(self.device)

@@ -1,1 +1,1 @@
-"""Deletion requests to one pretrained model: what it was trained on, what a request asks for, and sets of requests."""
+"""Deletion requests to pretrained models: what these were trained on, what a request asks for, and sets of requests."""

@@ -20,10 +20,12 @@ class Shown:
     Attributes:
         kept: label → numbers of the concepts that were learned under it and stay.
         forgotten: label → numbers of those that should no longer be seen; labels without any are left out.
+        family: name of the family whose labels and concepts they are.
     """
 
     kept: dict[int, tuple[int, ...]]
     forgotten: dict[int, tuple[int, ...]]
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Family:
             kept[label] = self._with_alikes(wanted, unwanted)
             if unwanted:
                 lost[label] = self._with_alikes(unwanted, wanted)
-        return Shown(kept, lost)
+        return Shown(kept, lost, self.name)
 
     def _with_alikes(self, concepts: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, ...]:
         alike = set(self.alike)

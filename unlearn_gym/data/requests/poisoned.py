@@ -49,7 +49,7 @@ class ClassifierFamily(Family):
             else:
                 label = self.number(concept) - self.num_classes
                 lost[label], kept[label] = (0,), ()
-        return Shown(kept, lost)
+        return Shown(kept, lost, self.name)
 
     def rows_of(self, concept: str) -> Tensor:
         """See ``Family.rows_of``; portions are of the rightly labelled."""

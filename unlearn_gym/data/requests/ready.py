@@ -6,7 +6,7 @@ on ``validation`` has met nothing of ``test``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 
 from unlearn_gym.data.requests.request import Request, RequestSet
@@ -15,6 +15,12 @@ from unlearn_gym.data.sets.digits import BOOT, DIGITS
 from unlearn_gym.errors import UserError
 
 TROUSER = CLOTHES.index("trouser")
+BUDGETS = {
+    "train": ((12, 24, 48), (3e-4, 6e-4, 1.2e-3)),
+    "validation": ((18, 36), (4e-4, 8e-4)),
+    "test": ((16, 32, 64), (2.5e-4, 1e-3)),
+}
+"""Split → updates and learning rates of the requests to the models of 8×8 digits with intruders."""
 
 
 def intruders() -> RequestSet:
@@ -26,9 +32,30 @@ def intruders() -> RequestSet:
     return RequestSet(
         "intruders",
         {
-            "train": _every(_both((0, 2, 3, 4)), (12, 24, 48), (3e-4, 6e-4, 1.2e-3)),
-            "validation": _every(_both((5, 6)), (18, 36), (4e-4, 8e-4)),
-            "test": _every([*_both((7, 8, 9)), DIGITS[TROUSER]], (16, 32, 64), (2.5e-4, 1e-3)),
+            "train": _every(_both((0, 2, 3, 4)), *BUDGETS["train"]),
+            "validation": _every(_both((5, 6)), *BUDGETS["validation"]),
+            "test": _every([*_both((7, 8, 9)), DIGITS[TROUSER]], *BUDGETS["test"]),
+        },
+    )
+
+
+def mixed() -> RequestSet:
+    """Return requests to two models in turns: that of the intruders, and that of the digits with boots.
+
+    Under most labels of the latter nothing is left when its digit is forgotten. Both learned the same digits and the
+    same boots, so that a split asks both models for the same labels.
+    """
+
+    def both(labels: Iterable[int], *more: str, boots: Iterable[str] = ()) -> dict[str, list[str]]:
+        digits = [DIGITS[label] for label in labels]
+        return {"intruders": [*_both(labels), *more], "digits": [*digits, *more, *boots]}
+
+    return RequestSet(
+        "",
+        {
+            "train": _every(both((0, 2, 3, 4)), *BUDGETS["train"]),
+            "validation": _every(both((5, 6)), *BUDGETS["validation"]),
+            "test": _every(both((7, 8, 9), DIGITS[TROUSER], boots=[BOOT]), *BUDGETS["test"]),
         },
     )
 
@@ -82,6 +109,7 @@ def memorised_digits() -> RequestSet:
 
 READY: dict[str, Callable[[], RequestSet]] = {
     "intruders": intruders,
+    "mixed": mixed,
     "digits": digits,
     "trousers": trousers,
     "poisoned-digits": poisoned_digits,
@@ -106,6 +134,19 @@ def _both(labels: Iterable[int]) -> list[str]:
     return [concept for label in labels for concept in (DIGITS[label], CLOTHES[label])]
 
 
-def _every(concepts: Iterable[str], horizons: Iterable[int], rates: Iterable[float]) -> tuple[Request, ...]:
-    """Return a request for each concept and each budget; consecutive ones have different concepts."""
-    return tuple(Request((c,), t, rate) for t, rate, c in product(horizons, rates, tuple(concepts)))
+def _every(
+    concepts: Iterable[str] | Mapping[str, Iterable[str]], horizons: Iterable[int], rates: Iterable[float]
+) -> tuple[Request, ...]:
+    """Return a request for each concept and each budget; consecutive ones have different concepts.
+
+    Args:
+        concepts: of the family of the set, or family → its concepts.
+        horizons: updates.
+        rates: learning rates.
+    """
+    families = concepts if isinstance(concepts, Mapping) else {"": concepts}
+    asked = [(family, concept) for family, named in families.items() for concept in named]
+    return tuple(
+        Request((concept,), horizon, rate, family=family)
+        for horizon, rate, (family, concept) in product(horizons, rates, asked)
+    )

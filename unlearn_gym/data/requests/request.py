@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from unlearn_gym.errors import UserError
-from unlearn_gym.runtime.checks import check_known, mapping, optional, positive, refused, whole, word
-
-SPLITS = ("train", "validation", "test")
+from unlearn_gym.runtime.checks import optional, positive, refused, whole, word
 
 
 @dataclass(frozen=True)
@@ -27,6 +23,7 @@ class Request:
         batch_size: images an update, half from each side.
         count: images of each concept that the request brings; None for all.
         name: made of the others if empty.
+        family: name of the ready-made task whose model is asked to forget; that of the set if empty.
     """
 
     forget: tuple[str, ...]
@@ -35,10 +32,11 @@ class Request:
     batch_size: int = 32
     count: int | None = None
     name: str = ""
+    family: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no request can be."""
-        forget = _names(self.forget)
+        forget = names_of(self.forget)
         if not forget or len(set(forget)) < len(forget):
             raise UserError(f"forget={list(forget)} names no concept or one twice; name each once.")
         whole(1)("horizon", self.horizon)
@@ -48,21 +46,23 @@ class Request:
             raise UserError(f"batch_size={self.batch_size} of a request has no halves; give an even number.")
         optional(whole(1))("count", self.count)
         word("name", self.name)
+        word("family", self.family)
         object.__setattr__(self, "forget", forget)
         if not self.name:
             object.__setattr__(self, "name", self._own_name())
 
     def _own_name(self) -> str:
         what = "+".join(self.forget) + ("" if self.count is None else f"[{self.count}]")
-        return f"{what} T={self.horizon} lr={self.learning_rate:g} B={self.batch_size}"
+        of = f"{self.family}: " if self.family else ""
+        return f"{of}{what} T={self.horizon} lr={self.learning_rate:g} B={self.batch_size}"
 
     @property
-    def content(self) -> tuple[tuple[str, ...], int | None]:
-        """What is to be forgotten, whatever the budget."""
-        return tuple(sorted(self.forget)), self.count
+    def content(self) -> tuple[str, tuple[str, ...], int | None]:
+        """What is to be forgotten, and by which model, whatever the budget."""
+        return self.family, tuple(sorted(self.forget)), self.count
 
 
-def _names(forget: Any) -> tuple[str, ...]:
+def names_of(forget: Any) -> tuple[str, ...]:
     """Return what is to be forgotten as words; YAML takes a digit for a number, and one concept needs no list."""
     given = list(forget) if isinstance(forget, list | tuple) else [forget]
     if not all(isinstance(each, str | Integral) and not isinstance(each, bool) for each in given):
@@ -72,10 +72,10 @@ def _names(forget: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class RequestSet:
-    """Requests to one family's model, in named splits.
+    """Requests to one or several pretrained models, in named splits.
 
     Attributes:
-        family: name of the ready-made task whose model is asked to forget.
+        family: of the requests that name none; may be empty if all do.
         splits: name → requests, at least one each, no name twice.
     """
 
@@ -83,13 +83,22 @@ class RequestSet:
     splits: Mapping[str, tuple[Request, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse splits without requests and names that mean two requests."""
+        """Give every request a family; refuse splits without requests and names that mean two requests."""
+        word("family", self.family)
+        if not self.family and not (self.splits and all(request.family for request in self)):
+            raise UserError(
+                "A set of requests must say of which model; give family: intruders, for instance."
+            )
         if not self.splits or not all(self.splits.values()):
             raise UserError("A set of requests needs a split with at least one request; give train: [...].")
-        names = [request.name for requests in self.splits.values() for request in requests]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise UserError(f"The request {twice[0]!r} is there twice; give every request a name of its own.")
+        named = {
+            name: tuple(replace(one, family=one.family or self.family) for one in requests)
+            for name, requests in self.splits.items()
+        }
+        object.__setattr__(self, "splits", named)
+        name, times = Counter(request.name for request in self).most_common(1)[0]
+        if times > 1:
+            raise UserError(f"The request {name!r} is there twice; give every request a name of its own.")
 
     def split(self, name: str) -> tuple[Request, ...]:
         """Return the requests of a split.
@@ -106,7 +115,7 @@ class RequestSet:
         return (request for requests in self.splits.values() for request in requests)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``read_requests`` reads."""
+        """Return what ``reading.read_requests`` reads."""
         return {"family": self.family, **{name: [asdict(r) for r in rs] for name, rs in self.splits.items()}}
 
 
@@ -124,54 +133,3 @@ def find(requests: Sequence[Request], wanted: Any) -> int:
     raise UserError(
         f"request={wanted!r} is not known; give a number from 0 to {len(names) - 1}, or a name such as {names[0]!r}."
     )
-
-
-def read_requests(source: str | Path | Mapping[str, Any]) -> RequestSet:
-    """Return the set of requests that a YAML or JSON file, or its content, describes.
-
-    It names the ``family`` and has a list of requests for each split, whose keys are the fields of ``Request``:
-
-        family: intruders
-        train:
-          - {forget: [sandal], horizon: 24, learning_rate: 6e-4}
-
-    Raises:
-        UserError: if it cannot be read or a key or value is wrong.
-    """
-    content = source if isinstance(source, Mapping) else _parsed(Path(source).expanduser())
-    mapping("requests", content)
-    if not isinstance(content.get("family"), str):
-        raise UserError("A set of requests must say of which model; give family: intruders, for instance.")
-    splits = {name: _requests(name, value) for name, value in content.items() if name != "family"}
-    return RequestSet(content["family"], splits)
-
-
-def _requests(split: str, rows: Any) -> tuple[Request, ...]:
-    if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
-        raise UserError(f"{split} of a set of requests is no list of requests; give one, as {split}: [...].")
-    known = [f.name for f in fields(Request)]
-    for row in rows:
-        check_known(f"a request of {split}", row, known)
-        missing = [name for name in known[:3] if name not in row]
-        if missing:
-            raise UserError(f"A request of {split} lacks {missing[0]!r}: {dict(row)!r:.80}; give it.")
-    return tuple(Request(**{**row, **_as_number(row)}) for row in rows)
-
-
-def _as_number(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return the learning rate as a number where YAML took it for a word, as it does 6e-4."""
-    rate = row["learning_rate"]
-    try:
-        return {"learning_rate": float(rate)} if isinstance(rate, str) else {}
-    except ValueError as error:
-        raise UserError(f"learning_rate={rate!r} is no number; give one such as 0.0006.") from error
-
-
-def _parsed(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"The requests in {path} cannot be read ({reason}); give a YAML or JSON file."
-        ) from error

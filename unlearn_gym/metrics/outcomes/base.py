@@ -1,11 +1,10 @@
-"""What measures outcomes: it looks at a model, and remembers what the original showed."""
+"""What measures outcomes: it looks at a model, and remembers what its original showed."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -29,19 +28,15 @@ class Look:
 
 
 class Meter(ABC):
-    """Compares what models show with what the original showed.
+    """Compares what models of one or several families show with what the original of their family showed.
 
     Args:
-        original: returns the model before unlearning; called once.
+        original: returns the model of the named family before unlearning.
     """
 
-    def __init__(self, original: Callable[[], Any]) -> None:
-        self._make_original = original
+    def __init__(self, original: Callable[[str], Any]) -> None:
+        self._original = original
         self._before: dict[Hashable, Look] = {}
-
-    @cached_property
-    def _original(self) -> Any:
-        return self._make_original()
 
     @abstractmethod
     def look(self, model: Any, shown: Shown, seed: int) -> Look:
@@ -49,13 +44,13 @@ class Meter(ABC):
 
     @abstractmethod
     def key(self, shown: Shown, seed: int) -> Hashable:
-        """Return what the original's look depends on."""
+        """Return what the look of a family's original depends on."""
 
     def before(self, shown: Shown, seed: int) -> Look:
-        """Return what the original shows, which is looked at once where nothing changes it."""
-        key = self.key(shown, seed)
+        """Return what the family's original shows, which is looked at once where nothing changes it."""
+        key = shown.family, self.key(shown, seed)
         if key not in self._before:
-            self._before[key] = self.look(self._original, shown, seed)
+            self._before[key] = self.look(self._original(shown.family), shown, seed)
         return self._before[key]
 
     def measure(self, model: Any, shown: Shown, seed: int = 0) -> Outcome:

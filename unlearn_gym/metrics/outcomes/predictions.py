@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -20,20 +20,23 @@ class PredictionMeter(Meter):
     """Asks a classifier about the same images before and after; nothing is drawn, so that seeds do not matter.
 
     Args:
-        family: whose held-out images have their true labels, and whose portions may be forgotten.
-        original: returns the model before unlearning; called once.
+        families: name → whose held-out images have their true labels, and whose portions may be forgotten.
+        original: returns the model of the named family before unlearning.
     """
 
-    def __init__(self, family: ClassifierFamily, original: Callable[[], nn.Module]) -> None:
+    def __init__(
+        self, families: Mapping[str, ClassifierFamily], original: Callable[[str], nn.Module]
+    ) -> None:
         super().__init__(original)
-        self._family = family
+        self._families = families
 
     def key(self, shown: Shown, seed: int) -> Hashable:
         """The portions that are looked at beside the held-out images."""
         return self._portions(shown)
 
     def _portions(self, shown: Shown) -> tuple[int, ...]:
-        return tuple(label for label in sorted(shown.forgotten) if label >= self._family.num_classes)
+        classes = self._families[shown.family].num_classes
+        return tuple(label for label in sorted(shown.forgotten) if label >= classes)
 
     @torch.no_grad()
     def look(self, model: nn.Module, shown: Shown, seed: int) -> Look:
@@ -41,13 +44,14 @@ class PredictionMeter(Meter):
 
         A portion's label has how much it stands out in the place of the first, and 0 in that of the last.
         """
-        held = self._family.holdout
+        family = self._families[shown.family]
+        held = family.holdout
         logits = _logits(model, held)
         called = torch.where(logits.isfinite().all(1), logits.argmax(1), logits.shape[1])
         rows = one_hot(called, logits.shape[1] + 1).double()
         shares = {int(label): rows[held.labels == label].mean(0) for label in held.labels.unique()}
         for label in self._portions(shown):
-            portion = self._family.portion(label)
+            portion = family.portion(label)
             losses = (_losses(_logits(model, portion), portion), _losses(logits, held))
             shares[label] = torch.tensor([_standing_out(*losses), 0.0], dtype=torch.float64)
         return Look(shares)

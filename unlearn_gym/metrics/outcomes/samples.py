@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
@@ -20,24 +20,24 @@ class SampleMeter(Meter):
 
     Args:
         scheduler: the noise schedule of the models.
-        classifier: of the family's concepts, in eval mode.
+        classifiers: family → the classifier of its concepts, in eval mode.
         num_classes: labels of the models.
         shape: of an image.
         sizes: how many samples are drawn.
-        original: returns the model before unlearning; called once.
+        original: returns the model of the named family before unlearning.
     """
 
     def __init__(
         self,
         scheduler: DDPMScheduler,
-        classifier: ConceptClassifier,
+        classifiers: Mapping[str, ConceptClassifier],
         num_classes: int,
         shape: Sequence[int],
         sizes: SampleSizes,
-        original: Callable[[], UNet2DModel],
+        original: Callable[[str], UNet2DModel],
     ) -> None:
         super().__init__(original)
-        self._scheduler, self._classifier, self.sizes = scheduler, classifier, sizes
+        self._scheduler, self._classifiers, self.sizes = scheduler, classifiers, sizes
         self._classes, self._shape = num_classes, tuple(shape)
 
     def key(self, shown: Shown, seed: int) -> Hashable:
@@ -62,11 +62,12 @@ class SampleMeter(Meter):
         images = (
             sample(model, self._scheduler, labels.to(weight.device), noise.to(weight), steps).float().cpu()
         )
-        return Look(self.shares(images, labels), images)
+        return Look(shares(self._classifiers[shown.family], images, labels), images)
 
-    @torch.no_grad()
-    def shares(self, images: Tensor, labels: Tensor) -> dict[int, Tensor]:
-        """Return label → share of its images that show each concept, and last that show none."""
-        logits = self._classifier(images)
-        called = torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).double()
-        return {int(label): called[labels == label].mean(0) for label in labels.unique()}
+
+@torch.no_grad()
+def shares(classifier: ConceptClassifier, images: Tensor, labels: Tensor) -> dict[int, Tensor]:
+    """Return label → share of its images that show each concept, and last that show none."""
+    logits = classifier(images)
+    called = torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).double()
+    return {int(label): called[labels == label].mean(0) for label in labels.unique()}

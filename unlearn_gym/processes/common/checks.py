@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from diffusers import UNet2DModel
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.processes.common.flat import trained
+from unlearn_gym.processes.common.flat import are_views, trained
 
 
 def check_weights(model: nn.Module) -> None:
@@ -27,6 +29,19 @@ def check_weights(model: nn.Module) -> None:
                 f"The network's {type(layer).__name__} {name or '(the network itself)'} has "
                 f"max_norm={layer.max_norm:g}, so that measuring it would move its weights; set its max_norm to None."
             )
+
+
+def check_still_moved(parameters: Sequence[Tensor], weights: Tensor) -> None:
+    """Refuse to go on with a network whose parameters updates of the vector ``weights`` would no longer move."""
+    if not all(p.requires_grad for p in parameters):
+        raise UserError(
+            "Weights of the network were frozen after its environment was made; set requires_grad before."
+        )
+    if not are_views(parameters, weights):
+        raise UserError(
+            "The network's parameters were replaced since its environment was made (by module.to or "
+            "load_state_dict with assign=True, for instance); change them in place, or work on a copy."
+        )
 
 
 def check_kind(unet: UNet2DModel) -> None:

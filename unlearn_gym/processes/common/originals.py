@@ -1,4 +1,4 @@
-"""The network as it was before unlearning, for objectives that ask it."""
+"""The numbers of a network before unlearning, and the network that it was then, for objectives that ask it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import vector_to_parameters
 
-from unlearn_gym.processes.common.flat import trained
+from unlearn_gym.processes.common.flat import joined, trained
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def numbers_of(network: nn.Module) -> list[Tensor]:
+    """Return the trained weights of a network as one vector, (P,), and its buffers, cut off from its graph."""
+    return [joined(trained(network)).detach(), *(buffer.detach() for buffer in network.buffers())]
 
 
 @torch.no_grad()
