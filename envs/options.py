@@ -248,7 +248,8 @@ def takes(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..
             check_known(type(self).__name__, given, names)
             given = dict(signature.bind(self, *args, **given).arguments)
             del given[itself.name]
-            check_keywords(given, options.AUTOMATIC)
+            chosen = {n: value for n, value in given.items() if value is not signature.parameters[n].default}
+            check_keywords(chosen, options.AUTOMATIC)
             given = in_new_form(given, old)
             EzPickle.__init__(self, **given)
             mine = {name: given[name] for name in given if name in own_names}

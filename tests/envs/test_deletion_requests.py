@@ -84,6 +84,13 @@ def test_what_was_given_wins_over_the_requests_budget():
     assert (env.horizon, env.process.learning_rate, env.process.pairs) == (3, 1e-5, 2)
 
 
+def test_none_is_the_requests_own_budget():
+    env = make(horizon=None, batch_size=None, learning_rate=None)
+    env.reset(seed=2)
+    budget = env.horizon, 2 * env.process.pairs, env.process.learning_rate
+    assert budget == (env.request.horizon, env.request.batch_size, env.request.learning_rate)
+
+
 def test_every_request_starts_from_the_same_weights():
     env = make()
     env.reset(seed=0)
