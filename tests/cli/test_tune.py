@@ -15,6 +15,7 @@ import yaml
 
 from unlearn_gym import agents, configs
 from unlearn_gym.agents.cem import CEMAgent
+from unlearn_gym.agents.common.base import Agent
 from unlearn_gym.agents.training import Run, TrainConfig, train
 from unlearn_gym.agents.tuning.config import TuneConfig
 from unlearn_gym.agents.tuning.spaces import Choices, search_space
@@ -227,7 +228,7 @@ def test_the_corners_of_every_space_that_comes_along_make_the_agent(name):
     space, env = search_space(name, {}, {}), gym.make("unlearn_gym/Quadratic-v0")
     for corner in (0, -1):
         made = agents.make(name, env, **{key: each.ends()[corner] for key, each in space.items()})
-        assert isinstance(made, agents.Agent)
+        assert isinstance(made, Agent)
 
 
 def test_whole_numbers_are_searched_where_the_setting_is_one():
