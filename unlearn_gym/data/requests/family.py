@@ -142,9 +142,8 @@ class Family:
         kept[torch.cat([self.rows_of(concept) for concept in forget])] = False
         held = torch.isin(self.holdout_shows, torch.tensor([self.number(concept) for concept in forget]))
         named = torch.cat([self.rows_of(concept)[:count] for concept in forget]).tolist()
-        rows = torch.tensor(
-            list(dict.fromkeys(named)), dtype=torch.int64
-        )  # each once, in the order of the concepts
+        once = list(dict.fromkeys(named))  # an image that two concepts mean, in the place of the first
+        rows = torch.tensor(once, dtype=torch.int64)
         labels = self.examples.labels[rows].unique()
         return UnlearningData(
             name=f"{self.name} without {' and '.join(forget)}",
