@@ -32,7 +32,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     the squared error of the softmax to the one-hot label summed over classes, in [0, 2]; that of a
     regression the mean squared error over outputs. Classifiers have objectives on cross entropies, too, in which both
     sides are descended, L = (1 − λ)·CE_wanted + λ·mean ψ_unwanted with λ up to 1: `demote` (towards the original's
-    answer without the true label), `npo`, `simnpo` and `gce` (ascent that ends where an example is forgotten).
+    answer without the true label), `dipo` (to an answer without its best class), `npo`, `simnpo` and `gce` (ascent that
+    ends where an example is forgotten), and `flat` (away from the true label and towards the others).
 
     `EMSE-Digits-v0` forgets one class (or chosen images) of scikit-learn's 8×8 digits with a small CNN
     that comes with the package. `EMSE-ResNet20-v0` (CIFAR-10), `EMSE-VGG16BN-v0` (CIFAR-100) and
@@ -55,8 +56,8 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
 
     ## Observation Space
     `Box((6,), float32)`. Losses are mean errors over the batch (the forget loss of `likelihood` is
-    mean log(1 − c·exp(−e/2σ²)) − log(1 − c), 0 where the model fits; those of `demote`, `npo`, `simnpo` and `gce` are
-    the cross entropy and ψ, which *falls* as forgetting proceeds), norms L2 over all trainable parameters;
+    mean log(1 − c·exp(−e/2σ²)) − log(1 − c), 0 where the model fits; those of the objectives on cross entropies
+    are CE and ψ, which *falls* as forgetting proceeds), norms L2 over all trainable parameters;
     numbers above 1e6 are shown as 1e6.
 
     | Num | Observation | Min | Max |
@@ -139,6 +140,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `npo` | `beta` | `0.5` | β > 0, how soon a forgotten example is left alone |
     | `simnpo` | `beta` | `2.5` | the same |
     | `simnpo` | `delta` | `0.0` | cross entropy around which the push fades |
+    | `dipo` | `beta` | `0.1` | the same |
+    | `dipo` | `top` | `1` | how many of the largest logits are lowered in what it prefers |
+    | `flat` | `divergence` | `"kl"` | or `tv`, `pearson` |
     | `gce` | `q` | `0.7` | in (0, 1); near 0 it is ascent on the cross entropy |
     | `progress`, `balance` | `forget_cap` | `1.5` | forget error beyond which nothing is gained |
     | `progress`, `balance` | `retain_weight` | `10.0` | price of lost retain quality |

@@ -1,12 +1,13 @@
 """The objectives on cross entropies: their closed forms, and what the original network says."""
 
+import math
 from dataclasses import replace
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, kl_div
+from torch.nn.functional import cross_entropy, kl_div, softplus
 
 from tests.processes.test_foreign_networks import build, data
 from tests.processes.test_foreign_networks import process as supervised
@@ -14,8 +15,10 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.objectives import SUPERVISED_OBJECTIVES, make_supervised_objective
 from unlearn_gym.objectives.classifiers.base import CrossEntropyObjective
 from unlearn_gym.objectives.classifiers.demote import Demote
+from unlearn_gym.objectives.classifiers.preference import ClassifierDiPO
+from unlearn_gym.objectives.classifiers.probability import ClassifierFLAT
 from unlearn_gym.objectives.emse import LinearEMSE
-from unlearn_gym.objectives.penalties import demoted
+from unlearn_gym.objectives.penalties import DIVERGENCES, demoted, f_divergence, preferred
 from unlearn_gym.processes.supervised import SupervisedProcess
 
 NAMES = [
@@ -47,6 +50,40 @@ def test_demotions_gradient_at_the_start_is_ce_us():
     own = torch.autograd.grad(Demote().penalty(z, labels, z.detach()).sum(), z)[0]
     running = torch.autograd.grad((-(demoted(z, labels) * z.log_softmax(1)).sum(1)).sum(), z)[0]
     assert torch.allclose(own, running)
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES)
+def test_flat_is_the_mean_over_the_templates_that_its_rule_draws(divergence):
+    z, labels = logits(2), torch.tensor([0, 1, 2, 3, 0, 1])
+    chances = z.softmax(1)
+    for row, label in enumerate(labels.tolist()):
+        drawn = [
+            f_divergence(divergence, chances[row, t], chances[row, label]) for t in range(4) if t != label
+        ]
+        found = ClassifierFLAT(divergence=divergence).penalty(z, labels, z)[row]
+        assert float(found) == pytest.approx(float(sum(drawn)) / 3, rel=1e-12)
+
+
+def test_dipos_margin_is_that_of_the_log_probabilities_and_starts_at_zero():
+    before, z, labels = logits(3), logits(4), torch.tensor([0, 1, 2, 3, 0, 1])
+    wins, loses = preferred(before, 1)
+    margin = ((wins - loses) * (z.log_softmax(1) - before.log_softmax(1))).sum(1)  # normalisers cancel
+    found = ClassifierDiPO(beta=0.3).penalty(z, labels, before)
+    assert torch.allclose(found, 2 / 0.3 * softplus(-0.3 * margin), rtol=1e-12)
+    at_start = ClassifierDiPO(beta=0.3).penalty(before, labels, before)
+    assert torch.allclose(at_start, torch.full((6,), 2 / 0.3 * math.log(2), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("keywords", [{"divergence": "hellinger"}, {"divergence": 1}])
+def test_an_unknown_divergence_is_refused(keywords):
+    with pytest.raises(UserError, match="divergence"):
+        make_supervised_objective("flat", **keywords)
+
+
+@pytest.mark.parametrize("keywords", [{"beta": 0}, {"top": 0}, {"top": 1.5}])
+def test_what_dipo_cannot_mean_is_refused(keywords):
+    with pytest.raises(UserError, match=next(iter(keywords))):
+        make_supervised_objective("dipo", **keywords)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,8 @@ from typing import Any
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.objectives.classifiers.demote import Demote
-from unlearn_gym.objectives.classifiers.preference import ClassifierNPO, ClassifierSimNPO, GeneralisedCE
+from unlearn_gym.objectives.classifiers.preference import ClassifierDiPO, ClassifierNPO, ClassifierSimNPO
+from unlearn_gym.objectives.classifiers.probability import ClassifierFLAT, GeneralisedCE
 from unlearn_gym.objectives.emse import LikelihoodEMSE, LinearEMSE
 from unlearn_gym.objectives.erasediff import EraseDiff
 from unlearn_gym.objectives.naive import NaiveDeletion
@@ -47,7 +48,9 @@ SUPERVISED_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "demote": Demote,
     "npo": ClassifierNPO,
     "simnpo": ClassifierSimNPO,
+    "dipo": ClassifierDiPO,
     "gce": GeneralisedCE,
+    "flat": ClassifierFLAT,
 }
 """Those of regressions and those of classifiers alone."""
 

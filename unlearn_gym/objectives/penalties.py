@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+DIVERGENCES = ("kl", "tv", "pearson")
+"""Those of ``f_divergence``."""
+
 
 def preference_penalty(losses: Tensor, reference: Tensor | float, beta: Tensor | float) -> Tensor:
     """Return ψ = (2/β)·log(1 + e^{β(ℓ⁰ − ℓ)}): (2/β)·log 2 at ℓ = ℓ⁰, and 0 far above it.
@@ -21,7 +24,7 @@ def generalised_penalty(losses: Tensor, q: float) -> Tensor:
 
 
 def f_divergence(name: str, template: Tensor, true: Tensor) -> Tensor:
-    """Return −T(p_t) + f*(T(p_y)) of a divergence: ``kl``, ``tv`` or ``pearson`` (FLAT), (n,)."""
+    """Return −T(p_t) + f*(T(p_y)) of one of ``DIVERGENCES`` (FLAT), of the shape of p_t and p_y together."""
     if name == "kl":
         return -template + (true - 1.0).exp()
     if name == "tv":

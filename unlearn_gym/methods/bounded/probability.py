@@ -8,9 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.methods.bounded.base import BoundedMethod
-from unlearn_gym.objectives.penalties import f_divergence, generalised_penalty
-
-DIVERGENCES = ("kl", "tv", "pearson")
+from unlearn_gym.objectives.penalties import DIVERGENCES, f_divergence, generalised_penalty
 
 
 class GCE(BoundedMethod):

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from unlearn_gym.objectives.classifiers.base import CrossEntropyObjective
-from unlearn_gym.objectives.penalties import generalised_penalty, preference_penalty
-from unlearn_gym.runtime.checks import divisor, fraction, number
+from unlearn_gym.objectives.penalties import preference_penalty, preferred
+from unlearn_gym.runtime.checks import divisor, number, whole
 
 
 class ClassifierNPO(CrossEntropyObjective):
@@ -47,17 +47,25 @@ class ClassifierSimNPO(CrossEntropyObjective):
         return preference_penalty(cross_entropy(logits, labels, reduction="none"), self.delta, self.beta)
 
 
-class GeneralisedCE(CrossEntropyObjective):
-    """ψ = −(1 − p_y^q)/q: bounded ascent on the generalised cross entropy (arXiv 1805.07836).
+class ClassifierDiPO(CrossEntropyObjective):
+    """ψ = (2/β)·log(1 + e^{−β⟨p_w − p_l, z − z⁰⟩}): prefer the original's answer with its best classes lowered.
+
+    p_w and p_l are the softmax of the original logits z⁰ whose ``top`` largest are lowered by 10, or raised by 2 (DiPO,
+    arXiv 2510.04773; the form for classifiers is our reading).
 
     Args:
-        q: in (0, 1); near 0 it is ascent on the cross entropy.
+        beta: β > 0.
+        top: how many of the largest logits are moved.
     """
 
-    def __init__(self, *, q: float = 0.7) -> None:
-        fraction("q", q)
-        self.q = q
+    needs_original = True
+
+    def __init__(self, *, beta: float = 0.1, top: int = 1) -> None:
+        divisor("beta", beta)
+        whole(1)("top", top)
+        self.beta, self.top = beta, top
 
     def penalty(self, logits: Tensor, labels: Tensor, original: Tensor) -> Tensor:
         """Return ψ of each example."""
-        return generalised_penalty(cross_entropy(logits, labels, reduction="none"), self.q)
+        wins, loses = preferred(original, self.top)
+        return preference_penalty(((wins - loses) * (logits - original)).sum(1), 0.0, self.beta)
