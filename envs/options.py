@@ -16,6 +16,7 @@ from unlearn_gym.envs.deprecated import deprecated, in_new_form, warn
 from unlearn_gym.envs.rewards import REWARDS, Reward, make_reward
 from unlearn_gym.envs.spaces.actions import CONTROLS
 from unlearn_gym.errors import UserError
+from unlearn_gym.models.mixed import FULL, PRECISIONS
 from unlearn_gym.objectives import (
     DIFFUSION_OBJECTIVES,
     REGRESSION_OBJECTIVES,
@@ -24,7 +25,7 @@ from unlearn_gym.objectives import (
 )
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.processes.common.dampening import Dampening
-from unlearn_gym.runtime.checks import check_known
+from unlearn_gym.runtime.checks import check_known, one_of
 from unlearn_gym.runtime.registered import keywords_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -204,10 +205,24 @@ class SupervisedOptions(Options):
 
     objective: str | Objective = "linear"
     reward: str | Reward = "progress"
+    precision: str = FULL
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = SUPERVISED_OBJECTIVES
     UNASKED: ClassVar[tuple[str, ...]] = ("draw_target", "forget_target", "forget_numbers", "pair_error")
     FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 1.5, "retain_weight": 10.0}
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown precision, and one that float64 would not keep, too."""
+        super().__post_init__()
+        one_of("precision", self.precision, PRECISIONS)
+        if self.precision != FULL and as_dtype(self.dtype) != torch.float32:
+            raise UserError(
+                f"precision={self.precision!r} rounds what dtype='float64' would keep; leave one out."
+            )
+
+    def of_process(self) -> dict[str, Any]:
+        """Return the keywords of ``processes.supervised.SupervisedProcess``."""
+        return {**super().of_process(), "precision": self.precision}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +286,7 @@ def as_dtype(name: str | torch.dtype) -> torch.dtype:
     if name in ("bfloat16", torch.bfloat16):
         raise UserError(
             "dtype='bfloat16' would round most updates away, which change a weight by less than its last digit; give "
-            "float32 or float64."
+            "float32 or float64; classifiers may pass in it with precision='bfloat16'."
         )
     if not isinstance(name, str) or name not in DTYPES:
         raise UserError(f"dtype={name!r} is not known; choose one of {', '.join(DTYPES)}.")

@@ -90,6 +90,7 @@ class PolynomialEnv(UnlearningEnv, EzPickle):
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `mask` | str | `None` | of networks only |
+    | `precision` | str | `"float32"` | of networks only |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device`, `dtype` | str | `"cpu"`, `"float32"` | where and in which type to compute |
     | `render_mode` | str | `None` | `rgb_array` (points and fits, and curves of λ, losses and norms) or `ansi` |

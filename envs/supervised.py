@@ -127,6 +127,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `state` | str | `"fresh"` | `fresh` or `lagged` |
     | `grad_norms` | bool | `True` | False: report 0 and do not compute the two norms |
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
+    | `precision` | str | `"float32"` | of the passes of updates and states; `bfloat16` is mixed, for large networks |
     | `mask` | str | `None` | `saliency:0.5` moves only that share of the weights: those that forgetting needs most |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute; the whole data set lies there |

@@ -23,6 +23,7 @@ from unlearn_gym.evaluation.results import Results
 
 SCRIPT = Path(__file__).parents[2] / "evaluate.py"
 SMALL = ("--epochs", "1", "--pretrain-epochs", "1", "--fraction", "0.3", "--output", "report")
+MIXED = Scale(precision="bfloat16")
 MINE = """
 class UnlearningMethod:
     def unlearn_step(self, model, retain_batch, forget_batch, optimizer, step, epoch):
@@ -102,9 +103,12 @@ def test_bad_input_is_one_sentence(arguments, says):
     assert "\n" not in str(error.value)
 
 
-def test_no_epochs():
-    with pytest.raises(UserError, match="epochs=0"):
-        Scale(epochs=0)
+@pytest.mark.parametrize(
+    ("keywords", "says"), [({"epochs": 0}, "epochs=0"), ({"precision": "float16"}, "float32 or bfloat16")]
+)
+def test_scales_that_are_none(keywords, says):
+    with pytest.raises(UserError, match=says):
+        Scale(**keywords)
 
 
 def test_agents_make_as_many_updates_of_the_same_size_as_rules():
@@ -133,6 +137,12 @@ def test_the_report_names_the_classes(tmp_path, monkeypatch):
 def test_the_scale_is_part_of_a_records_key():
     keys = {
         benchmark_experiment("digits", ("scrub",), scale=scale).key("scrub", 42)
-        for scale in (Scale(), Scale(epochs=1), Scale(pretrain_epochs=1), Scale(fraction=0.5))
+        for scale in (Scale(), Scale(epochs=1), Scale(pretrain_epochs=1), Scale(fraction=0.5), MIXED)
     }
-    assert len(keys) == 4
+    assert len(keys) == 5
+
+
+def test_mixed_passes_are_told_and_reach_methods_and_agents():
+    experiment = benchmark_experiment("digits", scale=MIXED)
+    assert experiment.protocol.precision == experiment.env_kwargs["precision"] == "bfloat16"
+    assert scale_sentence(experiment) == "passes in bfloat16"

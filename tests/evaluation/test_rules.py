@@ -113,3 +113,14 @@ def test_a_step_that_breaks_the_contract(data):
 
     with pytest.raises(UserError, match=r"mine.*float.*loss"):
         unlearn(Bad(), "mine", network(), data, Protocol(1, 8), 0, CPU)
+
+
+def test_mixed_passes_leave_a_network_of_the_same_names_in_float32(data):
+    full, mixed = (
+        unlearn(make_method("demote"), "demote", network(), data, Protocol(2, 8, precision=p), 1, CPU).model
+        for p in ("float32", "bfloat16")
+    )
+    assert type(mixed) is type(full) and list(mixed.state_dict()) == list(full.state_dict())
+    one, other = (torch.cat([w.flatten() for w in m.parameters()]) for m in (full, mixed))
+    assert other.dtype == torch.float32 and not torch.equal(one, other)
+    assert (one - other).norm() < 0.02 * one.norm()

@@ -173,3 +173,24 @@ def test_errors_against_scikit_learn_and_by_hand():
     assert float(brier_error(logits, labels).mean()) == pytest.approx(expected, rel=1e-5)
     found = squared_error(torch.tensor([[1.0, 3.0], [0.0, 0.0]]), torch.tensor([[0.0, 0.0], [0.0, 2.0]]))
     assert found.tolist() == [5.0, 2.0]
+
+
+def test_mixed_passes_take_nearly_the_same_step_from_weights_of_full_precision():
+    moved = []
+    for precision in ("float32", "bfloat16"):
+        made, signals = started("linear", dtype=torch.float32, precision=precision)
+        before = torch.cat([p.detach().flatten() for p in made.parameters])
+        assert made.quality() == started("linear", dtype=torch.float32)[0].quality()
+        made.update(0.3)
+        after = torch.cat([p.detach().flatten() for p in made.parameters])
+        assert after.dtype == torch.float32
+        moved.append((signals, after - before))
+    (exact, one), (rounded, other) = moved
+    assert not torch.equal(one, other) and torch.cosine_similarity(one, other, dim=0) > 0.99
+    assert rounded.retain_loss != exact.retain_loss
+    assert rounded.retain_loss == pytest.approx(exact.retain_loss, rel=0.02)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(UserError, match="float32 or bfloat16"):
+        process(precision="float16")

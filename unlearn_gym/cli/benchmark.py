@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse.typing import PositiveInt
 
@@ -35,6 +35,7 @@ class Options:
         output: folder of the report.
         seeds: number of runs of each method and agent.
         first_seed: seeds count from here, by default 42.
+        precision: of the passes of methods and agents; bfloat16 is mixed, and faster where the machine knows it.
         env_kwargs: keywords of the agents' environment.
         relearn: fine-tune every model to see whether it relearns: on ``mixed``, ``retain`` or ``forget`` images.
         rounding: measure every model with its weights rounded to so many bits, 4 or 8.
@@ -54,6 +55,7 @@ class Options:
     output: str = "reports/benchmark"
     seeds: PositiveInt = 5
     first_seed: command_line.Seed | None = None  # type: ignore[valid-type]
+    precision: Literal["float32", "bfloat16"] = "float32"
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     relearn: list[str] = field(default_factory=list)
     rounding: list[int] = field(default_factory=list)

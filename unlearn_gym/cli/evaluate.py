@@ -186,7 +186,7 @@ def run_benchmark(options: Options, name: str, command: str) -> None:
         tuple(options.methods),
         tuple(entry(spec) for spec in options.agents),
         seeds(options, SEED),
-        Scale(options.epochs, options.pretrain_epochs, options.fraction),
+        Scale(options.epochs, options.pretrain_epochs, options.fraction, options.precision),
         options.env_kwargs,
         settings_of(options),
         limits_of(options),

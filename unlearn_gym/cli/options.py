@@ -12,7 +12,16 @@ from unlearn_gym.evaluation.risk_tests import Limits
 from unlearn_gym.methods import BASELINES
 from unlearn_gym.runtime import command_line
 
-ELSEWHERE = ("benchmark", "study", "study_settings", "methods", "epochs", "pretrain_epochs", "fraction")
+ELSEWHERE = (
+    "benchmark",
+    "study",
+    "study_settings",
+    "methods",
+    "epochs",
+    "pretrain_epochs",
+    "fraction",
+    "precision",
+)
 """Options that ``evaluate`` reads too, and that are shown in the help of ``unlearn-gym benchmark`` and ``study``."""
 
 
@@ -29,6 +38,7 @@ class Options:
         epochs: benchmark: epochs of unlearning.
         pretrain_epochs: benchmark: epochs of the original and the retrained model, if not the task's own.
         fraction: benchmark: share of the images that is used.
+        precision: benchmark: of the passes of methods and agents, ``float32`` or ``bfloat16``.
         agents: names (``static:0.5``, ``random``, ``adaptive_vi``), run folders, ``file.py:Class``,
             zips of Stable-Baselines3 (``model.zip:vecnormalize.pkl``), or ``newton``, exact for polynomial fits.
         rows: in the place of agents, name → keys of ``unlearn_gym.agents.training.comparison.Row``: each an agent
@@ -64,6 +74,7 @@ class Options:
     epochs: PositiveInt = 20
     pretrain_epochs: PositiveInt | None = None
     fraction: float = 1.0
+    precision: str = "float32"
     agents: list[str] = field(default_factory=lambda: ["static:0.1", "static:0.5", "adaptive_vi", "random"])
     rows: dict[str, Any] = field(default_factory=dict)
     baseline: str = ""

@@ -10,6 +10,7 @@ import torch
 from unlearn_gym.data.sets.curves import Curves
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.errors import UserError
+from unlearn_gym.models.mixed import FULL
 from unlearn_gym.models.polynomial import Polynomial
 from unlearn_gym.processes.base import Signals
 from unlearn_gym.processes.common.originals import numbers_of
@@ -44,6 +45,8 @@ class RegressionProcess(SupervisedProcess):
         self.number = 0 if draw is None else draw
         if settings.get("mask") is not None:
             raise UserError("A polynomial's few weights all matter; leave mask= out.")
+        if settings.get("precision", FULL) != FULL:
+            raise UserError("A polynomial passes in no time, and exactly; leave precision= out.")
         data = curves.draw(self.number)
         super().__init__(fit_all(data, curves.degree), data, **settings)
 

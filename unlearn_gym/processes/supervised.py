@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 from unlearn_gym.data.augment import augment
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.errors import UserError
+from unlearn_gym.models.mixed import FULL, PRECISIONS, passed
 from unlearn_gym.objectives.base import Draw
 from unlearn_gym.processes.base import Quality
 from unlearn_gym.processes.common.passes import forward
@@ -19,6 +20,7 @@ from unlearn_gym.processes.common.statistics import RunningStatistics, has_batch
 from unlearn_gym.processes.common.stream import Shuffled
 from unlearn_gym.processes.gradient import GradientProcess
 from unlearn_gym.processes.gradients.base import SideGradients
+from unlearn_gym.runtime.checks import one_of
 
 PROBE_SIZE = 128
 PROBE_SEED = 0
@@ -78,6 +80,8 @@ class SupervisedProcess(GradientProcess):
         data: the request.
         pad: largest random shift of the images of a minibatch in pixels; 0 for none.
         mirror: whether the images of a minibatch are mirrored at random.
+        precision: of the passes that updates and states are made of, one of ``models.mixed.PRECISIONS``; in bfloat16
+            gradients are taken directly.
         settings: the keywords of ``GradientProcess``.
 
     Attributes:
@@ -85,6 +89,7 @@ class SupervisedProcess(GradientProcess):
         data: the request.
         sets: what is kept and what is to be forgotten, and ``probe`` the examples of ``quality``.
         batch: the current minibatch of both sides.
+        precision: see above.
     """
 
     def __init__(
@@ -94,9 +99,12 @@ class SupervisedProcess(GradientProcess):
         *,
         pad: int = 0,
         mirror: bool = False,
+        precision: str = FULL,
         **settings: Any,
     ) -> None:
-        super().__init__(model, **settings)
+        one_of("precision", precision, PRECISIONS)
+        super().__init__(model, **settings if precision == FULL else {**settings, "gradients": "direct"})
+        self.precision, self._passed = precision, passed(self.model, precision)
         self.pad, self.mirror = pad, mirror
         self.coupled = has_batch_norm(self.model)
         if self.pairs < 2 and self.coupled:
@@ -207,7 +215,7 @@ class SupervisedProcess(GradientProcess):
 
     def _objective_errors(self, inputs: Tensor, labels: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the errors of examples that are the given rows of the minibatch, each (r,)."""
-        outputs = outputs_of(forward(self.model, inputs), labels, self.data.num_classes)
+        outputs = outputs_of(forward(self._passed, inputs), labels, self.data.num_classes)
         return self.answer_errors(outputs, labels, None if self._before is None else self._before[rows])
 
     def answer_errors(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unlearn_gym.data.readers.hub import DATA_VARIABLE, HUB, local_folder
 from unlearn_gym.evaluation.benchmark.experiment import BenchmarkExperiment, Scale
+from unlearn_gym.models.mixed import FULL
 
 PUBLISHED_EPOCHS = Scale().epochs
 
@@ -19,6 +20,8 @@ def scale_sentence(experiment: BenchmarkExperiment, prefix: str = "") -> str:
     parts = []
     if experiment.scale.epochs != PUBLISHED_EPOCHS:
         parts.append(f"{experiment.scale.epochs} of {PUBLISHED_EPOCHS} unlearning epochs")
+    if experiment.scale.precision != FULL:
+        parts.append(f"passes in {experiment.scale.precision}")
     scaled = experiment.task().scaled
     if scaled:
         parts.append(scaled)

@@ -19,7 +19,9 @@ from unlearn_gym.evaluation.risk_tests import Limits
 from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.methods import BASELINES, make_method
 from unlearn_gym.methods.loading import is_file
+from unlearn_gym.models.mixed import FULL, PRECISIONS
 from unlearn_gym.models.supervised.tasks import SupervisedTask, get_supervised_task
+from unlearn_gym.runtime.checks import one_of
 
 BENCHMARKS: dict[str, str] = {
     "digits": "unlearn_gym/EMSE-Digits-v0",
@@ -44,15 +46,18 @@ class Scale:
         epochs: of unlearning.
         pretrain_epochs: of the original and the retrained model; None for the task's own number.
         fraction: share of the images that is used at all.
+        precision: of the passes of methods and agents, one of ``models.mixed.PRECISIONS``.
     """
 
     epochs: int = 20
     pretrain_epochs: int | None = None
     fraction: float = 1.0
+    precision: str = FULL
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UserError(f"epochs={self.epochs} unlearns nothing; give at least 1.")
+        one_of("precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -147,15 +152,17 @@ def benchmark_experiment(
         UserError: for an unknown benchmark, method or keyword.
     """
     scale = scale or Scale()
-    fixed = sorted({"task", "task_kwargs", "horizon", "batch_size"} & set(env_kwargs or {}))
+    fixed = sorted({"task", "task_kwargs", "horizon", "batch_size", "precision"} & set(env_kwargs or {}))
     if fixed:
         raise UserError(
             f"{fixed[0]!r} of the agents' environment is fixed by the benchmark; scale it by --epochs, "
-            "--pretrain-epochs and --fraction."
+            "--pretrain-epochs, --fraction and --precision."
         )
     rules = tuple(rule(spec) for spec in methods)
     task = load_task(benchmark, scale)
-    protocol = Protocol(epochs=scale.epochs, pad=task.recipe.pad, mirror=task.recipe.mirror)
+    protocol = Protocol(
+        epochs=scale.epochs, pad=task.recipe.pad, mirror=task.recipe.mirror, precision=scale.precision
+    )
     steering = {
         "task_kwargs": {"fraction": scale.fraction, "pretrain_epochs": scale.pretrain_epochs},
         "horizon": protocol.steps(task.data),
@@ -164,6 +171,7 @@ def benchmark_experiment(
         "optimizer": "adam",
         "learning_rate": protocol.learning_rate,
         "max_grad_norm": NO_CLIPPING,
+        "precision": scale.precision,
     }
     return BenchmarkExperiment(
         BENCHMARKS[benchmark],

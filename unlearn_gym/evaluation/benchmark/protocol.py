@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 from unlearn_gym.data.augment import augment
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.methods import Batch, read_loss
+from unlearn_gym.models.mixed import FULL, passed
 from unlearn_gym.processes.common.stream import Shuffled
 
 
@@ -35,6 +36,7 @@ class Protocol:
         learning_rate: Adam's, over all parameters.
         pad: largest random shift of the augmentation in pixels; 0 for none.
         mirror: whether images are mirrored at random.
+        precision: of the passes, one of ``models.mixed.PRECISIONS``; the benchmark's is float32.
     """
 
     epochs: int = 20
@@ -42,6 +44,7 @@ class Protocol:
     learning_rate: float = 1e-3
     pad: int = 0
     mirror: bool = False
+    precision: str = FULL
 
     def steps_per_epoch(self, data: UnlearningData) -> int:
         """Return the number of steps that see the retain set once."""
@@ -93,10 +96,11 @@ def unlearn(
     Raises:
         UserError: when a step returns something else than the contract says.
     """
-    model = copy.deepcopy(original).to(device).train()
+    network = copy.deepcopy(original).to(device)
+    model = passed(network, protocol.precision).train()
     stream = Minibatches(data, protocol, seed, device)
     optimizer = torch.optim.Adam(model.parameters(), lr=protocol.learning_rate)
-    run, steps_per_epoch = RuleRun(model), protocol.steps_per_epoch(data)
+    run, steps_per_epoch = RuleRun(network), protocol.steps_per_epoch(data)
     with seeded_globals(seed):
         if hasattr(method, "prepare"):
             method.prepare(model, stream.all(stream.retain), stream.all(stream.forget))

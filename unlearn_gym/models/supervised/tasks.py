@@ -17,11 +17,12 @@ from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.sets.classes import class_unlearning
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
+from unlearn_gym.models.mixed import FULL
 from unlearn_gym.models.networks import make_network
 from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
 from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.store import ensure, find, training_file
-from unlearn_gym.models.supervised.training import FULL, SupervisedRecipe, train_classifier
+from unlearn_gym.models.supervised.training import SupervisedRecipe, train_classifier
 
 MOST_EPOCHS = 100_000
 FORMAT = 1  # raise it when the meaning of a recipe changes

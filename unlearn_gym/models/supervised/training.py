@@ -13,12 +13,10 @@ from tqdm import tqdm
 
 from unlearn_gym.data.augment import augment
 from unlearn_gym.data.split import LabelledSet
+from unlearn_gym.models.mixed import FULL, passed
 from unlearn_gym.models.networks import make_network
 from unlearn_gym.models.threads import repeatable
 from unlearn_gym.models.training_file import TrainingFile
-
-FULL = "float32"
-PRECISIONS = (FULL, "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,7 @@ def train_classifier(
         recipe: architecture and training settings.
         checkpoint: a .safetensors file; the caller removes it when the model is safe.
         device: where to compute; on the CPU one thread is used: the result does not depend on the cores.
-        precision: one of ``PRECISIONS``. In bfloat16 the weights stay in float32 and the passes are mixed (autocast),
-            which halves the time of a CPU that computes in it.
+        precision: of the passes, one of ``models.mixed.PRECISIONS``.
         title: stands before the progress bar.
         position: line of the bar, where several processes show one each.
     """
@@ -93,20 +90,16 @@ def train_classifier(
         unit="step",
         mininterval=0.5,
     )
-    if precision != FULL:  # the layout that convolutions in bfloat16 are fast in, also of what was resumed
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for weight, resumed in optimizer.state.items():
-            resumed.update({name: torch.empty_like(weight).copy_(old) for name, old in resumed.items()})
+    network = passed(model, precision)
     with repeatable(), bar:
         for epoch in range(first, recipe.epochs):
             rate = recipe.learning_rate * (1 + math.cos(math.pi * epoch / recipe.epochs)) / 2
             for group in optimizer.param_groups:
                 group["lr"] = rate
             for rows in torch.randperm(len(data), generator=generator).split(recipe.batch_size):
-                _step(model, optimizer, inputs, labels, rows.to(device), recipe, generator, precision)
+                _step(network, optimizer, inputs, labels, rows.to(device), recipe, generator)
                 bar.update()
             state.save(epoch + 1)
-    model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return model.cpu().eval()
 
 
@@ -118,15 +111,10 @@ def _step(
     rows: Tensor,
     recipe: SupervisedRecipe,
     generator: Generator,
-    precision: str,
 ) -> None:
     images = augment(inputs[rows], generator, pad=recipe.pad, mirror=recipe.mirror)
     if len(rows) == 1:  # BatchNorm has no statistics of a single value
         images, rows = images.repeat(2, 1, 1, 1), rows.repeat(2)
     optimizer.zero_grad()
-    with torch.autocast(
-        images.device.type, torch.bfloat16, enabled=precision != FULL
-    ):  # it keeps copies of weights
-        loss = cross_entropy(model(images), labels[rows])
-    loss.backward()
+    cross_entropy(model(images), labels[rows]).backward()
     optimizer.step()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.models.mixed import FULL
 from unlearn_gym.processes.base import Process
 from unlearn_gym.processes.common.passes import cause
 from unlearn_gym.processes.diffusion import DiffusionProcess
@@ -23,6 +24,9 @@ STACKS: dict[type[Process], Callable[[Any, int], Stack]] = {
     RegressionProcess: StackedRegression,
 }
 """Class of a process → its stack, called with a process and the number of copies."""
+
+UNSTACKED = (("mask", "share", None), ("start", "dampening", None), ("precision", "precision", FULL))
+"""Keywords that stacks do not know: the attribute of a process that tells of each, and its value without it."""
 
 
 class NotStackable(UserError):
@@ -42,16 +46,16 @@ def make_stack(process: Process, copies: int) -> Stack:
         raise NotStackable(
             f"vectorization='stacked' cannot stack {type(process).__name__}; choose processes or loop."
         )
+    for name, attribute, usual in UNSTACKED:
+        if getattr(process, attribute, usual) != usual:
+            raise NotStackable(
+                f"vectorization='stacked' has no {name}=; leave it out, or choose processes or loop."
+            )
     if getattr(process, "gradients", "auto") != "auto":
         raise NotStackable(
             "vectorization='stacked' has one way to its gradients and gradients='direct' another; leave gradients= "
             "out, or choose processes or loop."
         )
-    for name, attribute in (("mask", "share"), ("start", "dampening")):
-        if getattr(process, attribute, None) is not None:
-            raise NotStackable(
-                f"vectorization='stacked' has no {name}=; leave it out, or choose processes or loop."
-            )
     try:
         stack = STACKS[type(process)](process, copies)
         same = stack.rehearse()
