@@ -83,8 +83,7 @@ def models(options: Options) -> list[Path]:
         )
     if given:
         raise UserError(
-            f"{next(iter(given))} was given, but {name!r}, which is no task of classifiers, has no options here; leave "
-            "it out."
+            f"{next(iter(given))} was given, but the task {name!r} has no options here; leave it out."
         )
     if name in tasks.TASKS:
         return tasks.prepare(tasks.get_task(name), where)
