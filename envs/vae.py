@@ -74,7 +74,7 @@ class VAEUnlearningEnv(UnlearningEnv, EzPickle):
     that mean nothing, while samples from the prior, which use no encoder, still show them: `docs/vae.md` has the
     numbers.
 
-    An update takes a twentieth of the time of one of the 8×8 diffusion model, so that learning a policy takes minutes.
+    A step takes a tenth of the time of one of the 8×8 diffusion model, so that learning a policy takes minutes.
     `Digits` ids have the images of the diffusion ids of that name, and models that come with the package;
     `Weighted-VAE-Trousers-v0` has 1.08 million weights on 28×28 images, which `unlearn-gym prepare vae-trousers`, or
     the first use, trains. Samples are the means of the decoder for codes z ~ N(0, I).
