@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -131,18 +131,17 @@ class VAEProcess(GradientProcess):
 
     def _use(self, drawn: CodeDraw) -> None:
         """Go over to another minibatch, and prepare what the objective wants to know of it."""
-        self._drawn = drawn
         batch = self._plain_batch(drawn)
-        numbers = codes = targets = None
         with torch.no_grad():
             if self.objective.needs_original:
                 before = elbo_error(self._pass(self.original_model, batch), batch.images)
                 numbers = torch.stack([before, torch.full_like(before, self.model.pixels)], 1)
+                batch = replace(batch, numbers=numbers)
             if self.objective.redirects:
-                codes = _codes(self.original_model, batch)[0]
                 forgotten = self._redirected[drawn.forget.to(self.device)]
                 targets = torch.cat([torch.zeros_like(forgotten), forgotten])
-        self._batch = CodedBatch(batch.images, batch.labels, batch.noise, numbers, codes, targets)
+                batch = replace(batch, codes=_codes(self.original_model, batch)[0], targets=targets)
+        self._drawn, self._batch = drawn, batch
 
     def _plain_batch(self, drawn: CodeDraw) -> CodedBatch:
         kept, gone = drawn.retain.to(self.device), drawn.forget.to(self.device)
