@@ -189,10 +189,7 @@ class DiffusionOptions(Options):
         super().__post_init__()
         if self.start is not None:
             Dampening.of(self.start)
-        if self.lambda_range[1] > 1.0:
-            raise UserError(
-                f"lambda_range={self.lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9."
-            )
+        share_of_forgetting(self.lambda_range)
 
     def of_process(self) -> dict[str, Any]:
         """Return the keywords of ``processes.diffusion.DiffusionProcess``."""
@@ -277,6 +274,12 @@ def takes(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..
         return constructor
 
     return decorate
+
+
+def share_of_forgetting(lambda_range: tuple[float, float]) -> None:
+    """Refuse λ above 1 where they are probabilities, or 1 − λ is a weight."""
+    if lambda_range[1] > 1.0:
+        raise UserError(f"lambda_range={lambda_range} must lie in [0, 1]; give two numbers, such as 0.1 0.9.")
 
 
 def as_dtype(name: str | torch.dtype) -> torch.dtype:

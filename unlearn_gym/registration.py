@@ -22,6 +22,7 @@ DIFFUSION = "unlearn_gym.envs.diffusion:DiffusionUnlearningEnv"
 DIFFUSION_REQUESTS = "unlearn_gym.envs.requests.diffusion:DiffusionRequestsEnv"
 SUPERVISED = "unlearn_gym.envs.supervised:SupervisedUnlearningEnv"
 SUPERVISED_REQUESTS = "unlearn_gym.envs.requests.supervised:SupervisedRequestsEnv"
+VAE = "unlearn_gym.envs.vae:VAEUnlearningEnv"
 POLYNOMIAL = "unlearn_gym.envs.regression:PolynomialEnv"
 QUADRATIC = "unlearn_gym.envs.quadratic:QuadraticEnv"
 
@@ -43,6 +44,12 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Weighted-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "weighted", **GENTLE}),
     ("Posterior-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "posterior"}),
     ("SISS-v0", DIFFUSION, {}),
+    ("Weighted-VAE-Digits-v0", VAE, {"task": "vae-digits"}),
+    ("Weighted-VAE-Digits-Online-v0", VAE, {"task": "vae-digits", **ONLINE}),
+    ("Redirect-VAE-Digits-v0", VAE, {"task": "vae-digits", "objective": "redirect"}),
+    ("Redirect-VAE-Digits-Online-v0", VAE, {"task": "vae-digits", "objective": "redirect", **ONLINE}),
+    ("Weighted-VAE-Trousers-v0", VAE, {"task": "vae-trousers"}),
+    ("Weighted-VAE-Trousers-Online-v0", VAE, {"task": "vae-trousers", **ONLINE}),
     ("EMSE-Digits-v0", SUPERVISED, {"task": "digits"}),
     ("EMSE-Digits-Online-v0", SUPERVISED, {"task": "digits", **ONLINE}),
     ("EMSE-ResNet20-v0", SUPERVISED, {"task": "resnet20-cifar10", **BENCHMARK}),

@@ -27,7 +27,7 @@ def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
     ("arguments", "sentence"),
     [
         (["nothing"], "There is no task 'nothing'; choose one of digits, intruders, trousers (diffusion"),
-        (["digits", "--forget-class", "3"], "forget_class was given, but the diffusion task 'digits' has no options"),
+        (["digits", "--forget-class", "3"], "forget_class was given, but the task 'digits' has no options"),
         (["emse-digits", "--fraction", "nan"], "fraction: "),
         (["emse-digits", "--pretrain-epochs", "0"], "pretrain_epochs=0"),
         (["emse-digits", "--forget-class", "10"], "forget_class=10 is not in 'digits'"),

@@ -9,6 +9,7 @@ import pytest
 from tests.data.test_classes import write_split
 from unlearn_gym.models.diffusion.concepts import ConceptRecipe
 from unlearn_gym.models.diffusion.tasks import TASKS, data_task
+from unlearn_gym.models.vae.tasks import VAE_TASKS, vae_task
 
 FORMS = {
     "cifar10_45k": (32, 3, 10),
@@ -33,7 +34,9 @@ def hub_stand_ins(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def barely_trained_trousers(hub_stand_ins, monkeypatch):
-    """Give the task of 28x28 images a small network after one training step; test_trousers.py has the real one."""
+    """Give the tasks of 28x28 images networks after one training step; test_trousers.py has the real one."""
     name, recipe, _ = TASKS["trousers"].args
     short = replace(recipe, widths=(8, 8, 16), norm_groups=4, steps=1, batch_size=4)
     monkeypatch.setitem(TASKS, "trousers", partial(data_task, name, short, ConceptRecipe(steps=1)))
+    *names, vae = VAE_TASKS["vae-trousers"].args
+    monkeypatch.setitem(VAE_TASKS, "vae-trousers", partial(vae_task, *names, replace(vae, steps=1)))

@@ -9,6 +9,8 @@ from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
 from unlearn_gym.models.supervised import training as supervised_training
 from unlearn_gym.models.supervised.training import SupervisedRecipe, train_classifier
 from unlearn_gym.models.training_file import TrainingFile
+from unlearn_gym.models.vae import training as vae_training
+from unlearn_gym.models.vae.training import VAERecipe, train_vae
 
 DIFFUSION = DiffusionRecipe(widths=(8, 8), norm_groups=4, steps=7, batch_size=4)
 CLASSIFIER = SupervisedRecipe("small_cnn", epochs=4, batch_size=8, pad=1, mirror=False)
@@ -24,6 +26,11 @@ def diffusion(path):
     return train_ddpm(data(), 3, DIFFUSION, checkpoint=path).unet
 
 
+def vae(path):
+    recipe = VAERecipe(hidden=(8,), latent=2, steps=7, batch_size=4)
+    return train_vae(data(), 3, recipe, checkpoint=path)
+
+
 def classifier(path):
     return train_classifier(data(), 3, CLASSIFIER, checkpoint=path, device=CPU)
 
@@ -35,6 +42,7 @@ def mixed(path):
 TRAININGS = {
     # the training, what makes a step, its steps in all, its saves, and the steps left after the second save
     "diffusion": (diffusion, (diffusion_training, "_loss"), 7, 3, 3),
+    "vae": (vae, (vae_training, "elbo_error"), 7, 3, 3),
     "classifier": (classifier, (supervised_training, "_step"), 12, 4, 6),
     "bfloat16": (mixed, (supervised_training, "_step"), 12, 4, 6),
 }
@@ -42,7 +50,8 @@ TRAININGS = {
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    monkeypatch.setattr(diffusion_training, "SAVE_EVERY", 2)
+    for owner in (diffusion_training, vae_training):
+        monkeypatch.setattr(owner, "SAVE_EVERY", 2)
 
 
 @pytest.fixture(params=TRAININGS)

@@ -20,6 +20,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion import tasks
 from unlearn_gym.models.store import SHIPPED
 from unlearn_gym.models.supervised import tasks as supervised_tasks
+from unlearn_gym.models.vae import tasks as vae_tasks
 from unlearn_gym.runtime import command_line
 
 
@@ -75,21 +76,28 @@ def models(options: Options) -> list[Path]:
         given.pop(key, None)
     if name in classifiers:
         return supervised_tasks.prepare(classifiers[name], where, **given)
-    if name not in tasks.TASKS:
+    if name not in (*tasks.TASKS, *vae_tasks.VAE_TASKS):
         raise UserError(
-            f"There is no task {name!r}; choose one of {', '.join(diffusion_names())} (diffusion models) or "
-            f"{', '.join(classifiers)} (classifiers)."
+            f"There is no task {name!r}; choose one of {', '.join(diffusion_names())} (diffusion models), "
+            f"{', '.join(vae_names())} (VAEs) or {', '.join(classifiers)} (classifiers)."
         )
     if given:
         raise UserError(
-            f"{next(iter(given))} was given, but the diffusion task {name!r} has no options here; leave it out."
+            f"{next(iter(given))} was given, but the task {name!r} has no options here; leave it out."
         )
-    return tasks.prepare(tasks.get_task(name), where)
+    if name in tasks.TASKS:
+        return tasks.prepare(tasks.get_task(name), where)
+    return vae_tasks.prepare(vae_tasks.get_vae_task(name), where)
 
 
 def diffusion_names() -> list[str]:
     """Return the names of the diffusion tasks."""
     return sorted(tasks.TASKS)
+
+
+def vae_names() -> list[str]:
+    """Return the names of the tasks of VAEs."""
+    return sorted(vae_tasks.VAE_TASKS)
 
 
 def classifier_names() -> dict[str, str]:

@@ -12,8 +12,9 @@ from unlearn_gym.evaluation.report.tables import Grid
 from unlearn_gym.metrics.concepts import share_called
 from unlearn_gym.models.diffusion.concepts import ConceptClassifier
 from unlearn_gym.models.diffusion.sampling import sample
-from unlearn_gym.models.diffusion.tasks import ROLES, Task
+from unlearn_gym.models.diffusion.tasks import Task
 from unlearn_gym.models.grid import image_grid
+from unlearn_gym.models.preparation import ROLES
 from unlearn_gym.storage.files import atomic_write
 
 CHUNK = 500

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +22,33 @@ from unlearn_gym.storage.cache import cache_dir
 ROLES = ("original", "retrained")
 """The model to be unlearned, and the reference that never saw the forget set."""
 CPU = torch.device("cpu")
+
+
+def train_missing(
+    name: str,
+    found: Callable[[str], Path | None],
+    train: Callable[[str, torch.device, int], object],
+    device: torch.device,
+) -> list[Path]:
+    """Train the models of a task that are not there yet, side by side; see ``train_in_processes``.
+
+    Args:
+        name: of the task.
+        found: from a role to the folder of its model, or None.
+        train: called with a role, the device and the line of its progress bar; can be pickled.
+        device: where to train.
+
+    Returns:
+        The folders of the models, with the package or in the cache.
+    """
+    written = pickle.dumps(train)  # as bytes through the pipe: shared memory may be too small for the images
+    missing = [role for role in ROLES if found(role) is None]
+    train_in_processes(partial(_train, written, device), missing, name)
+    return [folder for role in ROLES if (folder := found(role))]
+
+
+def _train(written: bytes, device: torch.device, role: str, position: int) -> None:
+    pickle.loads(written)(role, device, position)
 
 
 def train_in_processes(train: Callable[[str, int], None], roles: Sequence[str], name: str) -> None:

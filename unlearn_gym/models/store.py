@@ -52,6 +52,20 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     return folder
 
 
+def ensure_trained(kind: str, spec: dict[str, Any], train: Callable[[Path, Path], None]) -> Path:
+    """Return the same folder for a model whose training keeps its state in a file, which goes when the model is safe.
+
+    Args:
+        kind: see ``ensure``.
+        spec: see ``ensure``.
+        train: writes the model into the empty folder that it is given, its state into the file given second.
+    """
+    checkpoint = training_file(kind, spec)
+    folder = ensure(kind, spec, lambda folder: train(folder, checkpoint))
+    checkpoint.unlink(missing_ok=True)
+    return folder
+
+
 def find(kind: str, spec: dict[str, Any]) -> Path | None:
     """Return the folder where ``ensure`` would find the model, whole, without making it; None if nowhere."""
     folders = (SHIPPED / _name(kind, spec), _folder(kind, spec))

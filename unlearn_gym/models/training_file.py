@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
+from tqdm import tqdm
 
 from unlearn_gym.storage.files import atomic_write
 
@@ -30,6 +31,30 @@ class TrainingFile:
     modules: Mapping[str, nn.Module]
     optimizer: torch.optim.Optimizer
     generator: Generator
+
+    def steps(self, count: int, save_every: int, title: str, position: int) -> Iterator[int]:
+        """Go on where ``path`` says, and yield the steps that are left of ``count``; the state is saved on the way.
+
+        Args:
+            count: steps of the whole training.
+            save_every: steps between two saved states.
+            title: of what is trained, before the progress bar on stderr.
+            position: line of the bar, where several processes show one each.
+        """
+        first = self.resume()
+        bar = tqdm(
+            range(first, count),
+            total=count,
+            initial=first,
+            desc=f"training the {title}",
+            position=position,
+            unit="step",
+            mininterval=0.5,
+        )
+        for step in bar:
+            if step > first and step % save_every == 0:
+                self.save(step)
+            yield step
 
     def save(self, done: int) -> None:
         """Write the state after ``done`` steps or epochs, whole or not at all."""

@@ -19,6 +19,8 @@ from unlearn_gym.objectives.preference import DPO, NPO, SimNPO
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.objectives.siss_ablations import Bernoulli, SISSWithoutSampling
 from unlearn_gym.objectives.two_gradients import RULES
+from unlearn_gym.objectives.vae.preference import BoundNPO
+from unlearn_gym.objectives.vae.redirect import Redirect
 from unlearn_gym.objectives.weighted import Weighted
 from unlearn_gym.runtime.registered import make_part
 
@@ -37,6 +39,16 @@ DIFFUSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     **RULES,
 }
 """Name → class; the keywords of its constructor are its hyperparameters."""
+
+VAE_OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "weighted": Weighted,
+    "naive": NaiveDeletion,
+    "neggrad": NegGrad,
+    "redirect": Redirect,
+    "npo": BoundNPO,
+    **RULES,
+}
+"""Those whose two errors a VAE has; mixtures of noised images are not among them."""
 
 REGRESSION_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "linear": LinearEMSE,

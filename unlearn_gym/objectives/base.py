@@ -140,8 +140,10 @@ class Objective(ABC):
         needs_norms: whether ``combine`` uses the gradient norms.
         needs_dot: whether ``combine`` uses the inner product of the two gradients.
         tells_cosine: whether ``combine`` says the cosine of the two gradients.
-        needs_original: whether ``answer_errors`` uses the outputs of the network before unlearning.
+        needs_original: whether ``answer_errors`` uses the outputs of the network before unlearning, or, under a VAE,
+            ``forget_error`` its errors.
         needs_classes: whether it is for classifiers only.
+        redirects: whether the forget error of a VAE is that of decoding towards nearby retain images.
         largest_lambda: λ above it means nothing.
         retain_target: a name in ``RETAIN_TARGETS``.
         x_from: the set that a diffusion process draws the retain images from, a name in ``SOURCES``.
@@ -153,6 +155,7 @@ class Objective(ABC):
     tells_cosine: bool = False
     needs_original: bool = False
     needs_classes: bool = False
+    redirects: bool = False
     largest_lambda: float = math.inf
     retain_target: str = "noise"
     x_from: str = "retain"
@@ -209,7 +212,8 @@ class Objective(ABC):
 
         Args:
             error: of some examples, (n,).
-            numbers: the same examples' rows of ``forget_numbers``.
+            numbers: the same examples' rows of ``forget_numbers``; of a VAE, where the objective ``needs_original``,
+                their errors before unlearning and the number of pixels, (n, 2).
         """
         return error
 

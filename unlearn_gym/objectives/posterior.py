@@ -109,9 +109,20 @@ def posterior_noise(latents: Tensor, gamma: Tensor, sigma: Tensor, references: T
     Returns:
         Of the shape of ``latents``; computed in float64, because small noise levels divide small differences.
     """
-    m, x = latents.double().flatten(1), references.double().flatten(1)
-    g, s = gamma.double().unsqueeze(1), sigma.double().unsqueeze(1)
-    # −‖m − γx_j‖²/2σ² without its ‖m‖², which is the same for all j
-    closeness = (g * (m @ x.T) - 0.5 * g.square() * x.square().sum(1)) / s.square()
-    mean = closeness.softmax(1) @ x
+    m, g, s = latents.double().flatten(1), gamma.double().unsqueeze(1), sigma.double().unsqueeze(1)
+    mean = posterior_mean(m, references.double().flatten(1), g, s)
     return ((m - g * mean) / s).to(latents.dtype).view_as(latents)
+
+
+def posterior_mean(m: Tensor, x: Tensor, gamma: Tensor | float = 1.0, sigma: Tensor | float = 1.0) -> Tensor:
+    """Return x̂ = Σ_j π_j x_j with π = softmax(−‖m − γx_j‖²/2σ²), the mean of x given m = γx + σε, (n, D).
+
+    Args:
+        m: shape (n, D).
+        x: what is equally probable, shape (M, D).
+        gamma: a number, or (n, 1).
+        sigma: a number above 0, or (n, 1).
+    """
+    # without ‖m‖², which is the same for all j
+    closeness = (gamma * (m @ x.T) - 0.5 * gamma**2 * x.square().sum(1)) / sigma**2
+    return closeness.softmax(1) @ x

@@ -19,7 +19,7 @@ from unlearn_gym.processes.common.dampening import Dampening, mean_square
 from unlearn_gym.processes.common.fixed_noise import FixedNoise
 from unlearn_gym.processes.common.latents import Latents, RawDraw, mixture
 from unlearn_gym.processes.common.passes import forward, gradient
-from unlearn_gym.processes.common.stream import Shuffled
+from unlearn_gym.processes.common.stream import Shuffled, favour
 from unlearn_gym.processes.gradient import GradientProcess
 from unlearn_gym.runtime.checks import one_of
 
@@ -123,11 +123,8 @@ class DiffusionProcess(GradientProcess):
         keep, forget = (Shuffled(len(part), generator) for part in (self.data.retain, self.data.forget))
         steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
         raw = self.draw_raw(generator, keep, forget, PROBE_SIZE, steps)
-        label = self.data.forget_label
-        if self._conditional and label is not None:
-            near = (self.data.retain.labels == label).nonzero().squeeze(-1)
-            if len(near):
-                raw.retain[::2] = near[Shuffled(len(near), generator).take(PROBE_SIZE // 2)]
+        label = self.data.forget_label if self._conditional else None
+        favour(raw.retain, self.data.retain.labels, label, generator)
         return self.noised(raw, redirect=False)
 
     def draw_batch(self) -> None:

@@ -5,7 +5,6 @@ A new task is one line in ``TASKS``.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -26,9 +25,9 @@ from unlearn_gym.models.diffusion.concepts import (
 )
 from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
-from unlearn_gym.models.preparation import CPU, ROLES, train_in_processes
+from unlearn_gym.models.preparation import CPU, train_missing
 from unlearn_gym.models.provenance import write_provenance
-from unlearn_gym.models.store import ensure, find, training_file
+from unlearn_gym.models.store import ensure, ensure_trained, find
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 
@@ -68,7 +67,7 @@ class Task:
             train_concepts(examples, len(self.data.concepts), self.classifier).save(folder)
             write_provenance(folder, CPU)
 
-        spec = self._spec(self.classifier, examples)
+        spec = self.spec(self.classifier, examples)
         return ConceptClassifier.load(ensure(f"{self.name}-concepts", spec, make))
 
     def diffusion_model(self, role: str, device: torch.device = CPU, position: int = 0) -> DiffusionModel:
@@ -79,11 +78,9 @@ class Task:
             device: where to train it, if it is not there yet.
             position: line of its progress bar.
         """
-        parts = self._training_parts(role)
-        kind, spec = f"{self.name}-{role}", self._spec(self.diffusion, *parts)
-        checkpoint = training_file(kind, spec)
+        parts = self.training_parts(role)
 
-        def make(folder: Path) -> None:
+        def train(folder: Path, checkpoint: Path) -> None:
             model = train_ddpm(
                 joined(*parts),
                 self.data.num_classes,
@@ -96,19 +93,20 @@ class Task:
             model.save_pretrained(folder)
             write_provenance(folder, device)
 
-        folder = ensure(kind, spec, make)
-        checkpoint.unlink(missing_ok=True)
-        return DiffusionModel.load(folder)
+        spec = self.spec(self.diffusion, *parts)
+        return DiffusionModel.load(ensure_trained(f"{self.name}-{role}", spec, train))
 
     def found(self, role: str) -> Path | None:
         """Return the folder of the model of one of ``ROLES``, with the package or in the cache; None if it is new."""
-        return find(f"{self.name}-{role}", self._spec(self.diffusion, *self._training_parts(role)))
+        return find(f"{self.name}-{role}", self.spec(self.diffusion, *self.training_parts(role)))
 
-    def _training_parts(self, role: str) -> tuple[LabelledSet, ...]:
+    def training_parts(self, role: str) -> tuple[LabelledSet, ...]:
+        """Return the sets that the models of one of ``ROLES`` are trained on."""
         retain, forget = self.data.retain, self.data.forget
         return (retain,) if role == "retrained" else (retain, forget)
 
-    def _spec(self, recipe: DiffusionRecipe | ConceptRecipe, *parts: LabelledSet) -> dict[str, Any]:
+    def spec(self, recipe: Any, *parts: LabelledSet) -> dict[str, Any]:
+        """Return everything that determines a model trained on some parts of the data by a recipe, a dataclass."""
         return {
             "format": FORMAT,
             "recipe": {"kind": type(recipe).__name__, **asdict(recipe)},
@@ -162,11 +160,4 @@ def prepare(task: Task, device: torch.device = CPU) -> list[Path]:
         UserError: when a training process fails.
     """
     task.concepts()
-    written = pickle.dumps(task)  # as bytes through the pipe: shared memory may be too small for the images
-    missing = [role for role in ROLES if task.found(role) is None]
-    train_in_processes(partial(_train, written, device), missing, task.name)
-    return [folder for role in ROLES if (folder := task.found(role))]
-
-
-def _train(written: bytes, device: torch.device, role: str, position: int) -> None:
-    pickle.loads(written).diffusion_model(role, device, position)
+    return train_missing(task.name, task.found, task.diffusion_model, device)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
@@ -85,20 +84,8 @@ def train_ddpm(
     optimizer = torch.optim.Adam(unet.parameters(), lr=recipe.learning_rate, fused=True)
     average = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
     state = TrainingFile(checkpoint, {"model": unet, "average": average}, optimizer, generator)
-    first = state.resume()
-    bar = tqdm(
-        range(first, recipe.steps),
-        total=recipe.steps,
-        initial=first,
-        desc=f"training the {title}",
-        position=position,
-        unit="step",
-        mininterval=0.5,
-    )
     with repeatable():
-        for step in bar:
-            if step > first and step % SAVE_EVERY == 0:
-                state.save(step)
+        for step in state.steps(recipe.steps, SAVE_EVERY, title, position):
             optimizer.param_groups[0]["lr"] = _rate(recipe, step)
             rows = torch.randint(len(data), (recipe.batch_size,), generator=generator)
             labels = data.labels[rows].to(device) if num_classes else None

@@ -8,6 +8,20 @@ import torch
 from torch import Generator, Tensor
 
 
+def favour(rows: Tensor, labels: Tensor, label: int | None, generator: Generator) -> None:
+    """Put examples of one label in the place of every second row, in place, where there are any.
+
+    Args:
+        rows: of a set, int64 of shape (n,), n even.
+        labels: of the whole set.
+        label: of the examples; None changes nothing.
+        generator: source of their order, on the CPU.
+    """
+    near = (labels == label).nonzero().squeeze(-1) if label is not None else labels[:0]
+    if len(near):
+        rows[::2] = near[Shuffled(len(near), generator).take(len(rows) // 2)]
+
+
 class Shuffled:
     """The indices 0 … n − 1, reshuffled each time they are used up.
 

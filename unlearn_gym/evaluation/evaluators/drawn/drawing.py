@@ -1,34 +1,40 @@
-"""Samples of a diffusion model under the labels that are judged, from noise that the seed decides."""
+"""Samples of a model under the labels that are judged, from noise that the seed decides."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
-from torch import Tensor
+from torch import Generator, Tensor
 
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.metrics.subject import Samples
-from unlearn_gym.models.diffusion.sampling import sample
-from unlearn_gym.processes.diffusion import DiffusionProcess
+
+Generate = Callable[[Any, Tensor, Generator], Tensor]
+"""From a model, labels and a generator on the CPU to an image for each label."""
 
 
 class Drawer:
     """Draws the same samples of every model.
 
     Args:
-        process: has the noise schedule and the data.
+        generate: makes images.
+        label: the forget label, or None.
         classes: labels that models know, or 0 for none.
-        settings: how many samples are drawn in how many steps.
+        settings: how many samples are drawn.
 
     Attributes:
         labels: of all samples, int64; those of the forget label first.
         of_label: how many those are.
     """
 
-    def __init__(self, process: DiffusionProcess, classes: int, settings: EvaluatorSettings) -> None:
-        self._process, self._classes, self._settings = process, classes, settings
+    def __init__(
+        self, generate: Generate, label: int | None, classes: int, settings: EvaluatorSettings
+    ) -> None:
+        self._generate, self._classes, self._settings = generate, classes, settings
         self.of_label = settings.samples
-        self.labels = self._labels(process.data.forget_label)
+        self.labels = self._labels(label)
 
     def _labels(self, label: int | None) -> Tensor:
         settings = self._settings
@@ -39,20 +45,10 @@ class Drawer:
         others = torch.tensor([k for k in range(self._classes) if k != label])
         return torch.cat([torch.full((settings.samples,), label), others.repeat(settings.class_samples)])
 
-    def draw(self, model: UNet2DModel, seed: int) -> Samples:
+    def draw(self, model: Any, seed: int) -> Samples:
         """Draw all samples."""
         return Samples(self.images(model, seed, self.labels), self.labels, self.of_label)
 
-    def images(self, model: UNet2DModel, seed: int, labels: Tensor) -> Tensor:
+    def images(self, model: Any, seed: int, labels: Tensor) -> Tensor:
         """Draw an image for each of some labels, on the CPU."""
-        process = self._process
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn((len(labels), *process.data.forget.inputs.shape[1:]), generator=generator)
-        images = sample(
-            model,
-            process.scheduler,
-            labels.to(process.device) if self._classes else None,
-            noise.to(process.device, process.dtype),
-            self._settings.sampling_steps,
-        )
-        return images.float().cpu()
+        return self._generate(model, labels, Generator().manual_seed(seed)).float().cpu()

@@ -1,0 +1,1 @@
+"""Variational autoencoders: the network, its bounds on the likelihood, its training, ready-made tasks."""
