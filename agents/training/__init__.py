@@ -25,6 +25,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime import command_line
 from unlearn_gym.runtime.failures import logged
+from unlearn_gym.runtime.memory import settled_objects
 from unlearn_gym.runtime.stopping import Stopped
 from unlearn_gym.storage.files import is_full, refuse_foreign, user_path
 from unlearn_gym.storage.run_lock import alone_in
@@ -85,7 +86,8 @@ class Run(Hooks):
     def finish(self, environments: Any) -> None:
         """Learn to the end; write what an online run left of the network, and then the agent."""
         try:
-            self._agent.learn(self._config.total_timesteps, self, self._config.progress_bar)
+            with settled_objects():
+                self._agent.learn(self._config.total_timesteps, self, self._config.progress_bar)
             if self._config.checkpoint_every and self._agent.timesteps > self._saved:
                 self._checkpoint()
         finally:

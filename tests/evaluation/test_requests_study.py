@@ -35,7 +35,7 @@ study_settings:
       controllers: ["feedback:threshold:0.35:0.03:0.5"]
       learners: &cem
         CEM: {agent: cem, total_timesteps: 4, log_every: 2, hyperparameters: {population: 2, episodes: 1, elites: 1}}
-      transfer: [digits]
+      transfer: {digits: 2}
     another:
       env: EMSE-Requests-v0
       requests: poisoned-digits
@@ -99,6 +99,7 @@ def test_the_study_from_the_command_line_to_its_report(tmp_path, capsys):
         "best controller on train",
         "| CEM |",
         "the same rows on digits",
+        "3 test requests × 2 seeds a row",
         "CEM was trained for",
     ):
         assert words in report

@@ -41,6 +41,18 @@ def test_rule_of_sizes(monkeypatch):
     assert type(chosen(process)) is PassedGradients
 
 
+def test_the_way_is_looked_for_once_for_each_size():
+    process = small_process()
+    process.reset(np.random.default_rng(0))
+    found, pairs = process._new_gradients, process.pairs
+    process.set_budget(2 * pairs, 1e-3)
+    process.reset(np.random.default_rng(0))
+    assert process._new_gradients is found and process.learning_rate == 1e-3
+    process.set_budget(4 * pairs, 1e-3)
+    process.reset(np.random.default_rng(0))
+    assert process._side_gradients.pairs == 2 * pairs
+
+
 def test_unknown_layers_are_passed():
     process = small_process()
     process.model.conv_in.padding_mode = "circular"

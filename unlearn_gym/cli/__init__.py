@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.runtime.memory import keep_freed_memory
 from unlearn_gym.runtime.stopping import stopped_by_signals
 
 COMMANDS = {
@@ -52,6 +53,7 @@ def run(name: str, words: Sequence[str], program: Sequence[str] = ()) -> int:
         program: how it was called, for the help and for reports; ``unlearn-gym NAME`` if empty.
     """
     called = tuple(program) or ("unlearn-gym", name)
+    keep_freed_memory()
     return status(lambda: import_module(f"{__name__}.{MODULES.get(name, name)}").main(words, called))
 
 

@@ -21,6 +21,7 @@ from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.metrics.glossary import GLOSSARY
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime import workers
+from unlearn_gym.runtime.memory import settled_objects
 from unlearn_gym.runtime.user_code import blamed
 
 MakeRunner = Callable[[Any], Runner]
@@ -74,7 +75,7 @@ def evaluate(
             else (_attempt(runner, *place) for place in tasks)
         )
         bar = tqdm(total=len(paths), initial=len(paths) - len(todo), desc="runs", disable=not progress)
-        with bar, contextlib.closing(finished):
+        with bar, contextlib.closing(finished), settled_objects():
             for found in finished:
                 if isinstance(found, FailedRun):
                     failed.setdefault(found.name, found.error)

@@ -95,6 +95,8 @@ class GradientProcess(Process):
         self._tensors = [self._weights, *self.model.buffers()]
         self.original = [t.detach().clone() for t in self._tensors]
         self._last = self.original[0].clone()
+        self.pairs = 0
+        self._new_gradients: Callable[[], SideGradients] | None = None
         self.set_budget(batch_size, learning_rate)
         self.make_optimizer = lambda: make_optimizer(optimizer, [self._weights], self.learning_rate)
         self._optimizer = self.make_optimizer()
@@ -108,9 +110,11 @@ class GradientProcess(Process):
         """Go over to another minibatch size and step size; the next ``reset`` starts with them."""
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
-        self.pairs = batch_size // 2
         self.learning_rate: float = learning_rate
-        self._new_gradients: Callable[[], SideGradients] | None = None  # the fastest way depends on the size
+        if (
+            batch_size != 2 * self.pairs
+        ):  # the fastest way depends on the size, and finding it costs some updates
+            self.pairs, self._new_gradients = batch_size // 2, None
 
     def use_original(self, original: Sequence[Tensor]) -> None:
         """Go over to the original weights of another network of the same kind; the next ``reset`` starts from them.

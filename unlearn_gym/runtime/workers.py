@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.runtime.memory import keep_freed_memory, settled_objects
 
 PATIENCE = 5.0
 """Seconds that a worker has to end by itself."""
@@ -116,9 +117,10 @@ def start(number: int, target: Callable[..., None], *arguments: Any, daemon: boo
 
 
 def settle() -> None:
-    """Make this process a worker: it leaves ^C to its parent, and ends when the parent does."""
+    """Make this process a worker: it leaves ^C to its parent, ends when the parent does, and keeps its memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    keep_freed_memory()
 
 
 @functools.cache
@@ -195,8 +197,9 @@ def _work(connection: Connection, prepare: Callable[[], Callable[..., Any]]) -> 
     settle()
     try:
         function = prepare()
-        while True:
-            connection.send(function(*connection.recv()))
+        with settled_objects():
+            while True:
+                connection.send(function(*connection.recv()))
     except (EOFError, BrokenPipeError):  # the line was closed: nothing is left to do
         return
     except BaseException as error:

@@ -44,10 +44,6 @@ COLUMNS = (
 IN_SHORT = ("row", OUTCOME, DIFFERENCE, REGRET)
 """Columns of the table in the terminal."""
 SECONDS = "time/seconds"
-TRANSFERRED = (
-    "Chosen and trained as above, on another model's requests, and used here as they are; the oracle is that of these "
-    "requests."
-)
 
 
 def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
@@ -87,7 +83,7 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
         *shown(pictures, output),
         *(_section(f"## {name}", one, _chosen(one), *_costs(one)) for name, one in found.items()),
         *(
-            _section(f"## {name}: the same rows on {other}", met, TRANSFERRED)
+            _section(f"## {name}: the same rows on {other}", met, _transferred(met))
             for name, one in found.items()
             for other, met in one.transfers.items()
         ),
@@ -164,6 +160,15 @@ def _chosen(found: Found) -> str:
     keywords = found.problem.env_kwargs
     setting = found.problem.env + (f" {keywords}" if keywords else "")
     return f"Chosen on the train requests: {told}. Environment: {code(setting)}"
+
+
+def _transferred(found: Found) -> str:
+    requests = len(found.requests)
+    seeds = len(found.results.experiment.seeds) // requests
+    return (
+        "Chosen and trained as above, on another model's requests, and used here as they are, on "
+        f"{requests} test requests × {seeds} {_seeds(seeds)} a row; the oracle is that of these requests."
+    )
 
 
 def _costs(found: Found) -> list[str]:

@@ -41,7 +41,7 @@ class Problem:
         schedules: words of agents that follow t/T.
         controllers: words of agents that follow the losses.
         learners: name → keys of ``unlearn-gym train`` (``agent``, ``total_timesteps``, …), for the train requests.
-        transfer: ready-made sets of requests to other models, on whose test requests the same rows are measured.
+        transfer: ready-made set of requests to other models → runs of every row on each of its test requests.
     """
 
     env: str
@@ -51,7 +51,7 @@ class Problem:
     schedules: list[str] = field(default_factory=list)
     controllers: list[str] = field(default_factory=list)
     learners: dict[str, dict[str, Any]] = field(default_factory=dict)
-    transfer: list[str] = field(default_factory=list)
+    transfer: dict[str, PositiveInt] = field(default_factory=dict)
 
     def rows(self) -> dict[str, dict[str, str]]:
         """Return kind → name of a row → its agent, of what needs no training."""
@@ -177,10 +177,10 @@ def _measure(settings: Settings, name: str, problem: Problem, pipeline: Pipeline
     seeds = seeds_of(compared_on, len(test), settings.seeds, FIRST)
     results = measured(final, seeds, "test")
     found = Found(problem, tuple(test[k] for k in compared_on), chosen, names, tuning, results)
-    for other in problem.transfer:
+    for other, repeats in problem.transfer.items():
         asked = ready(other).split("test")
         met = drawn(len(asked), settings.test_requests)
-        results = measured(final, seeds_of(met, len(asked), settings.seeds, FIRST), "test", other)
+        results = measured(final, seeds_of(met, len(asked), repeats, FIRST), "test", other)
         found.transfers[other] = replace(
             found, requests=tuple(asked[k] for k in met), results=results, transfers={}
         )
