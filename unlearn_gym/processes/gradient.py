@@ -111,9 +111,8 @@ class GradientProcess(Process):
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"batch_size={batch_size} has no halves; give an even number of at least 2.")
         self.learning_rate: float = learning_rate
-        if (
-            batch_size != 2 * self.pairs
-        ):  # the fastest way depends on the size, and finding it costs some updates
+        if batch_size != 2 * self.pairs:
+            # The fastest way depends on the size; looking for it costs some updates.
             self.pairs, self._new_gradients = batch_size // 2, None
 
     def use_original(self, original: Sequence[Tensor]) -> None:
