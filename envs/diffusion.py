@@ -21,7 +21,7 @@ from unlearn_gym.envs.options import DiffusionOptions, takes
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.sampling import sample
-from unlearn_gym.models.diffusion.tasks import Task, get_task
+from unlearn_gym.models.diffusion.tasks import Task, chosen_task
 from unlearn_gym.models.grid import image_grid
 from unlearn_gym.processes.diffusion import DiffusionProcess
 
@@ -228,7 +228,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             "forget_data": forget_data,
             "class_names": class_names,
         }
-        self.task: Task | None = _task(task, task_kwargs, own)
+        self.task: Task | None = chosen_task(task, task_kwargs, own)
         original, data = (self.task.original(), self.task.data) if self.task else _own(**own)
         if not isinstance(model, str | os.PathLike | None):
             # a copy: what the user does to the object later is not ours
@@ -250,7 +250,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
 
     def sample(self, labels: Tensor | None, noise: Tensor, steps: int = 25) -> Tensor:
         """Return images that the model as it is now makes of ``noise``; see ``models.sampling.sample``."""
-        return sample(self.process.model, self.process.scheduler, labels, noise, steps)
+        process = self.process
+        return sample(process.model, process.scheduler, labels, noise, steps, process.sampler)
 
     def _picture(self) -> np.ndarray:
         classes = max(self.process.data.num_classes, 1)
@@ -270,20 +271,6 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         """
         unet = torch.nn.Module.to(copy.deepcopy(self.process.model), device="cpu", dtype=torch.float32)
         DiffusionModel(unet, self.process.scheduler, self._given_scheduler).save_pretrained(path)
-
-
-def _task(name: str | None, kwargs: dict[str, Any] | None, own: dict[str, Any]) -> Task | None:
-    """Return the ready-made task, if one is named; what would not be looked at is refused."""
-    if name is None:
-        if kwargs:
-            raise UserError("task_kwargs= belongs to a ready-made task; give task= too, or leave it out.")
-        return None
-    extra = [f"{key}=" for key, value in own.items() if value is not None]
-    if extra:
-        raise UserError(
-            f"The task {name!r} has its own model and data; leave {', '.join(extra)} out, or task=."
-        )
-    return get_task(name, **(kwargs or {}))
 
 
 def _own(

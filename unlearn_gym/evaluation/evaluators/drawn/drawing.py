@@ -16,7 +16,7 @@ class Drawer:
     """Draws the same samples of every model.
 
     Args:
-        process: has the noise schedule and the data.
+        process: has the noise schedule, the sampler and the data.
         classes: labels that models know, or 0 for none.
         settings: how many samples are drawn in how many steps.
 
@@ -54,5 +54,6 @@ class Drawer:
             labels.to(process.device) if self._classes else None,
             noise.to(process.device, process.dtype),
             self._settings.sampling_steps,
+            process.sampler,
         )
         return images.float().cpu()
