@@ -52,6 +52,10 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     the models where they do not come with the package. `SISS-v0` takes your own network (`model`) and images
     (`retain_data`, `forget_data`); docs/own_model.md says which. Your network is copied and not changed.
 
+    With `time="continuous"` (the ids named `SDE`) the same network is unlearned as the VP-SDE that DDPM's steps are
+    close to: τ ~ U[1/T, 1] in the place of t, γ(τ) and σ(τ) in all formulas, and the network is told Tτ − 1. All else
+    stays as it is: docs/continuous_time.md.
+
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ. A finite λ outside is clipped and
     `info["clipped"]` says so; a non-finite one raises `UserError`.
@@ -161,6 +165,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `mask` | str | `None` | `saliency:0.5` moves only that share of the weights: those that forgetting needs most |
     | `start` | str | `None` | `ssd:10:1` dampens the weights that forgetting needs most: see Starting State |
+    | `time` | str | `"discrete"` | or `continuous`: see Description |
+    | `time_weight` | str | `"simple"` | under continuous time also `likelihood`: β/σ² over its mean, by drawing τ |
+    | `sampler` | str | `None` | how images are drawn: `ddim`, under continuous time `heun`; docs/continuous_time.md |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |

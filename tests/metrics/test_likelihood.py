@@ -9,7 +9,9 @@ import torch
 from unlearn_gym.metrics import likelihood
 from unlearn_gym.metrics.likelihood import bits_per_dim, dequantised, grey_levels
 from unlearn_gym.models.diffusion.continuous.paths import SplinePath
+from unlearn_gym.models.diffusion.continuous.vp_sde import VPSDE
 from unlearn_gym.models.diffusion.model import default_scheduler
+from unlearn_gym.models.diffusion.tasks import get_task
 
 SCHEDULE = default_scheduler().alphas_cumprod
 PATH = SplinePath(SCHEDULE)
@@ -75,6 +77,39 @@ def test_rotated_gaussian_on_average_over_probes():
     error = found.mean() - exact(x.view(1, 16), variances)[0]
     assert found.std() > 0.02
     assert abs(error) < 3 * found.std() / 400**0.5 + 2e-3
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_a_gaussian_under_the_sde(scale):
+    sde, x = VPSDE(), drawn(torch.full(SHAPE, scale**2, dtype=torch.float64))
+
+    def predict(images, label):
+        alpha = sde.log_alpha((label[0] + 1) / 1000).exp()
+        return (1 - alpha).sqrt() * images / (alpha * scale**2 + 1 - alpha)
+
+    alpha = math.exp(sde.log_alpha(sde.start))
+    smoothed = alpha * scale**2 + 1 - alpha
+    nats = 0.5 * (x.square() / smoothed + math.log(2 * math.pi * smoothed)).flatten(1).sum(1)
+    generator = torch.Generator().manual_seed(0)
+    found = bits_per_dim(predict, sde, x, generator=generator, tolerance=1e-5)
+    torch.testing.assert_close(found, nats / (16 * math.log(2)) + 7, atol=1e-3, rtol=0)
+
+
+def test_one_network_has_the_same_bits_in_steps_and_as_the_sde():
+    task = get_task("digits")
+    unet, images = task.original().unet.eval(), task.data.retain_holdout.inputs[:4]
+    labels = task.data.retain_holdout.labels[:4]
+
+    def predict(x, label):
+        return unet(x, label, class_labels=labels).sample
+
+    smooth = dequantised(images, 17, torch.Generator().manual_seed(0))
+    for shown, levels, apart in ((images, None, 0.04), (smooth, 17, 0.02)):
+        steps, sde = (
+            bits_per_dim(predict, path, shown, generator=torch.Generator().manual_seed(1), levels=levels)
+            for path in (PATH, VPSDE())
+        )
+        assert (steps - sde).abs().max() < apart
 
 
 def test_a_worse_model_finds_the_data_less_likely():
