@@ -21,7 +21,7 @@ from unlearn_gym.envs.options import DiffusionOptions, takes
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.sampling import sample
-from unlearn_gym.models.diffusion.tasks import Task, get_task
+from unlearn_gym.models.diffusion.tasks import Task, chosen_task
 from unlearn_gym.models.grid import image_grid
 from unlearn_gym.processes.diffusion import DiffusionProcess
 
@@ -51,6 +51,10 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ten ones. Their images come from `UNLEARN_GYM_DATA` or the hub; `python -m unlearn_gym prepare trousers` trains
     the models where they do not come with the package. `SISS-v0` takes your own network (`model`) and images
     (`retain_data`, `forget_data`); docs/own_model.md says which. Your network is copied and not changed.
+
+    With `time="continuous"` (the ids named `SDE`) the same network is unlearned as the VP-SDE that DDPM's steps are
+    close to: τ ~ U[1/T, 1] in the place of t, γ(τ) and σ(τ) in all formulas, and the network is told Tτ − 1. All else
+    stays as it is: docs/continuous_time.md.
 
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ. A finite λ outside is clipped and
@@ -161,6 +165,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `gradients` | str | `"auto"` | `auto`, or `direct`: plain autograd, the reference for the fast ways |
     | `mask` | str | `None` | `saliency:0.5` moves only that share of the weights: those that forgetting needs most |
     | `start` | str | `None` | `ssd:10:1` dampens the weights that forgetting needs most: see Starting State |
+    | `time` | str | `"discrete"` | or `continuous`: see Description |
+    | `time_weight` | str | `"simple"` | under continuous time also `likelihood`: β/σ² over its mean, by drawing τ |
+    | `sampler` | str | `None` | how images are drawn: `ddim`, under continuous time `heun`; docs/continuous_time.md |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
     | `device` | str | `"cpu"` | where to compute |
     | `dtype` | str | `"float32"` | floating-point type |
@@ -228,7 +235,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             "forget_data": forget_data,
             "class_names": class_names,
         }
-        self.task: Task | None = _task(task, task_kwargs, own)
+        self.task: Task | None = chosen_task(task, task_kwargs, own)
         original, data = (self.task.original(), self.task.data) if self.task else _own(**own)
         if not isinstance(model, str | os.PathLike | None):
             # a copy: what the user does to the object later is not ours
@@ -250,7 +257,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
 
     def sample(self, labels: Tensor | None, noise: Tensor, steps: int = 25) -> Tensor:
         """Return images that the model as it is now makes of ``noise``; see ``models.sampling.sample``."""
-        return sample(self.process.model, self.process.scheduler, labels, noise, steps)
+        process = self.process
+        return sample(process.model, process.scheduler, labels, noise, steps, process.sampler)
 
     def _picture(self) -> np.ndarray:
         classes = max(self.process.data.num_classes, 1)
@@ -270,20 +278,6 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
         """
         unet = torch.nn.Module.to(copy.deepcopy(self.process.model), device="cpu", dtype=torch.float32)
         DiffusionModel(unet, self.process.scheduler, self._given_scheduler).save_pretrained(path)
-
-
-def _task(name: str | None, kwargs: dict[str, Any] | None, own: dict[str, Any]) -> Task | None:
-    """Return the ready-made task, if one is named; what would not be looked at is refused."""
-    if name is None:
-        if kwargs:
-            raise UserError("task_kwargs= belongs to a ready-made task; give task= too, or leave it out.")
-        return None
-    extra = [f"{key}=" for key, value in own.items() if value is not None]
-    if extra:
-        raise UserError(
-            f"The task {name!r} has its own model and data; leave {', '.join(extra)} out, or task=."
-        )
-    return get_task(name, **(kwargs or {}))
 
 
 def _own(

@@ -16,6 +16,8 @@ from unlearn_gym.envs.deprecated import deprecated, in_new_form, warn
 from unlearn_gym.envs.rewards import REWARDS, Reward, make_reward
 from unlearn_gym.envs.spaces.actions import CONTROLS
 from unlearn_gym.errors import UserError
+from unlearn_gym.models.diffusion.noise_levels import levels_of
+from unlearn_gym.models.diffusion.sampling import SAMPLERS
 from unlearn_gym.models.mixed import FULL, PRECISIONS
 from unlearn_gym.objectives import (
     DIFFUSION_OBJECTIVES,
@@ -52,6 +54,7 @@ OF_EPISODE = (
     "divergence_penalty",
     "render_mode",
 )
+OF_DIFFUSION = ("start", "time", "time_weight", "sampler")
 Keywords = Mapping[str, Any]
 
 
@@ -179,21 +182,27 @@ class DiffusionOptions(Options):
     learning_rate: float | str = 2e-4
     lambda_range: tuple[float, float] = (0.1, 0.9)
     start: str | None = None
+    time: str = "discrete"
+    time_weight: str = "simple"
+    sampler: str | None = None
 
     OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]] = DIFFUSION_OBJECTIVES
     UNASKED: ClassVar[tuple[str, ...]] = ("answer_errors",)
     AUTOMATIC: ClassVar[tuple[str, ...]] = ("forget_cap", "retain_weight", "learning_rate")
 
     def __post_init__(self) -> None:
-        """Refuse λ that are no probability and unknown starts, too."""
+        """Refuse λ that are no probability, unknown starts, times and samplers, too."""
         super().__post_init__()
+        levels_of(self.time, self.time_weight)
+        if self.sampler is not None:
+            one_of("sampler", self.sampler, SAMPLERS)
         if self.start is not None:
             Dampening.of(self.start)
         share_of_forgetting(self.lambda_range)
 
     def of_process(self) -> dict[str, Any]:
         """Return the keywords of ``processes.diffusion.DiffusionProcess``."""
-        return {**super().of_process(), "start": self.start}
+        return {**super().of_process(), **{name: getattr(self, name) for name in OF_DIFFUSION}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ TROUSERS: dict[str, object] = {
     "defaults": {"forget_cap": 0.08, "retain_weight": 200.0},
 }
 """Losses of the 28x28 model are smaller than those of the digits; so are the steps that it can take."""
+SDE = {"time": "continuous"}
 GENTLE = {"lambda_range": (0.01, 0.9)}
 
 REQUESTS: dict[str, object] = {"reward": "outcome", "divergence_penalty": 0.02}
@@ -40,6 +41,10 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Weighted-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **WEIGHTED, **GENTLE, **ONLINE}),
     ("Posterior-Trousers-v0", DIFFUSION, {**TROUSERS, **POSTERIOR}),
     ("Posterior-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **POSTERIOR, **ONLINE}),
+    ("SISS-SDE-Digits-v0", DIFFUSION, {"task": "digits", **SDE}),
+    ("SISS-SDE-Digits-Online-v0", DIFFUSION, {"task": "digits", **SDE, **ONLINE}),
+    ("Weighted-SDE-Digits-v0", DIFFUSION, {"task": "digits", **WEIGHTED, **SDE}),
+    ("SISS-SDE-Trousers-v0", DIFFUSION, {**TROUSERS, **SDE}),
     ("SISS-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "siss"}),
     ("Weighted-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "weighted", **GENTLE}),
     ("Posterior-Requests-v0", DIFFUSION_REQUESTS, {**REQUESTS, "objective": "posterior"}),

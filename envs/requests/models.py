@@ -152,6 +152,7 @@ class DiffusionModels(Models[Family, Task]):
             one.examples.inputs.shape[1:],
             sizes,
             partial(self._frozen, process.model),
+            process.sampler,
         )
 
 

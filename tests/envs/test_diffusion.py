@@ -247,3 +247,34 @@ def test_the_defaults_forget_the_boots_and_keep_the_digits(env_id):
     assert after["concept_rate"] <= 0.05
     assert after["label_accuracy"] >= 0.75
     assert after["class_accuracy"] >= 0.93
+
+
+def test_time_and_sampler_are_options(tmp_path):
+    envs = [own(tmp_path), own(tmp_path, time="continuous"), own(tmp_path, sampler="heun")]
+    assert [env.process.sampler for env in envs] == ["ddim", "heun", "heun"]
+    noise = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    ddim, *heun = (env.sample(None, noise, 7) for env in envs)
+    assert torch.equal(*heun) and not torch.allclose(ddim, heun[0], atol=0.01)
+    said = [make_evaluator(env, EvaluatorSettings()).notes()[-1] for env in envs]
+    assert "without a model retrained" in said[0] and all("by heun" in note for note in said[1:])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"time": "backwards"}, "time='backwards' is not known"),
+        ({"time_weight": "likelihood"}, "not offered for time='discrete'; choose simple"),
+        ({"time": "continuous", "time_weight": "snr"}, "time_weight='snr' is not known"),
+        ({"sampler": "leap"}, "sampler='leap' is not known"),
+    ],
+)
+def test_other_times_and_samplers_get_one_sentence(tmp_path, options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        own(tmp_path, **options)
+
+
+def test_a_cosine_schedule_is_no_sde(tmp_path):
+    network = DiffusionModel.of(user_model(tmp_path)).unet
+    cosine = DDIMScheduler(beta_schedule="squaredcos_cap_v2")
+    with pytest.raises(UserError, match="from those of a VP-SDE"):
+        own(tmp_path, model=network, scheduler=cosine, time="continuous")

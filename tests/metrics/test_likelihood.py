@@ -8,9 +8,13 @@ import torch
 
 from unlearn_gym.metrics import likelihood
 from unlearn_gym.metrics.likelihood import bits_per_dim, dequantised, grey_levels
+from unlearn_gym.models.diffusion.continuous.paths import SplinePath
+from unlearn_gym.models.diffusion.continuous.vp_sde import VPSDE
 from unlearn_gym.models.diffusion.model import default_scheduler
+from unlearn_gym.models.diffusion.tasks import get_task
 
 SCHEDULE = default_scheduler().alphas_cumprod
+PATH = SplinePath(SCHEDULE)
 SHAPE = (1, 4, 4)
 
 
@@ -34,7 +38,7 @@ def exact(x, variances):
 
 def measured(x, variances, tolerance=1e-4, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return bits_per_dim(optimal(variances), SCHEDULE, x, generator=generator, tolerance=tolerance)
+    return bits_per_dim(optimal(variances), PATH, x, generator=generator, tolerance=tolerance)
 
 
 def drawn(variances, n=5):
@@ -69,17 +73,50 @@ def test_rotated_gaussian_on_average_over_probes():
     def predict(images, s):
         return (flat(images.flatten(1) @ turn, s) @ turn.T).view_as(images)
 
-    found = bits_per_dim(predict, SCHEDULE, many, generator=torch.Generator().manual_seed(0))
+    found = bits_per_dim(predict, PATH, many, generator=torch.Generator().manual_seed(0))
     error = found.mean() - exact(x.view(1, 16), variances)[0]
     assert found.std() > 0.02
     assert abs(error) < 3 * found.std() / 400**0.5 + 2e-3
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_a_gaussian_under_the_sde(scale):
+    sde, x = VPSDE(), drawn(torch.full(SHAPE, scale**2, dtype=torch.float64))
+
+    def predict(images, label):
+        alpha = sde.log_alpha((label[0] + 1) / 1000).exp()
+        return (1 - alpha).sqrt() * images / (alpha * scale**2 + 1 - alpha)
+
+    alpha = math.exp(sde.log_alpha(sde.start))
+    smoothed = alpha * scale**2 + 1 - alpha
+    nats = 0.5 * (x.square() / smoothed + math.log(2 * math.pi * smoothed)).flatten(1).sum(1)
+    generator = torch.Generator().manual_seed(0)
+    found = bits_per_dim(predict, sde, x, generator=generator, tolerance=1e-5)
+    torch.testing.assert_close(found, nats / (16 * math.log(2)) + 7, atol=1e-3, rtol=0)
+
+
+def test_one_network_has_the_same_bits_in_steps_and_as_the_sde():
+    task = get_task("digits")
+    unet, images = task.original().unet.eval(), task.data.retain_holdout.inputs[:4]
+    labels = task.data.retain_holdout.labels[:4]
+
+    def predict(x, label):
+        return unet(x, label, class_labels=labels).sample
+
+    smooth = dequantised(images, 17, torch.Generator().manual_seed(0))
+    for shown, levels, apart in ((images, None, 0.04), (smooth, 17, 0.02)):
+        steps, sde = (
+            bits_per_dim(predict, path, shown, generator=torch.Generator().manual_seed(1), levels=levels)
+            for path in (PATH, VPSDE())
+        )
+        assert (steps - sde).abs().max() < apart
 
 
 def test_a_worse_model_finds_the_data_less_likely():
     variances = torch.full(SHAPE, 0.04, dtype=torch.float64)
     x = drawn(variances)
     wrong = bits_per_dim(
-        optimal(4 * variances), SCHEDULE, x, generator=torch.Generator().manual_seed(0), tolerance=1e-4
+        optimal(4 * variances), PATH, x, generator=torch.Generator().manual_seed(0), tolerance=1e-4
     )
     assert wrong.mean() > measured(x, variances).mean() + 0.1
 
@@ -87,7 +124,7 @@ def test_a_worse_model_finds_the_data_less_likely():
 def test_what_is_not_finite_is_not_a_number():
     x = torch.zeros(2, *SHAPE)
     generator = torch.Generator().manual_seed(0)
-    found = bits_per_dim(lambda x, s: x * math.nan, SCHEDULE, x, generator=generator)
+    found = bits_per_dim(lambda x, s: x * math.nan, PATH, x, generator=generator)
     assert found.shape == (2,) and found.isnan().all()
 
 
@@ -123,5 +160,5 @@ def test_dequantised_bits_are_those_of_the_grey_levels():
     expected = -(normal.cdf(x + 1 / 16) - normal.cdf(x - 1 / 16)).log2().mean()
     generator = torch.Generator().manual_seed(1)
     smooth = dequantised(x, 17, generator)
-    found = bits_per_dim(optimal(variances), SCHEDULE, smooth, generator=generator, tolerance=1e-4, levels=17)
+    found = bits_per_dim(optimal(variances), PATH, smooth, generator=generator, tolerance=1e-4, levels=17)
     assert float(found.mean()) == pytest.approx(float(expected), abs=0.02)

@@ -89,7 +89,7 @@ def test_references_have_the_label_and_follow_the_seed_alone():
         targets.append(process._latents.forget_target)
         own = process.retain.inputs[process.retain.labels == 0]
         m, t = process._latents.noisy[5:], process._latents.timesteps[5:]
-        wanted = posterior_noise(m, process._gamma[t], process._sigma[t], own)
+        wanted = posterior_noise(m, process.levels.gamma[t], process.levels.sigma[t], own)
         assert torch.allclose(targets[-1][5:], wanted)
     assert torch.equal(*targets)
 
@@ -98,7 +98,7 @@ def test_a_label_without_retain_images_takes_all_or_the_named_one():
     process = small_process(objective="posterior", labels="different")
     process.reset(np.random.default_rng(0))
     m, t = process._latents.noisy[5:], process._latents.timesteps[5:]
-    wanted = posterior_noise(m, process._gamma[t], process._sigma[t], process.retain.inputs)
+    wanted = posterior_noise(m, process.levels.gamma[t], process.levels.sigma[t], process.retain.inputs)
     assert torch.allclose(process._latents.forget_target[5:], wanted)
     with pytest.raises(UserError, match="override=2"):
         small_process(objective=Posterior(override=2), labels="different").reset(np.random.default_rng(0))
@@ -111,7 +111,7 @@ def test_the_forget_error_is_bounded_by_the_clean_images():
     process.reset(np.random.default_rng(0))
     latents = process._latents
     t = latents.timesteps[5:]
-    snr = (process._gamma[t] / process._sigma[t]).square()
+    snr = (process.levels.gamma[t] / process.levels.sigma[t]).square()
     assert torch.allclose(latents.forget_numbers[5:], (1 / snr).clamp(max=1))
     assert (latents.forget_numbers[:5] == 1).all()
 

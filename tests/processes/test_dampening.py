@@ -50,7 +50,7 @@ def importance(process, part, rows, steps):
         image, label = part.inputs[row : row + 1], part.labels[row : row + 1]
         noise = torch.randn(image.shape, generator=generator).double()
         t = torch.tensor([STEPS[step]])
-        noisy = process._gamma[t] * image + process._sigma[t] * noise
+        noisy = process.levels.gamma[t] * image + process.levels.sigma[t] * noise
         loss = (process.model(noisy, t, class_labels=label).sample - noise).square().mean()
         total = (
             total + torch.cat([g.flatten() for g in torch.autograd.grad(loss, process.parameters)]).square()

@@ -50,7 +50,7 @@ class Options:
         env_kwargs: keywords of the environment.
         samples: generated samples of the forget label.
         class_samples: generated samples of each other label.
-        sampling_steps: DDIM steps a sample.
+        sampling_steps: DDIM steps a sample; for other samplers, evaluations of the network.
         likelihood: images on each side whose likelihood is computed (slow), 0 for none.
         probe: examples in each probe loss.
         relearn: fine-tune every model to see whether it relearns: on ``mixed``, ``retain`` or ``forget`` images.

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from scipy.integrate import solve_ivp
-from scipy.interpolate import CubicSpline
 from torch import Generator, Tensor
 
+from unlearn_gym.models.diffusion.continuous.paths import NoisePath
+
 PredictNoise = Callable[[Tensor, Tensor], Tensor]
-"""From images (n, ...) and float timesteps (n,) to the noise in them, like the images."""
+"""From images (n, ...) and what the network is told of their time (n,) to the noise in them, like the images."""
 
 BITS_OF_SCALE = 7.0
 """log2(128): one of the 256 grey levels is 1/128 wide on [-1, 1]."""
@@ -27,7 +28,7 @@ MOST_EVALUATIONS = 300
 
 def bits_per_dim(
     predict_noise: PredictNoise,
-    alphas_cumprod: Tensor,
+    path: NoisePath,
     images: Tensor,
     *,
     generator: torch.Generator,
@@ -36,8 +37,8 @@ def bits_per_dim(
 ) -> Tensor:
     """Return the negative log2-likelihood of each image, a dimension.
 
-    With ᾱ(s) a smooth curve through the schedule, the model's probability flow from data (s = 0) to noise
-    (s = T − 1) is dx/ds = ½·(d log ᾱ/ds)·(x − ε(x, s)/√(1 − ᾱ(s))). The log-likelihood is that of N(0, I)
+    With ᾱ(s) the noise's path, the model's probability flow from data (s = start) to noise (s = end) is
+    dx/ds = ½·(d log ᾱ/ds)·(x − ε(x, s)/√(1 − ᾱ(s))). The log-likelihood is that of N(0, I)
     at its end plus the integral of its divergence, estimated by vᵀ(∂ẋ/∂x)v with one Rademacher vector v an
     image (Hutchinson; exact where the Jacobian is diagonal).
 
@@ -48,7 +49,7 @@ def bits_per_dim(
 
     Args:
         predict_noise: the model; differentiable in the images.
-        alphas_cumprod: ᾱ of the T discrete steps, shape (T,).
+        path: a curve through the discrete noise levels that the model knows, or the SDE's.
         images: shape (n, ...) in [-1, 1], in the network's dtype and on its device. They share the solver's
             steps, so that a number depends, within the tolerance, on the images beside it.
         generator: of v, on the CPU.
@@ -60,11 +61,11 @@ def bits_per_dim(
         float64 of shape (n,), on the CPU; NaN for all where the flow is not finite, or is not done after
         ``MOST_EVALUATIONS`` evaluations of the model.
     """
-    flow = _Flow(predict_noise, alphas_cumprod, images, generator)
+    flow = _Flow(predict_noise, path, images, generator)
     n, dimensions = len(images), images[0].numel()
     start = np.concatenate([images.double().cpu().numpy().ravel(), np.zeros(n)])
     try:
-        found = solve_ivp(flow, (0.0, flow.last), start, method="RK45", rtol=tolerance, atol=tolerance)
+        found = solve_ivp(flow, (path.start, path.end), start, method="RK45", rtol=tolerance, atol=tolerance)
     except _NotIntegrableError:
         return torch.full((n,), math.nan, dtype=torch.float64)
     if not found.success:
@@ -107,24 +108,20 @@ class _Flow:
     """The right-hand side: images and log-densities of the batch, flattened one after the other."""
 
     def __init__(
-        self, predict_noise: PredictNoise, alphas_cumprod: Tensor, images: Tensor, generator: torch.Generator
+        self, predict_noise: PredictNoise, path: NoisePath, images: Tensor, generator: torch.Generator
     ) -> None:
-        self._predict_noise, self._like = predict_noise, images
+        self._predict_noise, self._path, self._like = predict_noise, path, images
         bits = torch.randint(2, images.shape, generator=generator)
         self._probe = (2 * bits - 1).to(images)
-        table = alphas_cumprod.double().cpu().numpy()
-        self._log_alpha = CubicSpline(np.arange(len(table)), np.log(table))
-        self._slope = self._log_alpha.derivative()
         self._evaluations = 0
-        self.last = len(table) - 1.0
 
     def __call__(self, s: float, state: np.ndarray) -> np.ndarray:
         self._evaluations += 1
         if self._evaluations > MOST_EVALUATIONS:
             raise _NotIntegrableError
         x = torch.from_numpy(state[: self._like.numel()]).view_as(self._like).to(self._like)
-        half_slope, sigma = 0.5 * float(self._slope(s)), math.sqrt(-math.expm1(float(self._log_alpha(s))))
-        noise, product = self._noise_and_product(x, s)
+        half_slope, sigma = 0.5 * self._path.slope(s), math.sqrt(-math.expm1(self._path.log_alpha(s)))
+        noise, product = self._noise_and_product(x, self._path.label(s))
         drift = half_slope * (x - noise / sigma).double()
         trace = (self._probe * product).double().flatten(1).sum(1)
         divergence = half_slope * (x[0].numel() - trace / sigma)
@@ -133,10 +130,10 @@ class _Flow:
             raise _NotIntegrableError
         return both
 
-    def _noise_and_product(self, x: Tensor, s: float) -> tuple[Tensor, Tensor]:
-        """Return ε(x, s) and vᵀ∂ε/∂x."""
+    def _noise_and_product(self, x: Tensor, label: float) -> tuple[Tensor, Tensor]:
+        """Return ε(x, s) and vᵀ∂ε/∂x; the network is told the label of s."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            noise = self._predict_noise(x, torch.full((len(x),), s, dtype=x.dtype, device=x.device))
+            noise = self._predict_noise(x, torch.full((len(x),), label, dtype=x.dtype, device=x.device))
             (product,) = torch.autograd.grad(noise, x, self._probe)
         return noise.detach(), product

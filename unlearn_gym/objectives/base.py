@@ -48,8 +48,8 @@ class ForgetSide:
     Attributes:
         latents: m, shape (B, channels, height, width).
         noise: ε, of the same shape.
-        timesteps: t, int64 of shape (B,).
-        gamma: √ᾱ_t, shape (B,), and ``sigma`` √(1 − ᾱ_t).
+        timesteps: what the network is told of their times, shape (B,): int64 t, or a number between.
+        gamma: γ, shape (B,), and ``sigma`` σ = √(1 − γ²).
         labels: under which m is predicted, int64 of shape (B,); None for an unconditional network.
         kept: the retain latents γx + σε of the same pairs, of the shape of m, and
         kept_labels: under which they are predicted.

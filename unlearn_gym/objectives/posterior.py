@@ -59,7 +59,7 @@ class Posterior(Objective):
                 f"override={self.override} names a label, and this network has none; leave override out."
             )
         target = torch.empty_like(side.noise)
-        labels = torch.zeros_like(side.timesteps) if side.labels is None else side.labels
+        labels = torch.zeros_like(side.drawn).to(target.device) if side.labels is None else side.labels
         if self.override is not None:
             labels = torch.full_like(labels, self.override)
         # a stack's minibatches have a seed each

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
+from unlearn_gym.models.diffusion.noise_levels import levels_of
 from unlearn_gym.objectives.base import SOURCES, Draw, ForgetSide
 from unlearn_gym.processes.base import Dampened, Quality
 from unlearn_gym.processes.common.checks import check_kind
@@ -32,7 +33,7 @@ IMPORTANCE_EXAMPLES = 500
 class DiffusionProcess(GradientProcess):
     """θ, the noise-prediction loss, and pairs of a retain image x and a forget image a.
 
-    One timestep and one noise are shared by the two latents of a pair. For a class-conditional network the
+    One time and one noise are shared by the two latents of a pair. For a class-conditional network the
     mixture is over (latent, label): each latent is predicted under its own source's label, and where the two
     labels differ the densities do not overlap.
 
@@ -41,10 +42,15 @@ class DiffusionProcess(GradientProcess):
         scheduler: its noise schedule.
         data: the request.
         start: "ssd:A:B" dampens the network before the first update; see ``common.dampening``.
+        time: "discrete" or "continuous", and
+        time_weight: what an error counts at a time; see ``models.diffusion.noise_levels``.
+        sampler: how images are drawn from the network, a name in ``models.diffusion.sampling.SAMPLERS``; that of its
+            time by default.
         settings: the keywords of ``GradientProcess``.
 
     Attributes:
         model: the network as it is now.
+        levels: when and how much latents are noised.
         data: the request.
         retain: what is kept, on the device.
         keep: what x is drawn from, and ``forget`` what a is.
@@ -60,18 +66,22 @@ class DiffusionProcess(GradientProcess):
         data: UnlearningData,
         *,
         start: str | None = None,
+        time: str = "discrete",
+        time_weight: str = "simple",
+        sampler: str | None = None,
         **settings: Any,
     ) -> None:
-        check_kind(unet)
+        kind = levels_of(time, time_weight)
+        check_kind(unet, whole=kind.whole)
         self.dampening = None if start is None else Dampening.of(start)
         unet.eval()
         super().__init__(unet, **settings)
         self.scheduler = scheduler
         one_of("x_from", self.objective.x_from, SOURCES)
         self._conditional = unet.class_embedding is not None
-        alphas = scheduler.alphas_cumprod.to(device=self.device, dtype=torch.float64)
-        self._gamma, self._sigma = alphas.sqrt().to(self.dtype), (1.0 - alphas).sqrt().to(self.dtype)
-        self._fixed_noise = FixedNoise(self.model, self._gamma, self._sigma, self._conditional)
+        self.levels = kind(scheduler, time_weight, self.device, self.dtype)
+        self.sampler = kind.sampler if sampler is None else sampler
+        self._fixed_noise = FixedNoise(self.model, self.levels, self._conditional)
         self.use(data)
 
     def use(self, data: UnlearningData) -> None:
@@ -97,16 +107,15 @@ class DiffusionProcess(GradientProcess):
         keep: Shuffled,
         forget: Shuffled,
         pairs: int,
-        timesteps: Tensor | None = None,
+        times: Tensor | None = None,
     ) -> RawDraw:
-        """Draw a minibatch's random numbers; the timesteps may be given."""
+        """Draw a minibatch's random numbers; the times may be given."""
         shape = (pairs, *self.forget.inputs.shape[1:])
-        steps = len(self._gamma)
-        random_steps = torch.randint(steps, (pairs,), generator=generator)
+        random_times = self.levels.draw(pairs, generator)
         return RawDraw(
             retain=keep.take(pairs),
             forget=forget.take(pairs),
-            timesteps=random_steps if timesteps is None else timesteps,
+            timesteps=random_times if times is None else times,
             noise=torch.randn(shape, generator=generator),
             uniform=torch.rand(pairs, generator=generator),
             target=self.objective.draw_target(shape, generator),
@@ -114,15 +123,14 @@ class DiffusionProcess(GradientProcess):
 
     @functools.cached_property
     def probe(self) -> Latents:
-        """The latents of ``quality``: a fixed batch with timesteps spread evenly over the schedule.
+        """The latents of ``quality``: a fixed batch with times spread evenly.
 
         Every second retain image has the label under which the forget set was learned, if there is one: the
         damage of forgetting shows there first. The forget target is the true noise under every objective.
         """
         generator = Generator().manual_seed(PROBE_SEED)
         keep, forget = (Shuffled(len(part), generator) for part in (self.data.retain, self.data.forget))
-        steps = ((torch.arange(PROBE_SIZE) + 0.5) * len(self._gamma) / PROBE_SIZE).long()
-        raw = self.draw_raw(generator, keep, forget, PROBE_SIZE, steps)
+        raw = self.draw_raw(generator, keep, forget, PROBE_SIZE, self.levels.spread(PROBE_SIZE))
         label = self.data.forget_label if self._conditional else None
         favour(raw.retain, self.data.retain.labels, label, generator)
         return self.noised(raw, redirect=False)
@@ -134,7 +142,7 @@ class DiffusionProcess(GradientProcess):
         self._latents = self.noised(self._raw)
 
     def forget_losses(self) -> Iterator[Tensor]:
-        """See ``GradientProcess.forget_losses``; each image at ten timesteps spread evenly, with fixed noise."""
+        """See ``GradientProcess.forget_losses``; each image at ten times spread evenly, with fixed noise."""
         return self._fixed_noise.batches(self.forget, self.pairs)
 
     @property
@@ -146,7 +154,7 @@ class DiffusionProcess(GradientProcess):
     def _dampened(self) -> Dampened:
         """The original network dampened, made when it is first asked for: it knows neither seed nor action.
 
-        Importances are means of squared gradients of single images, at the same ten timesteps in both sets.
+        Importances are means of squared gradients of single images, at the same ten times in both sets.
         """
         assert self.dampening is not None
         sets, weights = (self.retain, self.forget), self.original[0].clone()
@@ -171,8 +179,8 @@ class DiffusionProcess(GradientProcess):
         have the original network say those of the retain latents, unless ``redirect`` is False.
         """
         x, a = self.keep.inputs[raw.retain], self.forget.inputs[raw.forget]
-        noise, timesteps = raw.noise.to(self.device, self.dtype), raw.timesteps.to(self.device)
-        gamma, sigma = self._gamma[timesteps], self._sigma[timesteps]
+        noise, at = raw.noise.to(self.device, self.dtype), self.levels.at(raw.timesteps)
+        gamma, sigma = at.gamma, at.sigma
         wide = (-1, *[1] * (x.ndim - 1))
         shift = (gamma / sigma).view(wide) * (x - a)
         x_labels, a_labels = self.keep.labels[raw.retain], self.forget.labels[raw.forget]
@@ -182,11 +190,11 @@ class DiffusionProcess(GradientProcess):
         if redirect:
             conditions = (x_labels, a_labels) if self._conditional else (None, None)
             if self.objective.retain_target == "teacher":
-                to_x = self.predict_originally(kept, timesteps, conditions[0])
+                to_x = self.predict_originally(kept, at.label, conditions[0])
             side = ForgetSide(
                 latents=forgotten,
                 noise=noise,
-                timesteps=timesteps,
+                timesteps=at.label,
                 gamma=gamma,
                 sigma=sigma,
                 labels=conditions[1],
@@ -201,7 +209,7 @@ class DiffusionProcess(GradientProcess):
         return Latents(
             noisy=torch.cat([kept, forgotten]),
             labels=torch.cat([x_labels, a_labels]) if self._conditional else None,
-            timesteps=timesteps.repeat(2),
+            timesteps=at.label.repeat(2),
             retain_target=torch.cat([to_x, noise - shift]),
             forget_target=torch.cat([noise + shift, to_a]),
             forget_numbers=None if numbers is None else torch.cat([torch.ones_like(numbers), numbers]),

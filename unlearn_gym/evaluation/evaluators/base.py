@@ -31,7 +31,7 @@ class EvaluatorSettings:
     Attributes:
         samples: generated samples of the forget label.
         class_samples: generated samples of each other label.
-        sampling_steps: DDIM steps a sample.
+        sampling_steps: DDIM steps a sample, or for another sampler the most evaluations of the network.
         probe: (image, timestep, noise) triples in each probe loss.
         likelihood: images of each side whose bits per dimension are measured; 0 for none.
         relearn: what models are fine-tuned on to see whether they relearn, of ``SOURCES``.

@@ -25,6 +25,7 @@ class SampleMeter(Meter):
         shape: of an image.
         sizes: how many samples are drawn.
         original: returns the model of the named family before unlearning.
+        sampler: how they are drawn, a name in ``SAMPLERS``.
     """
 
     def __init__(
@@ -35,9 +36,11 @@ class SampleMeter(Meter):
         shape: Sequence[int],
         sizes: SampleSizes,
         original: Callable[[str], UNet2DModel],
+        sampler: str = "ddim",
     ) -> None:
         super().__init__(original)
-        self._scheduler, self._classifiers, self.sizes = scheduler, classifiers, sizes
+        self._scheduler, self._sampler = scheduler, sampler
+        self._classifiers, self.sizes = classifiers, sizes
         self._classes, self._shape = num_classes, tuple(shape)
 
     def key(self, shown: Shown, seed: int) -> Hashable:
@@ -58,10 +61,15 @@ class SampleMeter(Meter):
         """Draw an image for each label, from noise of the seed, and classify them."""
         labels, weight = self.labels(shown), next(model.parameters())
         noise = torch.randn((len(labels), *self._shape), generator=torch.Generator().manual_seed(seed))
-        steps = self.sizes.sampling_steps
-        images = (
-            sample(model, self._scheduler, labels.to(weight.device), noise.to(weight), steps).float().cpu()
+        images = sample(
+            model,
+            self._scheduler,
+            labels.to(weight.device),
+            noise.to(weight),
+            self.sizes.sampling_steps,
+            self._sampler,
         )
+        images = images.float().cpu()
         return Look(shares(self._classifiers[shown.family], images, labels), images)
 
 

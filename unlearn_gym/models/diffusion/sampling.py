@@ -1,19 +1,38 @@
-"""Draw images from a diffusion model with DDIM (Song et al. 2021, eta = 0)."""
+"""Draw images from a diffusion model: with DDIM (Song et al. 2021, eta = 0), or as the VP-SDE that it is close to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
-from torch import Tensor
+from torch import Generator, Tensor
 
+from unlearn_gym.models.diffusion.continuous.samplers import (
+    PredictNoise,
+    SDESampler,
+    euler_maruyama,
+    heun,
+    predictor_corrector,
+)
+from unlearn_gym.models.diffusion.continuous.vp_sde import VPSDE
 from unlearn_gym.models.diffusion.schedules import SAMPLING
+from unlearn_gym.runtime.checks import one_of
 
 CHUNK = 256
+SEED = 0
+"""Of what is drawn on the way from noise to images, by the samplers that do."""
 
 
 @torch.no_grad()
 def sample(
-    unet: UNet2DModel, scheduler: DDPMScheduler, labels: Tensor | None, noise: Tensor, steps: int = 25
+    unet: UNet2DModel,
+    scheduler: DDPMScheduler,
+    labels: Tensor | None,
+    noise: Tensor,
+    steps: int = 25,
+    sampler: str = "ddim",
 ) -> Tensor:
     """Return the images that the model makes of ``noise``; the same noise gives the same images.
 
@@ -22,20 +41,25 @@ def sample(
         scheduler: the schedule it was trained on.
         labels: int64 of shape (n,), or None for an unconditional network.
         noise: standard normal, shape (n, channels, height, width), on the network's device.
-        steps: DDIM steps, at most one for each step of the schedule.
+        steps: most evaluations of the network for an image: DDIM steps, at most one for each step of the schedule.
+        sampler: a name in ``SAMPLERS``.
 
     Returns:
         Images like ``noise``, clamped to [-1, 1].
+
+    Raises:
+        UserError: for another name, or if the schedule is not close to an SDE and the sampler needs one.
     """
-    sampler = ddim(scheduler)
-    sampler.set_timesteps(min(steps, len(scheduler.betas)), device=noise.device)
+    one_of("sampler", sampler, SAMPLERS)
+    generator = Generator().manual_seed(SEED)
     chunks = []
     for start in range(0, len(noise), CHUNK):
-        images = noise[start : start + CHUNK]
         classes = None if labels is None else labels[start : start + CHUNK]
-        for step in sampler.timesteps:
-            predicted = unet(images, step, class_labels=classes).sample
-            images = sampler.step(predicted, step, images).prev_sample
+
+        def predict(images: Tensor, label: Tensor, classes: Tensor | None = classes) -> Tensor:
+            return unet(images, label, class_labels=classes).sample
+
+        images = SAMPLERS[sampler](predict, scheduler, noise[start : start + CHUNK], steps, generator)
         chunks.append(images.clamp(-1, 1))
     return torch.cat(chunks)
 
@@ -48,3 +72,38 @@ def ddim(scheduler: DDPMScheduler) -> DDIMScheduler:
         timestep_spacing="trailing",
         **{name: scheduler.config[name] for name in SAMPLING},
     )
+
+
+def by_ddim(
+    predict: PredictNoise, scheduler: DDPMScheduler, noise: Tensor, steps: int, generator: Generator
+) -> Tensor:
+    """Return the images of DDIM; nothing is drawn."""
+    sampler = ddim(scheduler)
+    sampler.set_timesteps(min(steps, len(scheduler.betas)), device=noise.device)
+    images = noise
+    for step in sampler.timesteps:
+        images = sampler.step(predict(images, step), step, images).prev_sample
+    return images
+
+
+def by_sde(
+    sampler: SDESampler,
+    predict: PredictNoise,
+    scheduler: DDPMScheduler,
+    noise: Tensor,
+    steps: int,
+    generator: Generator,
+) -> Tensor:
+    """Return the images of a sampler of the SDE that the schedule is close to."""
+    return sampler(predict, VPSDE.of(scheduler), noise, steps, generator)
+
+
+Sampler = Callable[[PredictNoise, DDPMScheduler, Tensor, int, Generator], Tensor]
+
+SAMPLERS: dict[str, Sampler] = {
+    "ddim": by_ddim,
+    "heun": partial(by_sde, heun),
+    "euler_maruyama": partial(by_sde, euler_maruyama),
+    "predictor_corrector": partial(by_sde, predictor_corrector),
+}
+"""How images are made of noise."""

@@ -5,7 +5,7 @@ A new task is one line in ``TASKS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -141,6 +141,26 @@ def get_task(name: str, /, **kwargs: Any) -> Task:
     if name not in TASKS:
         raise UserError(f"There is no task {name!r}; choose one of {', '.join(sorted(TASKS))}.")
     return TASKS[name](**kwargs)
+
+
+def chosen_task(name: str | None, kwargs: Mapping[str, Any] | None, own: Mapping[str, Any]) -> Task | None:
+    """Return the ready-made task, if one is named; what would not be looked at is refused.
+
+    Args:
+        name: of the task.
+        kwargs: keywords of its data loader.
+        own: keyword → what the user gave of a model and data of their own.
+    """
+    if name is None:
+        if kwargs:
+            raise UserError("task_kwargs= belongs to a ready-made task; give task= too, or leave it out.")
+        return None
+    extra = [f"{key}=" for key, value in own.items() if value is not None]
+    if extra:
+        raise UserError(
+            f"The task {name!r} has its own model and data; leave {', '.join(extra)} out, or task=."
+        )
+    return get_task(name, **(kwargs or {}))
 
 
 def prepare(task: Task, device: torch.device = CPU) -> list[Path]:

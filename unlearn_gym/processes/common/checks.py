@@ -44,8 +44,18 @@ def check_still_moved(parameters: Sequence[Tensor], weights: Tensor) -> None:
         )
 
 
-def check_kind(unet: UNet2DModel) -> None:
-    """Refuse networks whose conditions are no integer timesteps, or no integer labels."""
+def check_kind(unet: UNet2DModel, *, whole: bool = True) -> None:
+    """Refuse networks whose conditions are no integer timesteps, or no integer labels.
+
+    Args:
+        unet: the network.
+        whole: False where it is told numbers between the timesteps as well.
+    """
+    if not whole and unet.config["time_embedding_type"] == "learned":
+        raise UserError(
+            "A UNet with time_embedding_type='learned' knows whole timesteps alone; choose time='discrete', or give a "
+            "network with positional time embeddings."
+        )
     if unet.config["time_embedding_type"] == "fourier":
         raise UserError(
             "A UNet with time_embedding_type='fourier' predicts scaled scores for continuous noise levels and divides "

@@ -18,7 +18,7 @@ class RawDraw:
     Attributes:
         retain: indices into the set that x is drawn from, shape (B,).
         forget: indices into the forget set, shape (B,).
-        timesteps: t ~ U{0 … T − 1}, one per pair, shape (B,).
+        timesteps: t ~ U{0 … T − 1} or τ, one per pair, shape (B,); see ``NoiseLevels``.
         noise: ε ~ N(0, I), one per pair and shared by its two latents, shape (B, channels, height, width).
         uniform: u ~ U[0, 1), which chooses the mixture side, shape (B,).
         target: what the objective drew for its forget targets, (B, …), or empty.
@@ -41,7 +41,8 @@ class RawDraw:
 class Latents:
     """The 2B latents of one minibatch: first B retain latents, then B forget latents.
 
-    ``forget_numbers`` is what the objective's ``forget_error`` knows of each, (2B, …), ones for the retain latents.
+    ``timesteps`` is what the network is told of their times, (2B,). ``forget_numbers`` is what the objective's
+    ``forget_error`` knows of each, (2B, …), ones for the retain latents.
     """
 
     noisy: Tensor
@@ -62,8 +63,8 @@ def mixture(
         uniform: u, shape (B,).
         gap: x − a, shape (B, channels, height, width).
         noise: ε, of the same shape.
-        gamma: √ᾱ_t, shape (B,), and
-        sigma: √(1 − ᾱ_t).
+        gamma: γ, shape (B,), and
+        sigma: σ.
         overlap: whether the densities of the two images can overlap: their labels are the same, or play no part, (B,).
     """
     inner, distance2 = (noise * gap).flatten(1).sum(1), gap.square().flatten(1).sum(1)

@@ -51,6 +51,7 @@ class DiffusionEvaluator(DrawnEvaluator):
             labels.to(process.device) if self._classes else None,
             noise.to(process.device, process.dtype),
             self.settings.sampling_steps,
+            process.sampler,
         )
 
     def further(self) -> tuple[str, ...]:
@@ -66,13 +67,22 @@ class DiffusionEvaluator(DrawnEvaluator):
         return reason and f"{reason}; leave it out"
 
     def notes(self) -> tuple[str, ...]:
-        """What the user's own data lacks, and where samples are drawn in fewer steps than were asked for."""
+        """What the user's own data lacks, and how samples are drawn where not in the DDIM steps that were asked for."""
+        return (*self._lacking(), *self._drawn())
+
+    def _drawn(self) -> tuple[str, ...]:
         steps, asked = len(self._process.scheduler.betas), self.settings.sampling_steps
-        short = (
+        if self._process.sampler != "ddim":
+            return (
+                f"Samples of all rows were drawn by {self._process.sampler}, which asked the network at most {asked} "
+                f"times for each: what {asked} steps of DDIM cost.",
+            )
+        if steps >= asked:
+            return ()
+        return (
             f"The model's noise schedule has {steps} steps, so that samples were drawn in {steps} steps and not in "
             f"{asked}.",
         )
-        return (*self._lacking(), *(short if steps < asked else ()))
 
     def _lacking(self) -> tuple[str, ...]:
         if self._task:

@@ -21,7 +21,7 @@ class Likelihood:
     """Measures a model's bits per dimension.
 
     Attributes:
-        process: whose schedule, device and dtype are used.
+        process: whose noise levels, device and dtype are used.
         model: the network.
         count: most images of a set.
         conditional: whether the network takes labels.
@@ -37,7 +37,7 @@ class Likelihood:
     def mean(self, examples: LabelledSet, levels: int | None = None) -> float:
         """Return the mean over some images of a set; dequantised where their number of grey levels is given."""
         generator = torch.Generator().manual_seed(self.seed)
-        device, alphas = self.process.device, self.process.scheduler.alphas_cumprod
+        device, path = self.process.device, self.process.levels.path
         found = []
         for rows in evenly_spaced(len(examples), self.count).split(CHUNK):
             labels = examples.labels[rows].to(device) if self.conditional else None
@@ -48,5 +48,5 @@ class Likelihood:
             inputs = examples.inputs[rows]
             inputs = inputs if levels is None else dequantised(inputs, levels, generator)
             images = inputs.to(device, self.process.dtype)
-            found.append(bits_per_dim(predict, alphas, images, generator=generator, levels=levels))
+            found.append(bits_per_dim(predict, path, images, generator=generator, levels=levels))
         return float(torch.cat(found).mean())

@@ -1,0 +1,1 @@
+"""Noise levels at every real time: curves through them, the VP-SDE, and its samplers."""
