@@ -40,7 +40,11 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
     sections: dict[str, Iterable[object]] = {
         "Environments (gymnasium.make)": sorted(name for name in registry if name.startswith("unlearn_gym/")),
         "Agents (unlearn_gym.agents.make)": agents.names(),
-        "Tasks (unlearn-gym prepare)": [*prepare.diffusion_names(), *prepare.classifier_names()],
+        "Tasks (unlearn-gym prepare)": [
+            *prepare.diffusion_names(),
+            *prepare.generator_names(),
+            *prepare.classifier_names(),
+        ],
         f"Cache ({CACHE_VARIABLE}{state})": [cache_dir()],
     }
     for title, lines in sections.items():
