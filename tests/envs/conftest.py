@@ -9,6 +9,8 @@ import pytest
 from tests.data.test_classes import write_split
 from unlearn_gym.models.diffusion.concepts import ConceptRecipe
 from unlearn_gym.models.diffusion.tasks import TASKS, data_task
+from unlearn_gym.models.sfd.distillation import DistillationRecipe
+from unlearn_gym.models.sfd.tasks import SFD_TASKS, distilled_task
 
 FORMS = {
     "cifar10_45k": (32, 3, 10),
@@ -37,3 +39,10 @@ def barely_trained_trousers(hub_stand_ins, monkeypatch):
     name, recipe, _ = TASKS["trousers"].args
     short = replace(recipe, widths=(8, 8, 16), norm_groups=4, steps=1, batch_size=4)
     monkeypatch.setitem(TASKS, "trousers", partial(data_task, name, short, ConceptRecipe(steps=1)))
+
+
+@pytest.fixture(autouse=True)
+def barely_distilled_mnist(barely_trained_trousers, monkeypatch):
+    """Give the one-step generator of 28x28 images one step of distillation."""
+    short = DistillationRecipe(steps=1, batch_size=4)
+    monkeypatch.setitem(SFD_TASKS, "mnist", partial(distilled_task, "mnist", "trousers", short))

@@ -13,6 +13,7 @@ from unlearn_gym.metrics.glossary import GLOSSARY
 EVALUATORS: dict[str, str] = {
     "plain": "unlearn_gym.evaluation.evaluators.plain:PlainEvaluator",
     "diffusion": "unlearn_gym.evaluation.evaluators.drawn.diffusion:DiffusionEvaluator",
+    "generator": "unlearn_gym.evaluation.evaluators.drawn.generator:GeneratorEvaluator",
     "requests": "unlearn_gym.evaluation.evaluators.requests:RequestsEvaluator",
     "supervised": "unlearn_gym.evaluation.evaluators.supervised:SupervisedEvaluator",
     "regression": "unlearn_gym.evaluation.evaluators.regression:RegressionEvaluator",

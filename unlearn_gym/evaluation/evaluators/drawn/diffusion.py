@@ -15,7 +15,7 @@ from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
-from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer, pictures_of
 from unlearn_gym.evaluation.evaluators.drawn.likelihoods import Likelihood
 from unlearn_gym.evaluation.evaluators.drawn.membership import Membership
 from unlearn_gym.evaluation.evaluators.drawn.samples import (
@@ -40,7 +40,7 @@ OF_LABEL = ("concept_rate", "label_accuracy", "neither_rate")
 LIKELIHOODS = ("nll_retain", "nll_forget")
 DEQUANTISED = ("bpd_retain", "bpd_forget")
 COMPARED_BY_SSIM = 100
-SHOWN_OF_LABEL, SHOWN_OF_CLASS, SHOWN_OF_DATA = 20, 1, 20
+SHOWN_OF_DATA = 20
 REFERENCE_SEED = 2**31
 """Seed of the noise of the retrained model's reference samples: none that a run is measured on."""
 
@@ -177,7 +177,7 @@ class DiffusionEvaluator(Evaluator):
         for further in found:
             values |= further.values
         details = found[0].details | found[1].details
-        return Scores(values, self._pictures(samples), classes, self.samples_of(), details)
+        return Scores(values, pictures_of(samples, self._classes), classes, self.samples_of(), details)
 
     def _losses(self, model: UNet2DModel, seed: int) -> dict[str, float]:
         scheduler = self._process.scheduler
@@ -226,7 +226,7 @@ class DiffusionEvaluator(Evaluator):
 
     @cached_property
     def _drawer(self) -> Drawer:
-        return Drawer(self._process, self._classes, self.settings)
+        return Drawer(self._process, self._data, self._classes, self.settings)
 
     @cached_property
     def _attacks(self) -> Attacks:
@@ -253,10 +253,3 @@ class DiffusionEvaluator(Evaluator):
         """The retrained model's samples, drawn once."""
         assert self._retrained is not None
         return self._scores.see(self._draw(self._retrained, REFERENCE_SEED))
-
-    def _pictures(self, samples: Samples) -> dict[str, np.ndarray]:
-        shown = {"forget label": samples.images[: min(SHOWN_OF_LABEL, samples.of_label)]}
-        others = samples.images[samples.of_label :]
-        if len(others):
-            shown["other labels"] = others[: SHOWN_OF_CLASS * (self._classes - 1)]
-        return {title: pixels_of(images) for title, images in shown.items()}
