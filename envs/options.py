@@ -31,7 +31,6 @@ from unlearn_gym.runtime.checks import check_known, one_of
 from unlearn_gym.runtime.registered import keywords_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-KINDS = ("objective", "reward")
 OF_PROCESS = (
     "batch_size",
     "optimizer",
@@ -59,18 +58,16 @@ Keywords = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """Options of every environment that moves a network; a subclass is a family's, with its own defaults.
+class EpisodeOptions:
+    """Options of every environment that trains; a subclass is a family's, with its own defaults.
 
     What each means stands on the page of the environment.
 
     Attributes:
-        defaults: keywords of objectives and rewards. What is chosen gets those that it has and that are not in
-            ``objective_kwargs`` and ``reward_kwargs``; an id says so what fits its network.
+        defaults: keywords of what is named, such as objectives and rewards. What is chosen gets those that it has and
+            that are not in its own keywords (``reward_kwargs``); an id says so what fits its network.
     """
 
-    objective: str | Objective
-    objective_kwargs: Keywords | None = None
     reward: str | Reward
     reward_kwargs: Keywords | None = None
     defaults: Keywords | None = None
@@ -78,14 +75,8 @@ class Options:
     online: bool = False
     batch_size: int = 64
     learning_rate: float | str = 1e-3
-    optimizer: str = "adam"
-    max_grad_norm: float = 1.0
     lambda_range: tuple[float, float] = (0.0, 1.0)
     alpha: float = 0.01
-    state: str = "fresh"
-    grad_norms: bool = True
-    gradients: str = "auto"
-    mask: str | None = None
     observation: str = "state"
     action: str = "lambda"
     control: tuple[str, ...] = CONTROLS[0]
@@ -94,19 +85,21 @@ class Options:
     dtype: str | torch.dtype = "float32"
     render_mode: str | None = None
 
-    OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]]
     REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = REWARDS
-    UNASKED: ClassVar[tuple[str, ...]] = ()
-    """Methods of objectives that the family's process never calls: one that overrides them would be another loss."""
     AUTOMATIC: ClassVar[tuple[str, ...]] = ()
     """What may be "auto"; see ``unlearn_gym.envs.automatic``."""
     FAMILY_DEFAULTS: ClassVar[Keywords] = {}
     """Like ``defaults``, for the family."""
 
     @classmethod
+    def registries(cls) -> dict[str, Mapping[str, Callable[..., Any]]]:
+        """Return what may be named: option → name → what makes it. Its keywords are in the option ``…_kwargs``."""
+        return {"reward": cls.REWARDS}
+
+    @classmethod
     def hyperparameters(cls) -> tuple[str, ...]:
-        """Return every keyword that an objective or a reward of the family has."""
-        makers = (*cls.OBJECTIVES.values(), *cls.REWARDS.values())
+        """Return every keyword that anything which may be named has."""
+        makers = (maker for registry in cls.registries().values() for maker in registry.values())
         return tuple(dict.fromkeys(name for maker in makers for name in keywords_of(maker)))
 
     def __post_init__(self) -> None:
@@ -116,7 +109,69 @@ class Options:
         check_known("defaults", self.defaults or {}, self.hyperparameters())
         as_device(self.device)
         as_dtype(self.dtype)
-        objective = make_objective(self.objective, self.OBJECTIVES, self._numbers("objective"))
+        make_reward(self.reward, self.REWARDS, **self.numbers("reward"))
+
+    def keywords(self, kind: str) -> dict[str, Any]:
+        """Return all keywords of the chosen objective or reward, as ``kind`` says."""
+        chosen, given = getattr(self, kind), getattr(self, f"{kind}_kwargs")
+        registry = self.registries()[kind]
+        known = keywords_of(registry[chosen]) if isinstance(chosen, str) and chosen in registry else ()
+        defaults = {**self.FAMILY_DEFAULTS, **(self.defaults or {})}
+        return {name: value for name, value in defaults.items() if name in known} | dict(given or {})
+
+    def waiting(self, kind: str) -> set[str]:
+        """Return which of those keywords are "auto"."""
+        return {name for name, value in self.keywords(kind).items() if is_auto(name, value, self.AUTOMATIC)}
+
+    def numbers(self, kind: str) -> dict[str, Any]:
+        """Return those that are not."""
+        waiting = self.waiting(kind)
+        return {name: value for name, value in self.keywords(kind).items() if name not in waiting}
+
+    def resolved(self, **chosen: float) -> Self:
+        """Return the same options with every keyword of what is named in its place.
+
+        Args:
+            chosen: the numbers of what is "auto".
+        """
+        changes: dict[str, Any] = {"learning_rate": chosen.get("learning_rate", self.learning_rate)}
+        for kind in self.registries():
+            automatic = {name: chosen[name] for name in self.waiting(kind)}
+            changes[f"{kind}_kwargs"] = self.keywords(kind) | automatic
+        return replace(self, **changes, defaults=None)
+
+    def of_episode(self) -> dict[str, Any]:
+        """Return the keywords of ``envs.base.UnlearningEnv``."""
+        same = {name: getattr(self, name) for name in OF_EPISODE}
+        return {**same, "reward": make_reward(self.reward, self.REWARDS, **self.keywords("reward"))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(EpisodeOptions):
+    """Options of every environment whose process is a ``GradientProcess``."""
+
+    objective: str | Objective
+    objective_kwargs: Keywords | None = None
+    optimizer: str = "adam"
+    max_grad_norm: float = 1.0
+    state: str = "fresh"
+    grad_norms: bool = True
+    gradients: str = "auto"
+    mask: str | None = None
+
+    OBJECTIVES: ClassVar[Mapping[str, Callable[..., Objective]]]
+    UNASKED: ClassVar[tuple[str, ...]] = ()
+    """Methods of objectives that the family's process never calls: one that overrides them would be another loss."""
+
+    @classmethod
+    def registries(cls) -> dict[str, Mapping[str, Callable[..., Any]]]:
+        """See ``EpisodeOptions.registries``; objectives, too."""
+        return {"objective": cls.OBJECTIVES, **super().registries()}
+
+    def __post_init__(self) -> None:
+        """Refuse objectives that do not fit, too."""
+        super().__post_init__()
+        objective = make_objective(self.objective, self.OBJECTIVES, self.numbers("objective"))
         for hook in self.UNASKED:
             if getattr(type(objective), hook) is not getattr(Objective, hook):
                 raise UserError(
@@ -128,35 +183,6 @@ class Options:
                 f"lambda_range={self.lambda_range} goes beyond {objective.largest_lambda:g}, the largest λ of this "
                 "objective; give two numbers, such as 0 0.9."
             )
-        make_reward(self.reward, self.REWARDS, **self._numbers("reward"))
-
-    def keywords(self, kind: str) -> dict[str, Any]:
-        """Return all keywords of the chosen objective or reward, as ``kind`` says."""
-        chosen, given = getattr(self, kind), getattr(self, f"{kind}_kwargs")
-        registry: Mapping[str, Any] = {"objective": self.OBJECTIVES, "reward": self.REWARDS}[kind]
-        known = keywords_of(registry[chosen]) if isinstance(chosen, str) and chosen in registry else ()
-        defaults = {**self.FAMILY_DEFAULTS, **(self.defaults or {})}
-        return {name: value for name, value in defaults.items() if name in known} | dict(given or {})
-
-    def waiting(self, kind: str) -> set[str]:
-        """Return which of those keywords are "auto"."""
-        return {name for name, value in self.keywords(kind).items() if is_auto(name, value, self.AUTOMATIC)}
-
-    def _numbers(self, kind: str) -> dict[str, Any]:
-        waiting = self.waiting(kind)
-        return {name: value for name, value in self.keywords(kind).items() if name not in waiting}
-
-    def resolved(self, **chosen: float) -> Self:
-        """Return the same options with every keyword of objective and reward in its place.
-
-        Args:
-            chosen: the numbers of what is "auto".
-        """
-        changes: dict[str, Any] = {"learning_rate": chosen.get("learning_rate", self.learning_rate)}
-        for kind in KINDS:
-            automatic = {name: chosen[name] for name in self.waiting(kind)}
-            changes[f"{kind}_kwargs"] = self.keywords(kind) | automatic
-        return replace(self, **changes, defaults=None)
 
     def of_process(self) -> dict[str, Any]:
         """Return the keywords of ``processes.gradient.GradientProcess``."""
@@ -166,11 +192,6 @@ class Options:
             "device": as_device(self.device),
             "dtype": as_dtype(self.dtype),
         }
-
-    def of_episode(self) -> dict[str, Any]:
-        """Return the keywords of ``envs.base.UnlearningEnv``."""
-        same = {name: getattr(self, name) for name in OF_EPISODE}
-        return {**same, "reward": make_reward(self.reward, self.REWARDS, **self.keywords("reward"))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +265,7 @@ class PolynomialOptions(SupervisedOptions):
     FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 2.0, "retain_weight": 5.0}
 
 
-def takes(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(options: type[EpisodeOptions]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a constructor the shared options as keywords, and hand them to it as one object, checked.
 
     ``inspect.signature``, help and completion show the constructor's own keywords and then the shared ones. What
@@ -275,7 +296,7 @@ def takes(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..
             EzPickle.__init__(self, **given)
             mine = {name: given[name] for name in given if name in own_names}
             built = options(**{name: given[name] for name in given if name not in mine})
-            warn(old, {f"{kind}_kwargs": built.keywords(kind) for kind in KINDS})
+            warn(old, {f"{kind}_kwargs": built.keywords(kind) for kind in options.registries()})
             init(self, **mine, options=built)
 
         constructor.__signature__ = signature  # type: ignore[attr-defined]

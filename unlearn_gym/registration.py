@@ -21,6 +21,7 @@ REQUESTS: dict[str, object] = {"reward": "outcome", "divergence_penalty": 0.02}
 
 DIFFUSION = "unlearn_gym.envs.diffusion:DiffusionUnlearningEnv"
 DIFFUSION_REQUESTS = "unlearn_gym.envs.requests.diffusion:DiffusionRequestsEnv"
+SFD = "unlearn_gym.envs.sfd.env:SFDUnlearningEnv"
 SUPERVISED = "unlearn_gym.envs.supervised:SupervisedUnlearningEnv"
 SUPERVISED_REQUESTS = "unlearn_gym.envs.requests.supervised:SupervisedRequestsEnv"
 VAE = "unlearn_gym.envs.vae:VAEUnlearningEnv"
@@ -55,6 +56,10 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Redirect-VAE-Digits-Online-v0", VAE, {"task": "vae-digits", "objective": "redirect", **ONLINE}),
     ("Weighted-VAE-Trousers-v0", VAE, {"task": "vae-trousers"}),
     ("Weighted-VAE-Trousers-Online-v0", VAE, {"task": "vae-trousers", **ONLINE}),
+    ("SFD-Digits-v0", SFD, {"task": "digits"}),
+    ("SFD-Digits-Online-v0", SFD, {"task": "digits", **ONLINE}),
+    ("SFD-MNIST-v0", SFD, {"task": "mnist"}),
+    ("SFD-MNIST-Online-v0", SFD, {"task": "mnist", **ONLINE}),
     ("EMSE-Digits-v0", SUPERVISED, {"task": "digits"}),
     ("EMSE-Digits-Online-v0", SUPERVISED, {"task": "digits", **ONLINE}),
     ("EMSE-ResNet20-v0", SUPERVISED, {"task": "resnet20-cifar10", **BENCHMARK}),

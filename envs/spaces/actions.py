@@ -19,6 +19,8 @@ LARGEST_FACTOR = 4.0
 """The learning rate is multiplied by a factor from 1/4 to 4."""
 LOG_ODDS_0, SLOPE = -2.0, 2.5
 """Log-odds of λ's position in its range at an action of 0, and how fast they rise there."""
+LOG_DECADES = math.log(1000.0)
+"""Log of the factor that an action on a log scale covers."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,26 @@ class LogitEncoding(Encoding):
         return math.tanh((odds - LOG_ODDS_0) / SLOPE), math.log(factor) / math.log(LARGEST_FACTOR)
 
 
+class LogEncoding(LogitEncoding):
+    """Actions a in [−1, 1]: λ = low + (high − low)·(1000^p − 1)/999 with p = (a + 1)/2, and the factor 4^a.
+
+    Three decades: on a range of as many, such as [1e-3, 1], ln λ is linear in a.
+    """
+
+    name = "log"
+
+    def lam(self, number: float) -> float:
+        """Return λ at a number in [−1, 1]."""
+        position = math.expm1((number + 1.0) / 2.0 * LOG_DECADES) / math.expm1(LOG_DECADES)
+        return min(max(self.low + position * (self.high - self.low), self.low), self.high)
+
+    def numbers(self, lam: float, factor: float) -> tuple[float, float]:
+        """Return the two numbers in [−1, 1]."""
+        position = (lam - self.low) / (self.high - self.low)
+        share = math.log1p(position * math.expm1(LOG_DECADES)) / LOG_DECADES
+        return 2.0 * share - 1.0, super().numbers(self.low, factor)[1]
+
+
 def log_odds(position: float) -> float:
     """Return logit p of a number, −∞ from 0 down and ∞ from 1 up; NaN stays NaN."""
     if position <= 0.0 or position >= 1.0:
@@ -177,7 +199,9 @@ def log_odds(position: float) -> float:
     return math.log(position) - math.log1p(-position)
 
 
-ENCODINGS: dict[str, type[Encoding]] = {kind.name: kind for kind in (LambdaEncoding, LogitEncoding)}
+ENCODINGS: dict[str, type[Encoding]] = {
+    kind.name: kind for kind in (LambdaEncoding, LogitEncoding, LogEncoding)
+}
 """Name → class. A new one is one line here."""
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.data.test_classes import write_split
 from unlearn_gym.models.diffusion.concepts import ConceptRecipe
 from unlearn_gym.models.diffusion.tasks import TASKS, data_task
+from unlearn_gym.models.sfd.distillation import DistillationRecipe
+from unlearn_gym.models.sfd.tasks import SFD_TASKS, distilled_task
 from unlearn_gym.models.vae.tasks import VAE_TASKS, vae_task
 
 FORMS = {
@@ -40,3 +42,10 @@ def barely_trained_trousers(hub_stand_ins, monkeypatch):
     monkeypatch.setitem(TASKS, "trousers", partial(data_task, name, short, ConceptRecipe(steps=1)))
     *names, vae = VAE_TASKS["vae-trousers"].args
     monkeypatch.setitem(VAE_TASKS, "vae-trousers", partial(vae_task, *names, replace(vae, steps=1)))
+
+
+@pytest.fixture(autouse=True)
+def barely_distilled_mnist(barely_trained_trousers, monkeypatch):
+    """Give the one-step generator of 28x28 images one step of distillation."""
+    short = DistillationRecipe(steps=1, batch_size=4)
+    monkeypatch.setitem(SFD_TASKS, "mnist", partial(distilled_task, "mnist", "trousers", short))

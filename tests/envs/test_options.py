@@ -14,7 +14,9 @@ from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.envs.options import DiffusionOptions, PolynomialOptions, SupervisedOptions
 from unlearn_gym.envs.quadratic import QuadraticEnv
 from unlearn_gym.envs.regression import PolynomialEnv
-from unlearn_gym.envs.rewards import REWARDS, ProgressReward
+from unlearn_gym.envs.rewards import ProgressReward
+from unlearn_gym.envs.sfd.env import SFDUnlearningEnv
+from unlearn_gym.envs.sfd.options import SFDOptions
 from unlearn_gym.envs.supervised import SupervisedUnlearningEnv
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES
@@ -26,6 +28,7 @@ OPTIONS = {
     DiffusionUnlearningEnv: DiffusionOptions,
     SupervisedUnlearningEnv: SupervisedOptions,
     PolynomialEnv: PolynomialOptions,
+    SFDUnlearningEnv: SFDOptions,
 }
 DIFFUSION = "unlearn_gym/SISS-v0"
 WEIGHTED_TROUSERS = "unlearn_gym/Weighted-Trousers-v0"
@@ -77,7 +80,8 @@ def test_the_page_lists_the_keywords_of_objectives_and_rewards(family, options):
     }
     found = {
         (name, key): options.FAMILY_DEFAULTS.get(key, parameter.default)
-        for name, maker in {**options.OBJECTIVES, **REWARDS}.items()
+        for registry in options.registries().values()
+        for name, maker in registry.items()
         for key, parameter in inspect.signature(maker).parameters.items()
         if key in keywords_of(maker)
     }

@@ -28,6 +28,13 @@ def test_a_plain_network():
     assert (passes.forward_rows, passes.backward_rows) == (5 + 4 + 2, 5 + 2 + 2)
 
 
+def test_several_networks_are_counted_together():
+    one, other = torch.nn.Linear(3, 2), torch.nn.Linear(2, 2)
+    with PassCounter(one, other) as passes:
+        other(one(torch.ones(5, 3))).sum().backward()
+    assert (passes.forward_rows, passes.backward_rows) == (10, 10)
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.metrics.generative import fid, inception_score, kid
+from unlearn_gym.metrics.generative import fid, inception_score, kid, precision_recall
 
 
 def normal(n, d, seed, mean=0.0, std=1.0):
@@ -58,3 +58,21 @@ def test_global_rng_is_left_alone():
 def test_single_examples_are_refused():
     with pytest.raises(UserError, match="at least 2"):
         fid(normal(1, 3, 0), normal(5, 3, 1))
+
+
+def test_precision_and_recall_of_points_on_a_line():
+    # Third-nearest neighbours: balls of radius 3 at the ends of 0, 1, 2, 3, 4, and of radius 2 in the middle.
+    real = torch.arange(5.0).unsqueeze(1)
+    assert precision_recall(real, real.clone()) == (1.0, 1.0)
+    near = torch.tensor([[0.0], [0.1], [0.2], [0.3], [50.0]])  # 50 is far from all; its own ball reaches all
+    assert precision_recall(real, near[:4]) == (1.0, 0.2)
+    assert precision_recall(real, near) == (0.8, 1.0)
+
+
+def test_precision_falls_with_noise_and_recall_with_a_lost_mode():
+    two_modes = torch.cat([normal(100, 3, 0), normal(100, 3, 1, mean=20.0)])
+    one_mode, noise = normal(200, 3, 2), 40 * normal(200, 3, 3)
+    assert precision_recall(two_modes, one_mode) == pytest.approx((1.0, 0.5), abs=0.06)
+    assert precision_recall(two_modes, noise)[0] < 0.1
+    with pytest.raises(UserError, match="more than 3"):
+        precision_recall(two_modes, noise[:3])

@@ -5,9 +5,13 @@ import torch
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.models.diffusion import training as diffusion_training
+from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
+from unlearn_gym.models.sfd import distillation
+from unlearn_gym.models.sfd.distillation import DistillationRecipe, distil
 from unlearn_gym.models.supervised import training as supervised_training
 from unlearn_gym.models.supervised.training import SupervisedRecipe, train_classifier
+from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.models.training_file import TrainingFile
 from unlearn_gym.models.vae import training as vae_training
 from unlearn_gym.models.vae.training import VAERecipe, train_vae
@@ -39,10 +43,21 @@ def mixed(path):
     return train_classifier(data(), 3, CLASSIFIER, checkpoint=path, device=CPU, precision="bfloat16")
 
 
+def distilled(path):
+    with seeded_weights(0):
+        teacher = DiffusionModel(
+            build_unet(8, 1, 3, widths=(8, 8), norm_groups=4).eval(), default_scheduler()
+        )
+    recipe = DistillationRecipe(steps=7, batch_size=4)
+    made = distil(teacher, torch.tensor([2, 1, 1]), recipe, checkpoint=path)
+    return torch.nn.ModuleList([made.generator, made.fake])
+
+
 TRAININGS = {
     # the training, what makes a step, its steps in all, its saves, and the steps left after the second save
     "diffusion": (diffusion, (diffusion_training, "_loss"), 7, 3, 3),
     "vae": (vae, (vae_training, "elbo_error"), 7, 3, 3),
+    "distillation": (distilled, (distillation, "_generator_losses"), 7, 3, 3),
     "classifier": (classifier, (supervised_training, "_step"), 12, 4, 6),
     "bfloat16": (mixed, (supervised_training, "_step"), 12, 4, 6),
 }
@@ -50,7 +65,7 @@ TRAININGS = {
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    for owner in (diffusion_training, vae_training):
+    for owner in (diffusion_training, vae_training, distillation):
         monkeypatch.setattr(owner, "SAVE_EVERY", 2)
 
 

@@ -43,6 +43,7 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
         "Tasks (unlearn-gym prepare)": [
             *prepare.diffusion_names(),
             *prepare.vae_names(),
+            *prepare.generator_names(),
             *prepare.classifier_names(),
         ],
         f"Cache ({CACHE_VARIABLE}{state})": [cache_dir()],

@@ -1,6 +1,7 @@
 """Train the models of a task, unless they come with the package or are in the cache; a killed training goes on.
 
 unlearn-gym prepare trousers
+unlearn-gym prepare sfd-mnist    (distils the one-step generator of MNIST's diffusion model)
 unlearn-gym prepare resnet20-cifar10 --device cuda
 unlearn-gym prepare resnet20-cifar10 --precision bfloat16    (hours on two cores; killed, it goes on)
 unlearn-gym prepare emse-digits --forget-class 3 --pretrain-epochs 10
@@ -18,6 +19,7 @@ from typing import Literal
 from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion import tasks
+from unlearn_gym.models.sfd import tasks as sfd_tasks
 from unlearn_gym.models.store import SHIPPED
 from unlearn_gym.models.supervised import tasks as supervised_tasks
 from unlearn_gym.models.vae import tasks as vae_tasks
@@ -76,18 +78,22 @@ def models(options: Options) -> list[Path]:
         given.pop(key, None)
     if name in classifiers:
         return supervised_tasks.prepare(classifiers[name], where, **given)
-    if name not in (*tasks.TASKS, *vae_tasks.VAE_TASKS):
+    generators = generator_names()
+    if name not in (*tasks.TASKS, *vae_tasks.VAE_TASKS, *generators):
         raise UserError(
             f"There is no task {name!r}; choose one of {', '.join(diffusion_names())} (diffusion models), "
-            f"{', '.join(vae_names())} (VAEs) or {', '.join(classifiers)} (classifiers)."
+            f"{', '.join(vae_names())} (VAEs), {', '.join(generators)} (one-step generators) or "
+            f"{', '.join(classifiers)} (classifiers)."
         )
     if given:
         raise UserError(
             f"{next(iter(given))} was given, but the task {name!r} has no options here; leave it out."
         )
-    if name in tasks.TASKS:
-        return tasks.prepare(tasks.get_task(name), where)
-    return vae_tasks.prepare(vae_tasks.get_vae_task(name), where)
+    if name in generators:
+        return sfd_tasks.prepare(sfd_tasks.get_sfd_task(generators[name]), where)
+    if name in vae_tasks.VAE_TASKS:
+        return vae_tasks.prepare(vae_tasks.get_vae_task(name), where)
+    return tasks.prepare(tasks.get_task(name), where)
 
 
 def diffusion_names() -> list[str]:
@@ -98,6 +104,11 @@ def diffusion_names() -> list[str]:
 def vae_names() -> list[str]:
     """Return the names of the tasks of VAEs."""
     return sorted(vae_tasks.VAE_TASKS)
+
+
+def generator_names() -> dict[str, str]:
+    """Return what the command line calls each one-step generator: its name."""
+    return {f"sfd-{name}": name for name in sorted(sfd_tasks.SFD_TASKS)}
 
 
 def classifier_names() -> dict[str, str]:

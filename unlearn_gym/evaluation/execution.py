@@ -93,7 +93,7 @@ def evaluate(
         metrics=metrics,
         key_metrics=tuple(name for name in runner.evaluator.key_metrics if name in metrics),
         trade_off=runner.evaluator.trade_off,
-        **_names(getattr(runner.evaluator.env.process, "data", None)),
+        **_names(runner.evaluator.data()),
         notes=runner.evaluator.notes(),
         paths=paths,
         examples=runner.evaluator.examples(),

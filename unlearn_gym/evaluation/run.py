@@ -82,6 +82,13 @@ def network(env: gym.Env) -> nn.Module | None:
     return model if isinstance(model, nn.Module) else None
 
 
+def passed(env: gym.Env) -> tuple[nn.Module, ...]:
+    """Return the networks whose passes an update costs: the one that is unlearned, unless the process names others."""
+    model = network(env)
+    own = getattr(getattr(env.unwrapped, "process", None), "networks", None)
+    return own or (() if model is None else (model,))
+
+
 def warm_up(env: gym.Env) -> None:
     """Make one update and forget it: what a process looks at once, such as the network's layers, is not counted
     as the first run's passes, so that a run's numbers do not depend on which runs its process made before.
@@ -129,12 +136,12 @@ def rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool = True) -> 
     Raises:
         UserError: when ``predict`` returns anything but an action, one finite number for each control, and a state.
     """
-    model = network(env)
+    networks = passed(env)
     env.action_space.seed(seed)  # agents may sample from it
     with seeded_globals(seed):
-        if model is None:
+        if not networks:
             return _rollout(env, agent, seed, deterministic)
-        with PassCounter(model) as counter:
+        with PassCounter(*networks) as counter:
             run = _rollout(env, agent, seed, deterministic)
     run.passes = {"forward": counter.forward_rows, "backward": counter.backward_rows}
     return run

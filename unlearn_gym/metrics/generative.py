@@ -77,6 +77,44 @@ def kid(real: Tensor, generated: Tensor, subset_size: int = 100, subsets: int = 
         return float(metric.compute()[0])
 
 
+def precision_recall(real: Tensor, generated: Tensor, neighbours: int = 3) -> tuple[float, float]:
+    """Improved precision and recall (Kynkäänniemi et al. 2019): shares that lie in the other set's k-NN balls.
+
+    A set's manifold is the union of balls around its points, each as wide as the distance to its k-th nearest neighbour
+    in the set. Precision is the share of generated points in that of the real ones, recall the reverse.
+
+    Args:
+        real: features, shape (n, d).
+        generated: features, shape (m, d).
+        neighbours: k; at most one less than either set has points.
+
+    Returns:
+        Two numbers from 0 to 1; NaN where a feature is not finite.
+
+    Raises:
+        UserError: when a set has no more than k points.
+    """
+    if min(len(real), len(generated)) <= neighbours:
+        raise UserError(
+            f"Precision and recall got {len(real)} real and {len(generated)} generated examples; give more than "
+            f"{neighbours} each."
+        )
+    if not generated.isfinite().all():
+        return math.nan, math.nan
+    real, generated = real.double(), generated.double()
+    across = torch.cdist(generated, real)  # (m, n)
+    precision = (across <= _radii(real, neighbours)).any(1).double().mean()
+    recall = (_radii(generated, neighbours) >= across.T).any(1).double().mean()
+    return float(precision), float(recall)
+
+
+def _radii(points: Tensor, neighbours: int) -> Tensor:
+    """Return the distance of each point to its k-th nearest other one, shape (n,)."""
+    return (
+        torch.cdist(points, points).kthvalue(neighbours + 1, dim=1).values
+    )  # the nearest is the point itself
+
+
 def inception_score(logits: Tensor, splits: int = 1, seed: int = 0) -> float:
     """Inception Score (Salimans et al. 2016) of samples whose class logits are given.
 

@@ -96,7 +96,30 @@ GLOSSARY: dict[str, Metric] = {
         "higher",
         "0 to 1",
         "Geometric mean of 1 − concept_rate, label_accuracy and class_accuracy: one number for the whole "
-        "trade-off, 0 as soon as one side is lost.",
+        "trade-off, 0 as soon as one side is lost. Where a whole label is forgotten, of unlearning_accuracy, "
+        "overridden and class_accuracy.",
+    ),
+    "unlearning_accuracy": Metric(
+        "higher",
+        "share, 0 to 1",
+        "UA: share of the forgotten label's samples that the classifier calls anything but that label; 1 for a wreck, "
+        "too.",
+    ),
+    "overridden": Metric(
+        "higher",
+        "share, 0 to 1",
+        "Share of the forgotten label's samples that the classifier recognises as one of the retained labels.",
+    ),
+    "forget_probability": Metric(
+        "lower",
+        "0 to 1",
+        "Mean probability that the classifier gives to the forgotten label on samples of it.",
+    ),
+    "forget_entropy": Metric(
+        "lower",
+        "nats, from 0",
+        "Mean entropy of the classifier's label probabilities on the forgotten label's samples: high where they are "
+        "undecided.",
     ),
     "outcome": Metric(
         "higher",
@@ -136,6 +159,18 @@ GLOSSARY: dict[str, Metric] = {
         "Fréchet distance, from 0",
         "FID, on the same features, between an equal number of samples of every label and real retain images "
         "that the model never saw.",
+    ),
+    "precision": Metric(
+        "higher",
+        "share, 0 to 1",
+        "Share of the retained labels' samples within the 3-nearest-neighbour balls of the real retain images that the "
+        "model never saw, on the features of FID (Kynkäänniemi et al. 2019): how real they look.",
+    ),
+    "recall": Metric(
+        "higher",
+        "share, 0 to 1",
+        "Share of those real images within the 3-nearest-neighbour balls of the samples: how much of the variety is "
+        "there.",
     ),
     "kid_retain": Metric("lower", "squared MMD, around 0 and up", "KID between the same two sets."),
     "fid_retrained": Metric(
@@ -263,6 +298,12 @@ GLOSSARY: dict[str, Metric] = {
         "higher", "0 to 1", "max(R² wanted, 0)·(1 − R²_exp): wanted points followed, unwanted ones not."
     ),
     **{name: Metric(*words) for name, words in ATTACKS.items()},
+    "passes_per_sample": Metric(
+        "lower",
+        "passes of the network",
+        "Passes that one sample takes: 1 of a one-step generator.",
+        compared=False,
+    ),
     "forward_rows": Metric(
         "lower",
         "rows an update",

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.attacks.conditions import CONDITIONS
@@ -133,9 +134,13 @@ class Evaluator(ABC):
     def measure(self, subject: Subject) -> Scores:
         """Measure a model; every draw comes from the seed, so that models are compared on the same noise."""
 
+    def data(self) -> UnlearningData | None:
+        """Return what is to be forgotten and what to be kept; None where there are no data."""
+        return getattr(self.env.process, "data", None)
+
     def subject(self, model: Any, seed: int) -> Subject:
         """Return what is measured: a model with what it is compared with."""
-        return Subject(model, getattr(self.env.process, "data", None), self.retrained(), seed)
+        return Subject(model, self.data(), self.retrained(), seed)
 
     def score(self, model: Any, seed: int) -> Scores:
         """Measure a model: what this evaluator measures, and what is registered for its kind of environment."""

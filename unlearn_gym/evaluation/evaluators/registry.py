@@ -14,6 +14,7 @@ EVALUATORS: dict[str, str] = {
     "plain": "unlearn_gym.evaluation.evaluators.plain:PlainEvaluator",
     "diffusion": "unlearn_gym.evaluation.evaluators.drawn.diffusion:DiffusionEvaluator",
     "vae": "unlearn_gym.evaluation.evaluators.drawn.vae:VAEEvaluator",
+    "generator": "unlearn_gym.evaluation.evaluators.drawn.generator:GeneratorEvaluator",
     "requests": "unlearn_gym.evaluation.evaluators.requests:RequestsEvaluator",
     "supervised": "unlearn_gym.evaluation.evaluators.supervised:SupervisedEvaluator",
     "regression": "unlearn_gym.evaluation.evaluators.regression:RegressionEvaluator",

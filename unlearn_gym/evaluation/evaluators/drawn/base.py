@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
-from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer
+from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer, pictures_of
 from unlearn_gym.evaluation.evaluators.drawn.samples import CONCEPTS, FEATURES, SampleScores, Seen
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples, Subject
@@ -25,7 +25,7 @@ LOSSES = ("retain_loss", "forget_loss")
 LIKELIHOODS = ("nll_retain", "nll_forget")
 OF_LABEL = ("concept_rate", "label_accuracy", "neither_rate")
 COMPARED_BY_SSIM = 100
-SHOWN_OF_LABEL, SHOWN_OF_CLASS, SHOWN_OF_DATA = 20, 1, 20
+SHOWN_OF_DATA = 20
 REFERENCE_SEED = 2**31
 """Seed of the noise of the retrained model's reference samples: none that a run is measured on."""
 
@@ -146,7 +146,7 @@ class DrawnEvaluator(Evaluator):
         for further in found:
             values |= further.values
         details = found[0].details | found[1].details
-        return Scores(values, self._pictures(samples), classes, self.samples_of(), details)
+        return Scores(values, pictures_of(samples, self._classes), classes, self.samples_of(), details)
 
     @cached_property
     def _forget(self) -> LabelledSet:
@@ -179,10 +179,3 @@ class DrawnEvaluator(Evaluator):
         """The retrained model's samples, drawn once."""
         assert self._retrained is not None
         return self._scores.see(self._draw(self._retrained, REFERENCE_SEED))
-
-    def _pictures(self, samples: Samples) -> dict[str, np.ndarray]:
-        shown = {"forget label": samples.images[: min(SHOWN_OF_LABEL, samples.of_label)]}
-        others = samples.images[samples.of_label :]
-        if len(others):
-            shown["other labels"] = others[: SHOWN_OF_CLASS * (self._classes - 1)]
-        return {title: pixels_of(images) for title, images in shown.items()}

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.metrics.subject import Samples
+from unlearn_gym.models.grid import pixels_of
+
+SHOWN_OF_LABEL, SHOWN_OF_CLASS = 20, 1
 
 Generate = Callable[[Any, Tensor, Generator], Tensor]
 """From a model, labels and a generator on the CPU to an image for each label."""
@@ -52,3 +56,12 @@ class Drawer:
     def images(self, model: Any, seed: int, labels: Tensor) -> Tensor:
         """Draw an image for each of some labels, on the CPU."""
         return self._generate(model, labels, Generator().manual_seed(seed)).float().cpu()
+
+
+def pictures_of(samples: Samples, classes: int) -> dict[str, np.ndarray]:
+    """Return the samples that reports show: twenty of the forget label, and one of each other of the labels."""
+    shown = {"forget label": samples.images[: min(SHOWN_OF_LABEL, samples.of_label)]}
+    others = samples.images[samples.of_label :]
+    if len(others):
+        shown["other labels"] = others[: SHOWN_OF_CLASS * (classes - 1)]
+    return {title: pixels_of(images) for title, images in shown.items()}

@@ -1,0 +1,1 @@
+"""One-step generators that forget a class: score forgetting distillation."""

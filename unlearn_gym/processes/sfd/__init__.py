@@ -1,0 +1,1 @@
+"""Forgetting a class of a one-step generator by score distillation."""
