@@ -153,9 +153,9 @@ class PerExampleRecord:
                 return gradient(chosen, self._parameters, keep=True, into=into)
         total = zeros(self._parameters) if into is None else into
         parts = dict(zip(self._parameters, views(total, self._parameters), strict=True))
-        plain = weights is None or bool((weights == 1).all())
+        factors = None if weights is None or bool((weights == 1).all()) else weights
         for layer, x, g in self._matrices:
-            part = g[rows] if plain else g[rows] * weights.view(-1, *[1] * (g.ndim - 1))
+            part = g[rows] if factors is None else g[rows] * factors.view(-1, *[1] * (g.ndim - 1))
             parts[cast(Tensor, layer.weight)] += CONTRACTED[type(layer)](layer, x[rows], part)
         parameters, each = self._rowwise
         flat = each[rows].sum(0) if weights is None else weights @ each[rows]
