@@ -8,7 +8,14 @@ from unlearn_gym.models.diffusion import tasks
 from unlearn_gym.models.store import SHIPPED
 from unlearn_gym.models.supervised.tasks import get_supervised_task
 
-IDS = ("SISS-Digits-v0", "Weighted-Digits-v0", "EMSE-Digits-v0", "Posterior-Requests-v0", "EMSE-Requests-v0")
+IDS = (
+    "SISS-Digits-v0",
+    "Weighted-Digits-v0",
+    "EMSE-Digits-v0",
+    "Posterior-Requests-v0",
+    "EMSE-Requests-v0",
+    "SFD-Digits-v0",
+)
 LARGEST = 2.2e6
 """Bytes of the models of a task: they are in every clone and every wheel."""
 
@@ -21,6 +28,7 @@ def empty_cache(tmp_path, monkeypatch):
         "diffusion.tasks.train_ddpm",
         "diffusion.tasks.train_concepts",
         "supervised.tasks.train_classifier",
+        "sfd.tasks.distil",
     ):
         monkeypatch.setattr(f"unlearn_gym.models.{name}", None)
     yield
@@ -40,13 +48,13 @@ def test_the_references_and_the_evaluator_are_there_too():
     assert get_supervised_task("digits").retrained() is not None
 
 
-@pytest.mark.parametrize("task", ["digits", "emse-digits"])
+@pytest.mark.parametrize("task", ["digits", "emse-digits", "sfd-digits"])
 def test_prepare_says_that_they_are_there(task, capsys):
     assert main(["prepare", task]) == 0
     printed = capsys.readouterr()
     assert f"ready (0 s): they come with the package, in {SHIPPED}." in printed.out and not printed.err
 
 
-@pytest.mark.parametrize("task", ["digits", "intruders"])
+@pytest.mark.parametrize("task", ["digits", "intruders", "sfd-digits"])
 def test_they_are_small(task):
     assert sum(file.stat().st_size for file in SHIPPED.glob(f"{task}-*/**/*") if file.is_file()) < LARGEST
