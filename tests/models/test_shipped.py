@@ -16,6 +16,7 @@ IDS = (
     "EMSE-Digits-v0",
     "Posterior-Requests-v0",
     "EMSE-Requests-v0",
+    "SFD-Digits-v0",
 )
 LARGEST = 2.2e6
 """Bytes of the models of a task: they are in every clone and every wheel."""
@@ -30,6 +31,7 @@ def empty_cache(tmp_path, monkeypatch):
         "diffusion.tasks.train_concepts",
         "supervised.tasks.train_classifier",
         "vae.tasks.train_vae",
+        "sfd.tasks.distil",
     ):
         monkeypatch.setattr(f"unlearn_gym.models.{name}", None)
     yield
@@ -50,13 +52,13 @@ def test_the_references_and_the_evaluator_are_there_too():
     assert not get_vae_task("vae-digits").retrained().training
 
 
-@pytest.mark.parametrize("task", ["digits", "emse-digits", "vae-digits"])
+@pytest.mark.parametrize("task", ["digits", "emse-digits", "vae-digits", "sfd-digits"])
 def test_prepare_says_that_they_are_there(task, capsys):
     assert main(["prepare", task]) == 0
     printed = capsys.readouterr()
     assert f"ready (0 s): they come with the package, in {SHIPPED}." in printed.out and not printed.err
 
 
-@pytest.mark.parametrize("task", ["digits", "intruders", "vae-digits"])
+@pytest.mark.parametrize("task", ["digits", "intruders", "vae-digits", "sfd-digits"])
 def test_they_are_small(task):
     assert sum(file.stat().st_size for file in SHIPPED.glob(f"{task}-*/**/*") if file.is_file()) < LARGEST

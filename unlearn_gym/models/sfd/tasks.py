@@ -85,7 +85,7 @@ class SFDTask:
         Args:
             device: where to distil them, if they are not there yet.
         """
-        teacher, kind = self.teacher(), f"{self.name}-sfd"
+        teacher, kind = self.teacher(), f"sfd-{self.name}"
         checkpoint = training_file(kind, self._spec())
 
         def make(folder: Path) -> None:
@@ -102,7 +102,7 @@ class SFDTask:
 
     def found(self) -> Path | None:
         """Return the folder of generator and fake score, with the package or in the cache; None if they are new."""
-        return find(f"{self.name}-sfd", self._spec())
+        return find(f"sfd-{self.name}", self._spec())
 
     def _spec(self) -> dict[str, Any]:
         data = self.task.data
@@ -154,5 +154,6 @@ def get_sfd_task(name: str, /, **kwargs: Any) -> SFDTask:
 def prepare(task: SFDTask, device: torch.device = CPU) -> list[Path]:
     """Make a task's generator and fake score where they are not there yet, and return their folder."""
     task.task.concepts()
-    task.distilled(device)
+    if task.found() is None:
+        task.distilled(device)
     return [folder for folder in [task.found()] if folder]
