@@ -50,7 +50,9 @@ class SFDUnlearningEnv(UnlearningEnv, EzPickle):
     `override` says what is to be shown instead, c_o for each latent: `fixed` (one label), `random` (any retained one),
     `classifier` (what a classifier of the data sees in x̂_ψ(z, c_f), c_f left out), or `posterior`: drawn with the
     probabilities a_c ∝ q(z|c), of Gaussians that were fitted to images which the *teacher* drew of each class. The
-    judge behind `classifier` was trained on the images of the task; the other overrides know none.
+    judge behind `classifier` was trained on the images of the task; the other overrides know none. Under the default
+    temperature, the number of pixels, a is nearly even on the digits at the start: its mean entropy is 2.19 of
+    ln 9 = 2.20; a temperature of 8 has 1.91, and 1 has 1.29.
 
     The generator of the digits comes with the package. That of MNIST is distilled on first use, or by
     `unlearn-gym prepare sfd-mnist`, which goes on where it was after a kill.

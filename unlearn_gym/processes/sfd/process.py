@@ -214,7 +214,8 @@ class SFDProcess(Process):
         check_still_moved(self._parameters, self._weights)
         self.observe()
         if self.override.gated and lam != self._lambda:  # its weights know λ
-            self._lambda, self._side_gradients = lam, self._measure()
+            self._lambda = lam
+            self._side_gradients = self._measure()
         sides = self._side_gradients
         assert sides is not None
         kept, gone = sides.kept.double(), sides.gone.double()
