@@ -32,7 +32,7 @@ class TrainingFile:
     optimizer: torch.optim.Optimizer
     generator: Generator
 
-    def steps(self, count: int, save_every: int, title: str, position: int) -> Iterator[int]:
+    def steps(self, count: int, save_every: int, title: str, position: int = 0) -> Iterator[int]:
         """Go on where ``path`` says, and yield the steps that are left of ``count``; the state is saved on the way.
 
         Args:

@@ -12,7 +12,6 @@ from diffusers import UNet2DModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from unlearn_gym.models.diffusion.model import DiffusionModel, image_size
 from unlearn_gym.models.sfd import losses
@@ -107,17 +106,16 @@ def distil(
 ) -> Distilled:
     """Train generator and fake score from the teacher's weights, with a progress bar on stderr.
 
-    SFD without its forget term: ψ descends its loss on what the generator makes, then θ descends L_sfd(c, c). Every
-    ``SAVE_EVERY`` steps the whole state is written to ``checkpoint``; where that file exists, it goes on after the
-    step that it holds, to the same weights as without the break. The random numbers are the CPU's on every device.
+    SFD without its forget term: ψ descends its loss on what the generator makes, then θ descends L_sfd(c, c). The
+    random numbers are the CPU's on every device.
 
     Args:
         teacher: class-conditional; its weights stay as they are.
         counts: how often each label occurs, (C,): all that is known of the data.
         recipe: settings.
-        checkpoint: a .safetensors file; the caller removes it when the models are safe.
+        checkpoint: a .safetensors file for the state of an unfinished training; see ``TrainingFile.steps``.
         device: where to compute; on the CPU one thread is used.
-        title: stands after "distilling the".
+        title: stands before the progress bar.
     """
     frozen = copy.deepcopy(teacher.unet).to(device).eval().requires_grad_(False)
     fake, network = (copy.deepcopy(frozen).requires_grad_(True) for _ in range(2))
@@ -133,18 +131,14 @@ def distil(
     generator = torch.Generator().manual_seed(recipe.seed)
     modules = {"generator": network, "average": average, "fake": fake}
     state = TrainingFile(checkpoint, modules, optimizer, generator)
-    first, shape = state.resume(), image_shape(frozen)
-    steps = range(first, recipe.steps)
-    bar = tqdm(steps, f"distilling the {title}", recipe.steps, initial=first, unit="step", mininterval=0.5)
+    shape = image_shape(frozen)
 
     def drawn() -> Draw:
         labels = draw_labels(counts, recipe.batch_size, generator)
         return Draw.of(labels, shape, trio.schedule, generator).to(weight)
 
     with repeatable():
-        for step in bar:
-            if step > first and step % SAVE_EVERY == 0:
-                state.save(step)
+        for _ in state.steps(recipe.steps, SAVE_EVERY, title):
             _descend(optimizer, of_fake, trio.fake_losses(drawn()))
             _descend(optimizer, of_generator, _generator_losses(trio, drawn(), recipe.alpha))
             average.update_parameters(network)

@@ -21,7 +21,7 @@ from unlearn_gym.models.preparation import CPU
 from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.sfd.distillation import DistillationRecipe, Distilled, distil
 from unlearn_gym.models.sfd.judge import LabelJudge
-from unlearn_gym.models.store import ensure, find, training_file
+from unlearn_gym.models.store import ensure_trained, find
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 
@@ -85,10 +85,9 @@ class SFDTask:
         Args:
             device: where to distil them, if they are not there yet.
         """
-        teacher, kind = self.teacher(), f"sfd-{self.name}"
-        checkpoint = training_file(kind, self._spec())
+        teacher = self.teacher()
 
-        def make(folder: Path) -> None:
+        def train(folder: Path, checkpoint: Path) -> None:
             title = f"one-step generator of {self.name}"
             made = distil(
                 teacher, self.counts, self.recipe, checkpoint=checkpoint, device=device, title=title
@@ -96,9 +95,7 @@ class SFDTask:
             made.save(folder)
             write_provenance(folder, device)
 
-        folder = ensure(kind, self._spec(), make)
-        checkpoint.unlink(missing_ok=True)
-        return Distilled.load(folder, teacher.unet)
+        return Distilled.load(ensure_trained(f"sfd-{self.name}", self._spec(), train), teacher.unet)
 
     def found(self) -> Path | None:
         """Return the folder of generator and fake score, with the package or in the cache; None if they are new."""
