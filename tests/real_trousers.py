@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from unlearn_gym.data.readers.hub import DATA_VARIABLE, local_folder
-from unlearn_gym.models.diffusion.tasks import ROLES, Task, get_task
+from unlearn_gym.models.diffusion.tasks import Task, get_task
+from unlearn_gym.models.preparation import ROLES
 
 FOLDER = os.environ.get(DATA_VARIABLE)
 """As it was when the tests were collected: some fixtures set the variable for all tests after them."""

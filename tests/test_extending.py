@@ -124,7 +124,7 @@ def mistyped(subject):
         ({"measure": mistyped}, "The metric 'weight_distance' returned 'many'; return one number"),
         (
             {"of": ("polynomial",)},
-            "is of 'polynomial'; choose from diffusion, plain, regression, requests, supervised",
+            "is of 'polynomial'; choose from diffusion, generator, plain, regression, requests, supervised, vae",
         ),
     ],
 )

@@ -30,7 +30,7 @@ WRONG = {
     "task": [3, ["digits"]],
     "render_mode": [3, ["ansi"], "human", "video"],
     "observation": [3, ["state"], "six", None],
-    "action": [3, ["lambda"], "log", None],
+    "action": [3, ["lambda"], "logs", None],
     "control": [
         "lambda",
         ["learning_rate"],

@@ -55,12 +55,13 @@ def test_info_of_many_has_one_form(make):
 
 def test_beyond_the_ends_is_at_the_ends(make):
     env = make()
-    for end, beyond in ((env.action_space.low, -0.1), (env.action_space.high, 0.1)):
+    space, encoding = env.action_space, env.unwrapped.encoding
+    for end, beyond, lam in ((space.low, -0.1, encoding.low), (space.high, 0.1, encoding.high)):
         observations = []
         for action in (end, end + np.float32(beyond)):
             env.reset(seed=0)
             observations.append(env.step(action)[0])
-            assert observations[-1][4] == end[0]
+            assert observations[-1][4] == np.float32(lam)
         np.testing.assert_array_equal(*observations)
 
 

@@ -193,7 +193,7 @@ def test_the_rate_that_was_used_is_told():
     [
         ({"observation": "relativ"}, "choose state or relative"),
         ({"observation": 3}, "observation=3 was given"),
-        ({"action": "log"}, "choose lambda, logit or log"),
+        ({"action": "logs"}, "choose lambda, logit or log"),
         ({"control": "lambda"}, r"give \['lambda'\] or \['lambda', 'learning_rate'\]"),
         ({"control": ["learning_rate"]}, "control="),
     ],

@@ -23,10 +23,10 @@ def drawing(evaluator, monkeypatch):
     """Let the generator draw what is given for the retained labels and for the forgotten one."""
 
     def use(kept, gone):
-        def made(model, labels, noise):
+        def generate(model, labels, generator):
             return torch.cat([gone[: evaluator._drawer.of_label], kept])
 
-        monkeypatch.setattr(evaluator._drawer, "made", made)
+        monkeypatch.setattr(evaluator._drawer, "_generate", generate)
         return evaluator.score(evaluator.model(), 0).values
 
     return use
