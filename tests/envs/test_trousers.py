@@ -6,6 +6,7 @@ import pytest
 
 from tests.real_trousers import point_to_images, task_with_models
 from unlearn_gym.models.diffusion.tasks import TASKS
+from unlearn_gym.registration import DIFFUSION
 
 REAL_TASK = TASKS["trousers"]
 SHORT = {"horizon": 2, "batch_size": 8}
@@ -19,7 +20,10 @@ def task(barely_trained_trousers, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "env_id", sorted(name for name in gym.registry if name.startswith("unlearn_gym/") and "Trousers" in name)
+    "env_id",
+    sorted(
+        name for name, spec in gym.registry.items() if "Trousers" in name and spec.entry_point == DIFFUSION
+    ),
 )
 def test_the_real_ones_start_from_the_trained_model(task, env_id):
     env = gym.make(env_id, **SHORT).unwrapped
