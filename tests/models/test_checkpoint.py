@@ -129,7 +129,8 @@ def test_every_layout_is_read_as_diffusers_own_loader_reads_it(layout, written, 
             sampler = DDIMScheduler.from_config(theirs.scheduler.config, timestep_spacing="trailing")
             sampler.set_timesteps(5)
             for step in sampler.timesteps:
-                noise = sampler.step(theirs.unet(noise, step).sample, step, noise).prev_sample
+                predicted = theirs.unet(noise, step).sample
+                noise = sampler.step(predicted, step, noise, use_clipped_model_output=True).prev_sample
     assert torch.equal(drawn, noise.clamp(-1, 1))
 
 

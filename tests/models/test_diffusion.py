@@ -5,6 +5,7 @@ from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 from unlearn_gym.data import LabelledSet
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.diffusion.sampling import ddim, sample
+from unlearn_gym.models.diffusion.tasks import get_task
 from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
 from unlearn_gym.models.threads import one_thread, seeded_weights
 
@@ -107,6 +108,19 @@ def test_sampling_uses_the_betas_and_the_clipping_of_any_schedule(schedule):
     torch.testing.assert_close(images, image.expand(3, -1, -1, -1).clamp(-1, 1), atol=2e-3, rtol=0)
 
 
+def test_more_steps_are_no_worse():
+    task, labels = get_task("digits"), torch.arange(10).repeat(4)
+    retrained, classifier = task.retrained(), task.concepts()
+    with torch.no_grad(), one_thread():
+        few, many = (
+            classifier(sample(retrained.unet, retrained.scheduler, labels, noise(40, 1, 8, 8), steps)).argmax(
+                1
+            )
+            for steps in (25, 200)
+        )
+    assert (few == labels).float().mean() > 0.9 and (many == labels).float().mean() > 0.9
+
+
 def test_sampling_is_what_diffusers_own_ddim_draws(model):
     labels = torch.tensor([0, 1, 2])
     theirs = DDIMScheduler.from_config(model.scheduler.config, timestep_spacing="trailing")
@@ -114,8 +128,7 @@ def test_sampling_is_what_diffusers_own_ddim_draws(model):
     images = noise(3, 1, 8, 8)
     with torch.no_grad(), one_thread():
         for step in theirs.timesteps:
-            images = theirs.step(
-                model.unet(images, step, class_labels=labels).sample, step, images
-            ).prev_sample
+            predicted = model.unet(images, step, class_labels=labels).sample
+            images = theirs.step(predicted, step, images, use_clipped_model_output=True).prev_sample
         ours = sample(model.unet, model.scheduler, labels, noise(3, 1, 8, 8), steps=4)
     assert torch.equal(ours, images.clamp(-1, 1))

@@ -77,12 +77,17 @@ def ddim(scheduler: DDPMScheduler) -> DDIMScheduler:
 def by_ddim(
     predict: PredictNoise, scheduler: DDPMScheduler, noise: Tensor, steps: int, generator: Generator
 ) -> Tensor:
-    """Return the images of DDIM; nothing is drawn."""
+    """Return the images of DDIM; nothing is drawn.
+
+    Where the image that is predicted was clipped, the noise that belongs to the clipped one goes with it: with the
+    noise as predicted the two would not add up to the latent, an error that grows with the number of steps.
+    """
     sampler = ddim(scheduler)
     sampler.set_timesteps(min(steps, len(scheduler.betas)), device=noise.device)
     images = noise
     for step in sampler.timesteps:
-        images = sampler.step(predict(images, step), step, images).prev_sample
+        predicted = predict(images, step)
+        images = sampler.step(predicted, step, images, use_clipped_model_output=True).prev_sample
     return images
 
 
