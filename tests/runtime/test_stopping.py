@@ -34,7 +34,7 @@ TRAIN = (
     *("--hyperparameters.n_epochs", "1", "--checkpoint-every", "40", "--log-every", "40"),
 )
 EVALUATED, TRAINED = "run the same command again", "go on with --resume out"
-SIGNS = {EVALUATE: "out/runs/*.json", TRAIN: "out/checkpoints/0*"}
+SIGNS = {EVALUATE: "out/runs/[!.]*.json", TRAIN: "out/checkpoints/0*"}
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
