@@ -158,4 +158,7 @@ def test_agents_run_on_it(spec):
 @pytest.mark.parametrize("name", ["ppo", "sac"])
 def test_learners_learn_on_it(name):
     env = make(horizon=8)
-    agents.make(name, env, seed=0).learn(16)
+    agent = agents.make(name, env, seed=0)
+    agent.learn(16)
+    action, _ = agent.predict(env.reset(seed=0)[0])
+    assert agent.timesteps >= 16 and env.action_space.contains(action)
