@@ -80,6 +80,11 @@ def test_an_unknown_divergence_is_refused(keywords):
         make_supervised_objective("flat", **keywords)
 
 
+def test_moving_all_logits_alike_would_forget_nothing_in_silence():
+    with pytest.raises(UserError, match="all 4 classes alike"):
+        ClassifierDiPO(top=4).penalty(logits(0), torch.tensor([0, 1, 2, 3, 0, 1]), logits(1))
+
+
 @pytest.mark.parametrize("keywords", [{"beta": 0}, {"top": 0}, {"top": 1.5}])
 def test_what_dipo_cannot_mean_is_refused(keywords):
     with pytest.raises(UserError, match=next(iter(keywords))):

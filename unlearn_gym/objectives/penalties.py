@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from unlearn_gym.errors import UserError
+
 DIVERGENCES = ("kl", "tv", "pearson")
 """Those of ``f_divergence``."""
 
@@ -33,8 +35,17 @@ def f_divergence(name: str, template: Tensor, true: Tensor) -> Tensor:
 
 
 def preferred(logits: Tensor, top: int) -> tuple[Tensor, Tensor]:
-    """Return the distributions in which the ``top`` largest logits are lowered by 10 and raised by 2, (n, K) each."""
-    largest = torch.zeros_like(logits).scatter(1, logits.topk(min(top, logits.shape[1]), dim=1).indices, 1.0)
+    """Return the distributions in which the ``top`` largest logits are lowered by 10 and raised by 2, (n, K) each.
+
+    Raises:
+        UserError: if all K logits would be moved alike, which moves no probability.
+    """
+    classes = logits.shape[1]
+    if top >= classes:
+        raise UserError(
+            f"top={top} moves the logits of all {classes} classes alike; give less than {classes}."
+        )
+    largest = torch.zeros_like(logits).scatter(1, logits.topk(top, dim=1).indices, 1.0)
     return (logits - 10.0 * largest).softmax(1), (logits + 2.0 * largest).softmax(1)
 
 
