@@ -32,8 +32,9 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     the squared error of the softmax to the one-hot label summed over classes, in [0, 2]; that of a
     regression the mean squared error over outputs. Classifiers have objectives on cross entropies, too, in which both
     sides are descended, L = (1 − λ)·CE_wanted + λ·mean ψ_unwanted with λ up to 1: `demote` (towards the original's
-    answer without the true label), `dipo` (to an answer without its best class), `npo`, `simnpo` and `gce` (ascent that
-    ends where an example is forgotten), and `flat` (away from the true label and towards the others).
+    answer without the true label), `dipo` (to an answer without its best class), `dpo` (to its second answer), `npo`,
+    `simnpo` and `gce` (ascent that ends where an example is forgotten), and `flat` (away from the true label, towards
+    the others).
 
     `EMSE-Digits-v0` forgets one class (or chosen images) of scikit-learn's 8×8 digits with a small CNN
     that comes with the package. `EMSE-ResNet20-v0` (CIFAR-10), `EMSE-VGG16BN-v0` (CIFAR-100) and
@@ -141,6 +142,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `npo` | `beta` | `0.5` | β > 0, how soon a forgotten example is left alone |
     | `simnpo` | `beta` | `2.5` | the same |
     | `simnpo` | `delta` | `0.0` | cross entropy around which the push fades |
+    | `dpo` | `beta` | `0.5` | the same |
     | `dipo` | `beta` | `0.1` | the same |
     | `dipo` | `top` | `1` | how many of the largest logits are lowered in what it prefers |
     | `flat` | `divergence` | `"kl"` | or `tv`, `pearson` |

@@ -8,7 +8,13 @@ from torch.nn.functional import cross_entropy, kl_div
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.methods import make_method
-from unlearn_gym.objectives.penalties import demoted, f_divergence, preference_penalty, preferred
+from unlearn_gym.objectives.penalties import (
+    demoted,
+    f_divergence,
+    pair_penalty,
+    preference_penalty,
+    preferred,
+)
 
 LOSSES = torch.linspace(0.1, 3.0, 7, dtype=torch.float64)
 
@@ -53,6 +59,23 @@ def test_flat_is_its_f_divergence():
         [(math.tanh(y) - math.tanh(t)) / 2 for t, y in ((0.2, 0.5), (0.7, 0.1))]
     )
     assert f_divergence("pearson", p_t, p_y).tolist() == pytest.approx([0.3 + 0.0625, -0.6 + 0.0025])
+
+
+def test_dpo_starts_at_half_a_push_on_both_answers_and_moves_no_other():
+    generator = torch.Generator().manual_seed(1)
+    before, now = torch.randn(2, 6, 5, dtype=torch.float64, generator=generator)
+    labels = torch.tensor([0, 1, 2, 3, 4, 0])
+    rows = torch.arange(6)
+    second = before.scatter(1, labels[:, None], -torch.inf).argmax(1)
+    ratio = now.log_softmax(1) - before.log_softmax(1)
+    margin = ratio[rows, labels] - ratio[rows, second]
+    for beta in (0.1, 0.5, 4.0):
+        wanted = 2 / beta * (1 + (beta / 2 * margin).exp()).log()
+        assert pair_penalty(now, before, labels, beta) == pytest.approx(wanted.numpy())
+        assert pair_penalty(before, before, labels, beta) == pytest.approx(2 / beta * math.log(2))
+        push = slope(lambda z, b=beta: pair_penalty(z, before, labels, b), before)
+        assert push[rows, labels] == pytest.approx(0.5) and push[rows, second] == pytest.approx(-0.5)
+        assert push.abs().sum() == pytest.approx(6.0)
 
 
 def test_dipos_margin_is_that_of_the_log_probabilities_and_of_four_divergences():

@@ -24,6 +24,7 @@ METHODS: dict[str, str] = {
     "demote": "demote:Demote",
     "npo": "bounded.preference:NPO",
     "simnpo": "bounded.preference:SimNPO",
+    "dpo": "bounded.preference:DPO",
     "dipo": "bounded.preference:DiPO",
     "gce": "bounded.probability:GCE",
     "flat": "bounded.probability:FLAT",

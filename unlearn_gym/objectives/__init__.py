@@ -8,7 +8,12 @@ from typing import Any
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.base import Objective
 from unlearn_gym.objectives.classifiers.demote import Demote
-from unlearn_gym.objectives.classifiers.preference import ClassifierDiPO, ClassifierNPO, ClassifierSimNPO
+from unlearn_gym.objectives.classifiers.preference import (
+    ClassifierDiPO,
+    ClassifierDPO,
+    ClassifierNPO,
+    ClassifierSimNPO,
+)
 from unlearn_gym.objectives.classifiers.probability import ClassifierFLAT, GeneralisedCE
 from unlearn_gym.objectives.emse import LikelihoodEMSE, LinearEMSE
 from unlearn_gym.objectives.erasediff import EraseDiff
@@ -60,6 +65,7 @@ SUPERVISED_OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "demote": Demote,
     "npo": ClassifierNPO,
     "simnpo": ClassifierSimNPO,
+    "dpo": ClassifierDPO,
     "dipo": ClassifierDiPO,
     "gce": GeneralisedCE,
     "flat": ClassifierFLAT,

@@ -20,6 +20,24 @@ def preference_penalty(losses: Tensor, reference: Tensor | float, beta: Tensor |
     return 2.0 / beta * softplus(beta * (reference - losses))
 
 
+def pair_penalty(logits: Tensor, original: Tensor, labels: Tensor, beta: float) -> Tensor:
+    """Return ψ = (2/β)·log(1 + e^{(β/2)·[m − m⁰]}), m = log π(y) − log π(w): the answer w is preferred to the label y.
+
+    w is the class that the original network names after y (DPO, arXiv 2305.18290, with the runner-up as what is
+    preferred). (2/β)·log 2 at the original logits, where its slope is ½ in log π(y) and −½ in log π(w).
+
+    Args:
+        logits: z, (n, K).
+        original: z⁰, (n, K).
+        labels: y, (n,).
+        beta: β > 0.
+    """
+    pair = torch.stack([labels, demoted(original, labels).argmax(1)], 1)
+    chosen, before = logits.gather(1, pair), original.gather(1, pair)
+    margin, margin_before = (z[:, 0] - z[:, 1] for z in (chosen, before))  # normalisers cancel
+    return preference_penalty(-margin, -margin_before, beta / 2) / 2
+
+
 def generalised_penalty(losses: Tensor, q: float) -> Tensor:
     """Return ψ = −(1 − e^{−qℓ})/q of cross entropies ℓ: ascent as q → 0, p_y − 1 at q = 1 (arXiv 1805.07836)."""
     return torch.expm1(-q * losses) / q

@@ -1,4 +1,4 @@
-"""Preference losses with one side only: the forget example is the answer that lost."""
+"""Preference losses: the forget example's label is the answer that lost, to nothing or to another answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.methods.base import Batches
 from unlearn_gym.methods.bounded.base import BoundedMethod
 from unlearn_gym.methods.distillation import frozen_copy
-from unlearn_gym.objectives.penalties import preference_penalty, preferred
+from unlearn_gym.objectives.penalties import pair_penalty, preference_penalty, preferred
 
 
 class NPO(BoundedMethod):
@@ -50,6 +50,26 @@ class SimNPO(BoundedMethod):
     def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Return ψ of the cross entropies; see ``preference_penalty``."""
         return preference_penalty(cross_entropy(logits, labels, reduction="none"), self.delta, self.beta)
+
+
+class DPO(BoundedMethod):
+    """Prefer the original's second answer to the label (DPO, Rafailov et al. 2023, arXiv 2305.18290).
+
+    Args:
+        beta: β > 0, how soon a forgotten example is left alone.
+    """
+
+    def __init__(self, beta: float = 0.5) -> None:
+        self.beta = _positive("dpo", "beta", beta)
+
+    def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:
+        self._reference = frozen_copy(model)
+
+    def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Return ψ of the log-probabilities; see ``pair_penalty``."""
+        with torch.no_grad():
+            before = self._reference(images)
+        return pair_penalty(logits, before, labels, self.beta)
 
 
 class DiPO(BoundedMethod):

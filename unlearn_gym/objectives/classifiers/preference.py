@@ -1,4 +1,4 @@
-"""Preference losses with one side: push the loss of forget examples up, and leave alone what is up."""
+"""Preference losses: push the label of a forget example down, against nothing or against another answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from unlearn_gym.objectives.classifiers.base import CrossEntropyObjective
-from unlearn_gym.objectives.penalties import preference_penalty, preferred
+from unlearn_gym.objectives.penalties import pair_penalty, preference_penalty, preferred
 from unlearn_gym.runtime.checks import divisor, number, whole
 
 
@@ -45,6 +45,27 @@ class ClassifierSimNPO(CrossEntropyObjective):
     def penalty(self, logits: Tensor, labels: Tensor, original: Tensor) -> Tensor:
         """Return ψ of each example."""
         return preference_penalty(cross_entropy(logits, labels, reduction="none"), self.delta, self.beta)
+
+
+class ClassifierDPO(CrossEntropyObjective):
+    """ψ = (2/β)·log(1 + e^{(β/2)·[m − m⁰]}), m = log π(y) − log π(w): prefer another answer w to the label y.
+
+    DPO (arXiv 2305.18290) with the original's second answer as w: what NPO pushes away from is here pushed towards
+    something, and the push fades once the two have moved apart by more than 1/β.
+
+    Args:
+        beta: β > 0, in 1/(difference of log-probabilities).
+    """
+
+    needs_original = True
+
+    def __init__(self, *, beta: float = 0.5) -> None:
+        divisor("beta", beta)
+        self.beta = beta
+
+    def penalty(self, logits: Tensor, labels: Tensor, original: Tensor) -> Tensor:
+        """Return ψ of each example."""
+        return pair_penalty(logits, original, labels, self.beta)
 
 
 class ClassifierDiPO(CrossEntropyObjective):
