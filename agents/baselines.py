@@ -12,7 +12,8 @@ from jsonargparse.typing import ClosedUnitInterval
 
 from unlearn_gym.agents.common.base import SimpleAgent
 from unlearn_gym.envs.spaces.actions import LARGEST_FACTOR
-from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
+from unlearn_gym.envs.spaces.observations import StateObserver
+from unlearn_gym.envs.spaces.observers import observer_of
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0
 

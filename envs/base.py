@@ -14,7 +14,8 @@ from unlearn_gym.envs.checks import OPTIONS, check_keywords, check_options, chec
 from unlearn_gym.envs.rendering.curves import Curves, beside
 from unlearn_gym.envs.rewards import SIDES, Reward, make_reward
 from unlearn_gym.envs.spaces.actions import CONTROLS, ENCODINGS
-from unlearn_gym.envs.spaces.observations import OBSERVERS, Moment
+from unlearn_gym.envs.spaces.observations import Moment
+from unlearn_gym.envs.spaces.observers import OBSERVERS
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import LAMBDA_0, Process, Signals, Update
 
@@ -37,7 +38,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
         divergence_penalty: reward lost for each remaining step when the weights diverge.
         online: keep weights, optimizer and step counter at an unseeded ``reset``.
         render_mode: one of ``metadata["render_modes"]`` or None.
-        observation: a name in ``unlearn_gym.envs.spaces.observations.OBSERVERS``.
+        observation: a name in ``unlearn_gym.envs.spaces.observers.OBSERVERS``.
         action: a name in ``unlearn_gym.envs.spaces.actions.ENCODINGS``.
         control: what an action sets, an element of ``unlearn_gym.envs.spaces.actions.CONTROLS``.
 
@@ -80,6 +81,7 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             raise UserError("There is no learning rate to control in this environment; leave control= out.")
         self._low, self._high = self.encoding.low, self.encoding.high
         self.observer = OBSERVERS[observation](self._low, self._high)
+        self.observer.attach(self)
         self.action_space, self.observation_space = self.encoding.space, self.observer.space
         self._reward = make_reward(reward, **(reward_kwargs or {}))
         self._sides: tuple[str, ...] = getattr(self._reward, "names", SIDES)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unlearn_gym.envs.spaces.actions import CONTROLS, ENCODINGS
-from unlearn_gym.envs.spaces.observations import OBSERVERS
+from unlearn_gym.envs.spaces.observers import OBSERVERS
 from unlearn_gym.runtime.checks import (
     Check,
     check_known,

@@ -13,7 +13,7 @@ import numpy as np
 
 from unlearn_gym.agents.common import saving
 from unlearn_gym.envs.spaces.actions import encoding_of
-from unlearn_gym.envs.spaces.observations import observer_of
+from unlearn_gym.envs.spaces.observers import observer_of
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
 

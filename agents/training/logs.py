@@ -14,7 +14,8 @@ import numpy as np
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat, filter_excluded_keys
 from torch.utils.tensorboard import SummaryWriter
 
-from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
+from unlearn_gym.envs.spaces.observations import StateObserver
+from unlearn_gym.envs.spaces.observers import observer_of
 from unlearn_gym.storage.files import write_text
 
 INFO_KEYS = ("lambda", "loss", "dloss_dlambda", "clipped", "diverged")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
+from unlearn_gym.envs.spaces.observations import StateObserver
+from unlearn_gym.envs.spaces.observers import observer_of
 
 
 class Paced:

@@ -31,7 +31,8 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
 
     ## Observation Space
     `Box((6,), float32)`: retain and forget error, the norms of their gradients, the previous λ, and t/T with the
-    request's own T.
+    request's own T. `observation="judged"` is that of `DiffusionRequestsEnv`, with D, F and K of the held-out images:
+    those that the outcome is measured on.
 
     ## Rewards
     - `outcome`: at the end (D·F·K)^(1/3), from what the classifier says of held-out images: D is the share of the
@@ -56,6 +57,7 @@ class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: igno
     | `requests` | str, path, dict | `"poisoned-digits"` | a ready-made set, or a YAML or JSON file: docs/requests.md |
     | `split` | str | `"train"` | which of its requests episodes are drawn from |
     | `memory` | float | `512` | MB of images and weights that are held ready; the rest is made when asked for |
+    | `observation` | str | `"state"` | also `judged`: see Observation Space |
     | `horizon` | int | `None` | updates of every request, where the requests' own are not wanted |
     | `learning_rate` | float | `None` | likewise |
     | `batch_size` | int | `None` | likewise |

@@ -12,7 +12,7 @@ from unlearn_gym.agents.common.base import Learner
 from unlearn_gym.agents.common.wrappers import AgentView
 from unlearn_gym.agents.training.logs import Logbook
 from unlearn_gym.agents.training.pace import Paced
-from unlearn_gym.envs.spaces.observations import OBSERVERS
+from unlearn_gym.envs.spaces.observers import OBSERVERS
 from unlearn_gym.errors import UserError
 
 BOTH = ["lambda", "learning_rate"]

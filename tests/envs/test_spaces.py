@@ -1,14 +1,18 @@
 """What actions and observations mean, number by number."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.spaces.actions import CONTROLS, ENCODINGS, LambdaEncoding, LogitEncoding, log_odds
-from unlearn_gym.envs.spaces.observations import OBSERVERS, Moment, RelativeObserver, observer_of
+from unlearn_gym.envs.spaces.observations import Moment
+from unlearn_gym.envs.spaces.observers import OBSERVERS, observer_of
+from unlearn_gym.envs.spaces.relative import RelativeObserver
 from unlearn_gym.errors import UserError
+from unlearn_gym.metrics.outcomes.outcome import Outcome
 from unlearn_gym.processes.base import Process, Quality, Signals, Update
 
 RANGES = [(0.0, 1.0), (0.1, 0.9), (0.01, 0.9), (0.0, 50.0)]
@@ -18,6 +22,7 @@ RATE = 2e-3
 class Told(Process):
     """A process that shows what it is told to."""
 
+    model = None
     learning_rate = RATE
     forget_cap = 0.5
     seen = Signals(1.0, 2.0, 0.5, 0.25)
@@ -46,6 +51,13 @@ class Told(Process):
 
     def load_state_dict(self, state):
         pass
+
+
+class Seen:
+    """A meter that sees the same in every model."""
+
+    def measure(self, model, shown, seed):
+        return Outcome(0.5, 0.25, 1.0)
 
 
 def told(process, **options):
@@ -163,6 +175,8 @@ def test_extreme_numbers_are_shown_at_the_ends(extreme):
 @pytest.mark.parametrize("kind", OBSERVERS.values(), ids=OBSERVERS)
 def test_the_pace_of_another_horizon(kind):
     process, observer = Told(), kind(0.0, 1.0)
+    asked = SimpleNamespace(shown=None, horizon=10)
+    observer.attach(SimpleNamespace(process=process, asked=asked, outcome_meter=lambda sizes: Seen()))
     observer.start(process.seen)
     here, there = (
         observer.show(Moment(process.seen, 0.5, step, horizon, process))
@@ -191,7 +205,7 @@ def test_the_rate_that_was_used_is_told():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"observation": "relativ"}, "choose state or relative"),
+        ({"observation": "relativ"}, "choose state, relative or judged"),
         ({"observation": 3}, "observation=3 was given"),
         ({"action": "logs"}, "choose lambda, logit or log"),
         ({"control": "lambda"}, r"give \['lambda'\] or \['lambda', 'learning_rate'\]"),

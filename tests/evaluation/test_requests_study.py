@@ -33,15 +33,20 @@ study_settings:
       constants: [0.06, 0.35]
       schedules: ["schedule:linear:0.35:0.03"]
       controllers: ["feedback:threshold:0.35:0.03:0.5"]
-      learners: &cem
-        CEM: {agent: cem, total_timesteps: 4, log_every: 2, hyperparameters: {population: 2, episodes: 1, elites: 1}}
+      learners:
+        CEM: &cem
+          agent: cem
+          total_timesteps: 4
+          log_every: 2
+          hyperparameters: {population: 2, episodes: 1, elites: 1}
       transfer: {digits: 2}
     another:
       env: EMSE-Requests-v0
       requests: poisoned-digits
       env_kwargs: {state: lagged, horizon: 2, batch_size: 4}
       constants: [0.1]
-      learners: *cem
+      learners:
+        CEM: {<<: *cem, env_kwargs: {observation: judged}}
 """
 
 
@@ -112,6 +117,11 @@ def test_the_study_from_the_command_line_to_its_report(tmp_path, capsys):
         for path in (output / "runs").glob("*.json")
         for name in json.loads(path.read_text(encoding="utf-8"))["details"]
     }
+    seen = {
+        len(json.loads(path.read_text(encoding="utf-8"))["run"]["observations"][0])
+        for path in (output / "runs").glob("CEM*.json")
+    }
+    assert seen == {6, 14}
     assert of_run["details"] and len(met & train) == 2 and len(met & test) == 3
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from unlearn_gym.envs.spaces.observations import StateObserver, observer_of
+from unlearn_gym.envs.spaces.observations import StateObserver
+from unlearn_gym.envs.spaces.observers import observer_of
 from unlearn_gym.evaluation.records import slug
 from unlearn_gym.evaluation.report.drawing import Look, Picture, looks, new_figure, save
 from unlearn_gym.evaluation.report.names import row_names

@@ -40,7 +40,8 @@ class Problem:
         constants: λ of the constants; under ``control``, λ and a factor of the learning rate, as ``0.5:2``.
         schedules: words of agents that follow t/T.
         controllers: words of agents that follow the losses.
-        learners: name → keys of ``unlearn-gym train`` (``agent``, ``total_timesteps``, …), for the train requests.
+        learners: name → keys of ``unlearn-gym train`` (``agent``, ``total_timesteps``, …), for the train requests;
+            their ``env_kwargs``, what they see and set, are on top of the problem's, also on the test requests.
         transfer: ready-made set of requests to other models → runs of every row on each of its test requests.
     """
 
@@ -192,6 +193,7 @@ def _learners(settings: Settings, problem: Problem) -> dict[str, dict[str, Any]]
         name if not seed else f"{name}, training {seed + 1}": {
             "agent": values["agent"],
             "kind": "learned",
+            "env_kwargs": values.get("env_kwargs", {}),
             "train": {**values, "seed": seed},
         }
         for name, values in problem.learners.items()
