@@ -36,9 +36,9 @@ class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore
     ## Observation Space
     `Box((6,), float32)`: retain and forget loss, the norms of their gradients, the previous λ, and t/T with the
     request's own T. `observation="judged"` is `Box((14,), float32)`: the nine of `relative`, and what a look at the
-    model shows, at the start and eight times in a run: ln of the errors on fixed kept images (half of them of the request's
-    label) and on fixed forget images, against their start, and D, F and K of the outcome on 20 samples of the label and
-    2 of each other, on noise that the reward never uses. A look costs about two updates of 16 + 16 images.
+    model shows, at the start and eight times in a run: ln of the errors on fixed kept images (half of them of the
+    request's label) and on fixed forget images, against their start, and D, F and K of the outcome on 20 samples of the
+    label and 2 of each other, on noise that the reward never uses. A look costs 2.4 updates of 16 + 16 images.
 
     ## Rewards
     - `outcome`: at the end of the request (D·F·K)^(1/3), from samples on fixed noise and a concept classifier: D is the
