@@ -56,7 +56,10 @@ class StaticAgent(SimpleAgent):
 
 
 class RandomAgent(SimpleAgent):
-    """λ uniform over its range, anew at each step, ``deterministic`` or not."""
+    """λ anew at each step, ``deterministic`` or not: an action that is uniform over the action space.
+
+    Under ``action="lambda"`` that is a uniform λ, under ``action="log"`` one whose logarithm is uniform.
+    """
 
     name = "random"
 
@@ -70,7 +73,8 @@ class RandomAgent(SimpleAgent):
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Draw a λ."""
-        return float(self._rng.uniform(self.low, self.high))
+        low, high = self.encoding.ends()[0]
+        return self.encoding.lam(float(self._rng.uniform(low, high)))
 
 
 SHAPES: dict[str, Callable[[float, float], float]] = {

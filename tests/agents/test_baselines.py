@@ -38,6 +38,14 @@ def test_random_is_uniform_over_the_range(env):
     assert abs(drawn.mean() - 0.5) < 0.02 and abs(drawn.std() - 0.8 / np.sqrt(12)) < 0.01
 
 
+@pytest.mark.parametrize("encoding", ["logit", "log"])
+def test_random_is_uniform_over_the_actions_however_they_mean_a_lambda(encoding):
+    env = gym.make("unlearn_gym/Quadratic-v0", action=encoding)
+    agent = agents.make("random", env, seed=1)
+    drawn = np.array([agent.predict(at(0.0))[0][0] for _ in range(2000)])
+    assert abs(drawn.mean()) < 0.04 and abs(drawn.std() - 2 / np.sqrt(12)) < 0.03
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -45,7 +45,7 @@ def chosen(spec, env, seed=0, **settings):
     return np.array(shown, dtype=float)
 
 
-@pytest.mark.parametrize("spec", ["static:0.3", "random", "schedule:linear:0.9:0.1", "bandit:5"])
+@pytest.mark.parametrize("spec", ["static:0.3", "schedule:linear:0.9:0.1", "bandit:5"])
 @pytest.mark.parametrize("options", [RELATIVE, {"observation": "relative"}, {"action": "logit"}])
 def test_agents_that_choose_lambda_choose_the_same_however_it_is_taken(spec, options):
     usual, other = chosen(spec, quadratic()), chosen(spec, quadratic(**options))
