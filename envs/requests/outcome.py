@@ -49,7 +49,7 @@ class OutcomeReward:
         if not hasattr(env, "outcome_meter"):
             raise UserError(
                 "reward='outcome' looks at what is left of deletion requests, which this environment has none of; "
-                "choose progress, or an id with Requests."
+                "choose progress, or an id with Requests or SFD."
             )
         low, high = env.encoding.low, env.encoding.high
         if self.baseline is not None and not low <= self.baseline <= high:
@@ -90,6 +90,28 @@ class OutcomeReward:
     def state_dict(self) -> dict[str, float]:
         """Return what changes within an episode."""
         return {"_updates": self._updates, "_reached": self._reached, "_to_beat": self._to_beat}
+
+
+class GeneratedOutcomeReward(OutcomeReward):
+    """The same of a one-step generator: what it makes of fixed noise is looked at.
+
+    Args:
+        every: as in ``OutcomeReward``.
+        baseline: likewise.
+        samples: of the label that is to be forgotten.
+        class_samples: of each other label.
+    """
+
+    def __init__(
+        self,
+        *,
+        every: int = 0,
+        baseline: float | None = None,
+        samples: int = SampleSizes.samples,
+        class_samples: int = SampleSizes.class_samples,
+    ) -> None:
+        super().__init__(every=every, baseline=baseline)
+        self.sizes = SampleSizes(samples, class_samples)
 
 
 class SampledOutcomeReward(OutcomeReward):

@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import UNet2DModel
 from gymnasium.utils import EzPickle
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
+from unlearn_gym.data.requests.family import Shown
+from unlearn_gym.data.requests.request import Request
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.options import takes
+from unlearn_gym.envs.requests.asked import Asked
 from unlearn_gym.envs.sfd.options import SFDOptions
+from unlearn_gym.metrics.outcomes.base import Meter
+from unlearn_gym.metrics.outcomes.generated import GeneratedMeter
+from unlearn_gym.metrics.outcomes.outcome import SampleSizes
 from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.grid import image_grid
 from unlearn_gym.models.sfd.distillation import image_shape
@@ -78,13 +85,19 @@ class SFDUnlearningEnv(UnlearningEnv, EzPickle):
     | 4 | λ of the previous step, 0.5 at first | 0 | 1 |
     | 5 | t/T | 0 | 1 |
 
-    `observation="relative"` is that of `DiffusionUnlearningEnv`.
+    `observation="relative"` is that of `DiffusionUnlearningEnv`, and `"judged"` that of `DiffusionRequestsEnv`.
 
     ## Rewards
     - `progress` (default): φ(θ_{t+1}) − φ(θ_t) on a fixed probe of noise, with
       φ = min(D_f, `forget_cap`)/`forget_cap` − `retain_weight`·max(0, D_r − D_r(θ₀)), the latter part at most
       `most_lost`. D_r is the divergence under (c_r, c_r) and D_f that under **(c_f, c_f)**, how far what θ makes under
       c_f is from what the teacher knows under c_f: it rises as forgetting proceeds, and for a wreck of c_f, too.
+    - `outcome`: at the end (D·F·K)^(1/3), from what the generator makes of fixed noise and what the task's classifier
+      of concepts sees in it: D is the share of the label's images that show a retained label, F what was lost of the
+      share that showed the forgotten one, K what is left of the share of the other labels' images that are recognised.
+      `every=K` pays its growth every K updates; `baseline=0.1` subtracts what the constant 0.1 reaches on the same
+      seed; `samples` (80 of the label), `class_samples` (12 of each other). The classifier was trained on the images
+      of the task; the process still sees none.
     - `loss`: −(D_d + λ·D_o) of the minibatch, D_o under (c_o, c_f). **The smallest λ trivially raises it.**
 
     Both minus `alpha`·(λ_t − λ_{t−1})². `info["reward_terms"]` holds the terms (`retain`, `forget`, `smoothness`,
@@ -124,7 +137,7 @@ class SFDUnlearningEnv(UnlearningEnv, EzPickle):
     | `ema` | float | `0.9` | decay of the average of θ (0.9999 in the paper's 50,000 steps) |
     | `lambda_range` | tuple | `(0.001, 1.0)` | allowed λ |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
-    | `observation` | str | `"state"` | `state` (six numbers) or `relative` (nine), as in `DiffusionUnlearningEnv` |
+    | `observation` | str | `"state"` | `state` (six), `relative` (nine) or `judged` (14 numbers): see above |
     | `action` | str | `"log"` | `log`, `lambda` or `logit`: see Action Space |
     | `control` | tuple | `("lambda",)` | or `("lambda", "learning_rate")`: see Action Space |
     | `divergence_penalty` | float | `1.0` | reward lost for each remaining step after divergence |
@@ -178,8 +191,30 @@ class SFDUnlearningEnv(UnlearningEnv, EzPickle):
             self.task.judge(),
             **self.settings.of_process(),
         )
+        self.asked = self._request()
         super().__init__(process, **self.settings.of_episode())
         self.process: SFDProcess = process
+
+    def _request(self) -> Asked:
+        """Return the only request there is: every image under the label is to be one of another label."""
+        settings, names = self.settings, self.class_names
+        request = Request(
+            (names[settings.forget_label],), settings.horizon, settings.learning_rate, settings.batch_size
+        )
+        retained = tuple(label for label in names if label != settings.forget_label)
+        kept = {label: (label,) for label in retained} | {settings.forget_label: retained}
+        shown = Shown(kept, {settings.forget_label: (settings.forget_label,)}, self.task.name)
+        return Asked(request, shown, settings.horizon)
+
+    def outcome_meter(self, sizes: SampleSizes) -> Meter:
+        """Return what measures outcomes, on so many images; its judge knows the data, the process does not."""
+        process = self.process
+
+        def original(family: str) -> UNet2DModel:
+            return nn.Module.to(self.task.distilled().generator, process.device, process.dtype)
+
+        judge, shape = self.task.judge(), image_shape(process.model)
+        return GeneratedMeter(process.trio.schedule, judge, shape, sizes, original)
 
     @property
     def class_names(self) -> dict[int, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unlearn_gym.envs.options import EpisodeOptions, Keywords, as_device, as_dtype
-from unlearn_gym.envs.rewards import Reward
+from unlearn_gym.envs.requests.outcome import GeneratedOutcomeReward
+from unlearn_gym.envs.rewards import REWARDS, Reward
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives.sfd import OVERRIDES
 from unlearn_gym.objectives.sfd.base import Override
@@ -49,6 +51,9 @@ class SFDOptions(EpisodeOptions):
     lambda_range: tuple[float, float] = (1e-3, 1.0)
     action: str = "log"
 
+    REWARDS: ClassVar[Mapping[str, Callable[..., Reward]]] = ChainMap(
+        {"outcome": GeneratedOutcomeReward}, REWARDS
+    )
     FAMILY_DEFAULTS: ClassVar[Keywords] = {"forget_cap": 0.3, "retain_weight": 5.0}
 
     @classmethod

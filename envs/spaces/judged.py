@@ -61,7 +61,7 @@ class JudgedObserver(RelativeObserver):
         if not hasattr(env, "outcome_meter"):
             raise UserError(
                 "observation='judged' looks at what is left of deletion requests, which this environment has none of; "
-                "choose state or relative, or an id with Requests."
+                "choose state or relative, or an id with Requests or SFD."
             )
         self._process: Process = env.process
         self._asked: Asked = env.asked

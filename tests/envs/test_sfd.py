@@ -12,6 +12,7 @@ from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.run import rollout
+from unlearn_gym.metrics.outcomes.outcome import SampleSizes
 from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.sfd.generator import generate
 from unlearn_gym.models.sfd.schedule import Schedule
@@ -142,6 +143,43 @@ def test_what_is_saved_is_the_generator_that_is_shown(tmp_path):
     model = DiffusionModel.load(tmp_path / "out")
     again = generate(model.unet, Schedule.of(model.scheduler, noise), labels, noise)
     assert torch.equal(again, env.sample(labels, noise))
+
+
+OUTCOME = {
+    "reward": "outcome",
+    "reward_kwargs": {"samples": 12, "class_samples": 3, "every": 2},
+    "alpha": 0.0,
+}
+
+
+def test_the_outcome_is_what_the_generator_shows():
+    env = make(**OUTCOME, horizon=5, learning_rate=1e-3)
+    run = rollout(env, agents.make("static:1", env), seed=0)
+    found = env.outcome_meter(SampleSizes(12, 3)).measure(env.process.model, env.asked.shown)
+    assert sum(run.rewards) == pytest.approx(found.score) and found.score > 0
+    of_ones = env.sample(torch.ones(12, dtype=torch.int64), fixed_noise(12 + 9 * 3)[:12])
+    called = env.task.judge()(of_ones).argmax(1)
+    assert found.label_kept == pytest.approx(float(((called != 1) & (called != 10)).double().mean()))
+
+
+def test_the_outcome_beside_a_constant_is_nothing_for_that_constant():
+    keywords = {**OUTCOME["reward_kwargs"], "baseline": 1.0}
+    env = make(**{**OUTCOME, "reward_kwargs": keywords})
+    assert sum(rollout(env, agents.make("static:1", env), seed=0).rewards) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_looking_on_the_way_changes_nothing_else():
+    judged, relative = make(observation="judged"), make(observation="relative")
+    for env in (judged, relative):
+        env.reset(seed=0)
+    for lam in (0.1, 1.0):
+        one, other = (env.step(env.encoding.encode(lam))[0] for env in (judged, relative))
+        np.testing.assert_array_equal(one[: len(other)], other)
+        assert judged.observation_space.contains(one)
+
+
+def fixed_noise(count):
+    return torch.randn((count, 1, 8, 8), generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(
