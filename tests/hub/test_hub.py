@@ -1,6 +1,8 @@
 """Agents and models go to a hub and come back the same; what is not whole, or no one's, is one sentence."""
 
 import json
+import runpy
+from pathlib import Path
 
 import gymnasium as gym
 import pytest
@@ -10,13 +12,16 @@ from huggingface_hub.errors import LocalTokenNotFoundError
 from safetensors.torch import load_file, save_file
 
 from tests.hub.folder_hub import FolderHub
-from unlearn_gym import agents, cli
+from unlearn_gym import agents, apply, cli
 from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.report.sentences import number
 from unlearn_gym.hub import client, from_hub, push_to_hub
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.threads import seeded_weights
 
 REPOSITORY = "somebody/something"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PLACES = {"model": "checkpoint", "retain": "keep", "forget": "forget"}
 
 
 @pytest.fixture
@@ -53,6 +58,8 @@ def model(tmp_path):
     }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "log.csv").write_text("update\n1\n")
+    config = folder / "model" / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "_name_or_path": str(tmp_path)}))
     return folder
 
 
@@ -130,6 +137,21 @@ def test_a_diffusion_model_comes_back_with_the_numbers_of_its_request(model, hub
     assert not any(str(tmp_path) in f.read_text("utf-8", "ignore") for f in fetched.rglob("*") if f.is_file())
 
 
+@pytest.mark.slow
+def test_what_apply_writes_is_pushed_without_a_path(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_request = runpy.run_path(str(EXAMPLES / "deletion_request.py"))["write_request"]
+    write_request(tmp_path / "request")
+    places = {name: tmp_path / "request" / part for name, part in PLACES.items()}
+    quick = {"steps": 4, "samples": 4, "sampling_steps": 2, "learning_rate": 1e-4}
+    applied = apply(**places, output=tmp_path / "out", **quick)
+    push_to_hub(applied.folder, REPOSITORY, hub=hub)
+    assert f"| forget_loss | {number(applied.numbers['forget_loss']['before'])} |" in card_of(hub)
+    there = [file for file in (hub.root / REPOSITORY).rglob("*") if file.is_file()]
+    assert not any(str(tmp_path).encode() in file.read_bytes() for file in there)
+    DiffusionModel.load(from_hub(REPOSITORY, hub=hub))
+
+
 def test_a_classifier_comes_back(hub, tmp_path):
     weights = {"weight": torch.arange(4.0)}
     save_file(weights, tmp_path / "net.safetensors")
@@ -155,7 +177,7 @@ def test_paths_of_the_training_stay_here(run, hub, env, monkeypatch):
         "unlearn_gym.hub.contents.stored_config", lambda _: {**stored, "total_timesteps": 5, "seed": 0}
     )
     push_to_hub(run, REPOSITORY, hub=hub)
-    assert "secret" not in card_of(hub) and "'horizon': 7" in card_of(hub)
+    assert "secret" not in card_of(hub) and 'gym.make("unlearn_gym/SISS-v0", horizon=7)' in card_of(hub)
 
 
 def test_what_is_no_agent_or_model_is_not_sent(tmp_path, run, report, model, hub):

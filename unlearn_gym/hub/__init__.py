@@ -20,6 +20,8 @@ from unlearn_gym.storage.files import atomic_directory, user_path, write_json, w
 __all__ = ["Hub", "from_hub", "push_to_hub"]
 
 CARD = "README.md"
+LOADED_FROM = "_name_or_path"
+"""Where diffusers notes, in a model's configuration, the folder that it was loaded from."""
 
 
 def push_to_hub(
@@ -33,8 +35,8 @@ def push_to_hub(
 ) -> str:
     """Push an agent or an unlearned model, in one commit, with a card that has the numbers of its report.
 
-    The safetensors and JSON files of the repository are replaced; others are left. The card names no path of this
-    machine.
+    The safetensors and JSON files of the repository are replaced; others are left. Neither card nor configuration
+    names a path of this machine.
 
     Args:
         path: a run folder of ``unlearn-gym train`` or a saved agent; an output folder of ``unlearn-gym apply``; a
@@ -113,9 +115,13 @@ def from_hub(
 
 
 def _staged(contents: Contents, folder: Path) -> Path:
-    """Copy the files into an empty folder, with their manifest."""
+    """Copy the files into an empty folder, without the paths that configurations hold, with their manifest."""
     for name, file in contents.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, folder / name)
+        if file.suffix == ".json" and f'"{LOADED_FROM}"' in file.read_text(encoding="utf-8"):
+            config = read_object(file)
+            write_json(folder / name, {key: value for key, value in config.items() if key != LOADED_FROM})
+        else:
+            shutil.copyfile(file, folder / name)
     write_json(folder / MANIFEST, {"sha256": checksums(folder)})
     return folder

@@ -34,7 +34,7 @@ class Words:
     Attributes:
         title: the heading; ``{agent}`` is the agent's name.
         library: what loads it.
-        use: code that does; ``{repo}`` is the repository, ``{env}`` an id.
+        use: code that does; ``{repo}`` is the repository, ``{env}`` the arguments that make an environment.
         limits: what it does not say.
     """
 
@@ -52,7 +52,7 @@ WORDS = {
 import unlearn_gym
 from unlearn_gym.hub import from_hub
 
-env = gym.make("{env}")
+env = gym.make({env})
 agent = unlearn_gym.agents.load(from_hub("{repo}"), env)
 state, info = env.reset(seed=0)
 lam, _ = agent.predict(state, deterministic=True)""",
@@ -97,7 +97,9 @@ def card(contents: Contents, repo_id: str, report: Mapping[str, Any] | None, row
         measured, settings = _of_report(contents.name, report, row), _of_training(contents.about)
     else:
         measured, settings = _of_apply(contents.about["results"]), _of_request(contents.about["results"])
-    env = contents.about.get("env") or (report or {}).get("env") or ANY_ENV
+    name = contents.about.get("env") or (report or {}).get("env") or ANY_ENV
+    keywords = settings.get("env_kwargs", {}).items()
+    env = ", ".join((f'"{name}"', *(f"{key}={value!r}" for key, value in keywords)))
     tags = ["machine-unlearning", "unlearn-gym", *(["reinforcement-learning", agent] if agent else [])]
     made = Grid(
         ("setting", "value"), tuple((key, code(str(readable(each)))) for key, each in settings.items())
