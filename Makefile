@@ -5,7 +5,7 @@ DEMO := reports/demo
 # One thread a process: with a second busy process, two threads on small convolutions are many times slower.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: demo test test-slow test-rllib lint bench clean
+.PHONY: demo test test-slow test-rllib lint docs bench clean
 
 # A policy learned on some deletion requests meets others; then one request is done. Killed, it goes on where it was.
 demo: .venv/installed $(DEMO)/request
@@ -20,7 +20,7 @@ $(DEMO)/request: .venv/installed
 test: .venv/installed lint
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: .venv/installed
+test-slow: .venv/installed .venv/docs-installed
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
 
 # RLlib pins an older Gymnasium, so it lives apart; the tests of environments run on that version too.
@@ -39,6 +39,14 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p unlearn_gym
 
+# The site, in site/; REPOSITORY_URL=https://… makes links to sources of it.
+docs: .venv/docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+.venv/docs-installed: .venv/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[docs]'
+	touch $@
+
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
 
@@ -49,7 +57,7 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-rllib build dist src/*.egg-info
+	rm -rf .venv .venv-rllib build dist site src/*.egg-info
 
 # Random kills, wrong inputs, cache races and injected faults, from a printed seed; STRESS="--seed 7 --scale 0.1".
 .PHONY: stress

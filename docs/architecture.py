@@ -25,7 +25,7 @@ ROOMS = (
     ("metrics", "processes"),
     ("envs", "methods"),
     ("agents", "evaluation"),
-    ("applying",),
+    ("applying", "hub"),
     ("cli",),
     ("__main__", "notebook"),
 )
@@ -36,6 +36,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms} | {
 TEXT = {
     "cli": "the commands train, evaluate, …",
     "applying": "a deletion request on a\nuser's own model",
+    "hub": "agents and models, pushed\nand fetched",
     "agents": "policies for λ, training them",
     "evaluation": "runs, records, statistics,\nreports, benchmark, studies",
     "envs": "Gymnasium: λ in,\nstate and reward out",
@@ -54,6 +55,7 @@ TEXT = {
 PLACES = {
     "cli": (4.1, 8.6),
     "applying": (4.1, 7.3),
+    "hub": (6.9, 7.3),
     "agents": (2.3, 6.0),
     "evaluation": (5.9, 6.0),
     "envs": (2.3, 4.7),

@@ -1,6 +1,8 @@
 """The installed package is whole, and is the same in an empty folder, inside a clone, and for a type checker."""
 
+import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+import unlearn_gym
 
 ROOT = Path(__file__).parent.parent
 MAPPED = ("agents", "configs", "envs")
@@ -35,6 +40,23 @@ def test_every_folder_with_code_is_a_package():
         ROOT / name for name in MAPPED
     }
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_the_version_is_the_same_everywhere():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert settings["metadata"]["version"] == cited["version"] == unlearn_gym.__version__
+    assert settings["metadata"]["license"] == cited["license"]
+    assert f"## {cited['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_workflow_makes_what_the_makefile_has():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    steps = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = [word.split()[1] for word in steps if word.startswith("make ")]
+    assert wanted == ["test", "docs"] and set(wanted) <= set(targets)
 
 
 def run(*command, cwd, **variables):

@@ -18,7 +18,7 @@ from unlearn_gym.agents import training
 from unlearn_gym.agents.training.comparison import pending
 from unlearn_gym.cli import evaluate as command
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation import BEFORE, RETRAINED
+from unlearn_gym.evaluation.report.results_file import rows_of
 from unlearn_gym.evaluation.report.sentences import mean_and_half
 from unlearn_gym.evaluation.report.tables import Grid
 from unlearn_gym.evaluation.statistics import Summary
@@ -161,13 +161,7 @@ class Report:
     @property
     def rows(self) -> dict[str, dict[str, Summary]]:
         """Name of an agent or a reference → metric → its values, mean, standard deviation and 95 % interval."""
-        references = self.numbers["references"]
-        parts = {name: references[name] for name in (BEFORE,) if name in references} | self.numbers["agents"]
-        parts |= {name: references[name] for name in (RETRAINED,) if name in references}
-        return {
-            name: {metric: _summary(values) for metric, values in part["metrics"].items()}
-            for name, part in parts.items()
-        }
+        return rows_of(self.numbers)
 
     def table(self) -> Grid:
         """Return mean and 95 % interval of every metric, a row an agent."""
@@ -192,8 +186,3 @@ class Report:
         head = "".join(f"<th>{escape(column)}</th>" for column in grid.columns)
         body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in grid.rows)
         return f"<table><tr>{head}</tr>{body}</table><p>{escape(str(self.path))}</p>"
-
-
-def _summary(values: Mapping[str, Any]) -> Summary:
-    interval = values["ci95"]
-    return Summary(tuple(values["values"]), values["mean"], values["std"], interval and tuple(interval))

@@ -28,10 +28,12 @@ COMMANDS = {
     "evaluate": "run agents on an environment, measure what is left, and write a report",
     "benchmark": "compare methods of class unlearning and agents from the same classifier",
     "study": "run an experiment that comes with the package, by name",
+    "push": "push an agent or an unlearned model to the hub, with a card",
+    "pull": "fetch what was pushed, and check it",
 }
 """Name of a subcommand → what it does."""
-MODULES = {"list": "listing"}
-"""Subcommands whose module has another name: this one would hide Python's own ``list`` here."""
+MODULES = {"list": "listing", "push": "hub", "pull": "hub"}
+"""Subcommands whose module has another name: one would hide Python's own ``list`` here, two are in one."""
 BROKEN_PIPE = 141
 """What the shell says of a program that wrote to a closed pipe: 128 + SIGPIPE."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 from unlearn_gym.evaluation.certificates import certificates
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry
 from unlearn_gym.evaluation.results import Results
+from unlearn_gym.evaluation.statistics import Summary
 from unlearn_gym.metrics.glossary import GLOSSARY
 from unlearn_gym.storage.files import write_json
 
@@ -71,6 +72,29 @@ def as_json(results: Results, command: str, output: Path) -> dict[str, Any]:
             for name in dict.fromkeys(row for row, _ in results.paths)
         },
     }
+
+
+def rows_of(content: Mapping[str, Any]) -> dict[str, dict[str, Summary]]:
+    """Read the numbers of ``results.json`` again.
+
+    Args:
+        content: what the file holds.
+
+    Returns:
+        Name of an agent or a reference → metric → its numbers; before first, retrained last.
+    """
+    references = content["references"]
+    parts = {name: references[name] for name in (BEFORE,) if name in references} | content["agents"]
+    parts |= {name: references[name] for name in (RETRAINED,) if name in references}
+    return {
+        name: {metric: _summary(values) for metric, values in part["metrics"].items()}
+        for name, part in parts.items()
+    }
+
+
+def _summary(values: Mapping[str, Any]) -> Summary:
+    interval = values["ci95"]
+    return Summary(tuple(values["values"]), values["mean"], values["std"], interval and tuple(interval))
 
 
 def timings(results: Results) -> dict[str, Any]:
