@@ -1,4 +1,4 @@
-"""A training on a machine that does not see this one's files: what is begun goes there, and the run's folder comes back."""
+"""A training on a machine that does not see this one's files: what is begun goes there, the whole folder comes back."""
 
 from __future__ import annotations
 

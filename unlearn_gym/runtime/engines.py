@@ -1,4 +1,4 @@
-"""Where runs and trainings are done: in processes of this machine, or on a cluster. The same tasks, the same numbers."""
+"""Where runs and trainings are done: in processes of this machine, or on a cluster. The numbers are the same."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ class EngineOptions:
     gpus: float = 0.0
 
 
-NAMES = ("jobs", *EngineOptions.__dataclass_fields__)
+ENGINE = tuple(EngineOptions.__dataclass_fields__)
+NAMES = ("jobs", *ENGINE)
 """Options that change no number: reports leave them out of the command that repeats them."""
 
 

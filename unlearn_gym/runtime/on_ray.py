@@ -228,8 +228,8 @@ def _prepared(reference: Any) -> Callable[..., Any]:
     job: Job = ray.get(reference)
     if job.installed != installed():
         raise UserError(
-            f"{platform.node()} has another version of unlearn-gym, Python or torch than the machine that started this; "
-            "install the same on every machine of the cluster."
+            f"{platform.node()} has another version of unlearn-gym, Python or torch than the machine that started "
+            "this; install the same on every machine of the cluster."
         )
     for name, contents in job.models:
         place = cache_dir() / MODELS / name
