@@ -77,8 +77,7 @@ def carried_out(config: TrainConfig, begun: Contents, judge: Judge | None = None
 def _readdress(folder: Path, home: Path) -> None:
     """Let the configuration name the folder where the run belongs."""
     stored = stored_config(str(folder))
-    config = TrainConfig(**{**stored, "output": str(home), "resume": None})
-    write_config(folder, config, stored["hyperparameters"])
+    write_config(folder, TrainConfig(**{**stored, "resume": None}), stored["hyperparameters"], home)
 
 
 def make_models(configurations: list[TrainConfig]) -> None:

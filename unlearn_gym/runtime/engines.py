@@ -91,7 +91,7 @@ class Local(Engine):
 def _local(jobs: int | None, address: str, gpus: float) -> Engine:
     if address or gpus:
         raise UserError("--address and --gpus belong to --engine ray; give that too, or leave them out.")
-    return Local(jobs or 1)
+    return Local(1 if jobs is None else jobs)
 
 
 def _ray(jobs: int | None, address: str, gpus: float) -> Engine:

@@ -261,14 +261,14 @@ def _answer(ray: Any, future: Any) -> Any:
     """
     try:
         answer = future.result()
+        if isinstance(answer, Failure):
+            answer.reraise()
     except ray.exceptions.RayError as error:
         said = " ".join(str(error).split())
         raise UserError(
             f"Ray could not do a task, tried {RETRIES + 1} times where its machine died ({type(error).__name__}: "
             f"{said:.200}); what was finished is kept: run again to go on."
         ) from error
-    if isinstance(answer, Failure):
-        answer.reraise()
     return answer
 
 
