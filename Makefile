@@ -5,7 +5,7 @@ DEMO := reports/demo
 # One thread a process: with a second busy process, two threads on small convolutions are many times slower.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: demo test test-slow test-rllib lint docs bench clean
+.PHONY: demo test test-slow test-ray test-rllib lint docs bench clean
 
 # A policy learned on some deletion requests meets others; then one request is done. Killed, it goes on where it was.
 demo: .venv/installed $(DEMO)/request
@@ -22,6 +22,11 @@ test: .venv/installed lint
 
 test-slow: .venv/installed .venv/docs-installed
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
+
+# Ray alone, without RLlib, goes with this package's Gymnasium; it is large (240 MB), and only these tests need it.
+test-ray: .venv/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,ray]'
+	$(ONE_THREAD) $(BIN)/python -m pytest -m slow tests/cli/test_ray.py
 
 # RLlib pins an older Gymnasium, so it lives apart; the tests of environments run on that version too.
 test-rllib: .venv-rllib/installed

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unlearn_gym.agents.common.saving import FILE
-from unlearn_gym.agents.training import train
+from unlearn_gym.agents.training import away, train
 from unlearn_gym.agents.training.config import CONFIG, TrainConfig, resumed, stored_config
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
-from unlearn_gym.runtime import command_line, workers
+from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.engines import Engine, as_engine
+from unlearn_gym.storage.bundles import Contents, named
 
 
 @dataclass(frozen=True)
@@ -70,23 +72,46 @@ def training_of(row: Row, env: str, env_kwargs: Mapping[str, Any], folder: Path)
     return command_line.check(TrainConfig, values, f"The training of {folder.name!r}")
 
 
-def train_all(configurations: Iterable[TrainConfig], jobs: int) -> None:
+def train_all(configurations: Iterable[TrainConfig], jobs: int | Engine) -> None:
     """Train what is not yet trained, ``jobs`` at a time; a training that was killed goes on where it was.
 
+    On other machines nothing is kept of a training that is killed: one that fails does not end the others.
+
+    Args:
+        configurations: of the trainings.
+        jobs: processes, or an engine.
+
     Raises:
-        UserError: when a folder holds the run of another configuration.
+        UserError: when a folder holds the run of another configuration, or a training fails.
     """
     left = [todo for config in configurations if (todo := pending(config))]
     if not left:
         return
-    tasks = ((config,) for config in left)
-    with contextlib.closing(workers.run(_trainer, tasks, min(jobs, len(left)))) as folders:
-        for folder in folders:
-            print(f"trained: {folder}")
+    engine = as_engine(jobs)
+    cpus = max(config.n_envs for config in left)
+    if engine.away:
+        away.make_models(left)
+        files = [path for config in left for path in named(config.env_kwargs)]
+        finished = engine.run(_trainer_away, map(away.task, left), len(left), files=files, cpus=cpus)
+    else:
+        finished = engine.run(_trainer, ((config,) for config in left), len(left), cpus=cpus)
+    failed: list[UserError] = []
+    with contextlib.closing(finished):
+        for made in finished:
+            try:
+                print(f"trained: {made.unpack() if engine.away else made}")
+            except UserError as error:
+                failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _trainer() -> Callable[[TrainConfig], Path]:
     return train
+
+
+def _trainer_away() -> Callable[[TrainConfig, Contents], away.Parcel]:
+    return away.carried_out
 
 
 def pending(config: TrainConfig) -> TrainConfig | None:

@@ -97,11 +97,13 @@ def stored_config(folder: str) -> dict[str, Any]:
     return dataclasses.asdict(command_line.check(TrainConfig, values, str(path)))
 
 
-def write_config(folder: Path, config: TrainConfig, hyperparameters: dict[str, Any]) -> None:
-    """Write the configuration with every hyperparameter resolved."""
+def write_config(
+    folder: Path, config: TrainConfig, hyperparameters: dict[str, Any], home: Path | None = None
+) -> None:
+    """Write the configuration with every hyperparameter resolved; it names ``home``, where the folder goes later."""
     values = dataclasses.asdict(config)
     values["hyperparameters"] = hyperparameters
-    values["output"] = str(folder)
+    values["output"] = str(home or folder)
     values["overwrite"] = False
     text = yaml.safe_dump(values, sort_keys=False)
     write_text(folder / CONFIG, f"{_seal(text)}\n{text}")

@@ -15,17 +15,18 @@ from unlearn_gym.agents.training.config import TrainConfig
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.engines import ENGINE, EngineOptions
 from unlearn_gym.storage.files import LITTER, write_text
 from unlearn_gym.storage.run_lock import LOCK
 from unlearn_gym.storage.temporaries import is_temporary
 
 FILE = "search.yaml"
-CHANGEABLE = frozenset({"trials", "output"})
+CHANGEABLE = frozenset({"trials", "output", *ENGINE})
 """What a second call may change: the trials so far stay as they are."""
 
 
 @dataclass(frozen=True)
-class TuneConfig:
+class TuneConfig(EngineOptions):
     """What a search is.
 
     Args:
@@ -46,6 +47,8 @@ class TuneConfig:
         hyperparameters: settings that all trials have.
         space: where to look, on top of unlearn_gym/configs/tuning: setting → ``{low, high, log}``, a list of choices,
             or null to leave it alone.
+        parallel: trials made at once, each proposed from those before all of them; more of them learn less from each
+            other, so that the number belongs to the search.
         device: where the agent's networks are.
     """
 
@@ -64,6 +67,7 @@ class TuneConfig:
     startup: NonNegativeInt = 5
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     space: dict[str, Any] = field(default_factory=dict)
+    parallel: PositiveInt = 1
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -110,4 +114,5 @@ def claim(folder: Path, config: TuneConfig) -> None:
     other = [path.name for path in folder.iterdir() if path.name not in ours and not is_temporary(path)]
     if other:
         raise UserError(f"{folder} holds {min(other)} and no search ({FILE}); give another --output.")
-    write_text(file, yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
+    values = {key: value for key, value in dataclasses.asdict(config).items() if key not in ENGINE}
+    write_text(file, yaml.safe_dump(values, sort_keys=False))

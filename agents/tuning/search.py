@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
-import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 
 from unlearn_gym.agents import training
-from unlearn_gym.agents.training import checkpoints
-from unlearn_gym.agents.training.config import CONFIG
+from unlearn_gym.agents.training import TrainConfig, away
 from unlearn_gym.agents.tuning.config import TuneConfig, claim
 from unlearn_gym.agents.tuning.outputs import draw, write
-from unlearn_gym.agents.tuning.spaces import Dimension, search_space
+from unlearn_gym.agents.tuning.spaces import search_space
+from unlearn_gym.agents.tuning.trial import Trial
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.threads import one_thread
 from unlearn_gym.runtime.command_line import one_line
+from unlearn_gym.runtime.engines import Engine, Local
 from unlearn_gym.runtime.stopping import Stopped
-from unlearn_gym.storage.files import user_path, write_json
+from unlearn_gym.storage.bundles import Contents, named
+from unlearn_gym.storage.files import user_path
 from unlearn_gym.storage.run_lock import alone_in
 
-DATABASE, TRIALS = "trials.db", "trials"
+DATABASE = "trials.db"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 Score = Callable[[Path], Sequence[float]]
 """From the folder of a trained agent: its returns, one an evaluation episode."""
 
 
-def tune(config: TuneConfig, score: Score) -> Path:
+def tune(config: TuneConfig, score: Score, engine: Engine | None = None) -> Path:
     """Search, or go on with a search that was killed.
 
     The n-th trial is proposed from the trials before it and from the seed n, whatever was killed meanwhile; the
     training that a kill broke off goes on from its checkpoint. So a search ends with the same trials in any case.
+
+    With ``parallel`` above 1 so many trials are proposed at once, from those before all of them, and their ends are
+    told together: which settings are tried depends on ``parallel``, and not on where and how fast the trials are made.
+
+    Args:
+        config: the search.
+        score: what a trained agent is worth; module-level where trials are made in other processes.
+        engine: where trials are made; None for this machine.
 
     Returns:
         The folder: ``best.yaml`` (a configuration of ``unlearn-gym train``), ``trials.csv``, ``search.png``,
@@ -50,14 +58,22 @@ def tune(config: TuneConfig, score: Score) -> Path:
         UserError: on bad input, before anything is written, or when no trial could be finished.
     """
     folder = user_path(config.output)
+    engine = engine or Local(config.parallel)
     training.check(config.training({}, config.total_timesteps, folder))
     space = search_space(config.agent, config.space, config.hyperparameters)
     with alone_in(folder), one_thread(), _quiet():
         claim(folder, config)
         study = _study(folder, config)
         try:
-            while (number := len(_finished(study))) < config.trials:
-                _Trial(study, number, config, space, folder).run(score)
+            while (first := len(_finished(study))) < config.trials:
+                numbers = range(first, min(first + config.parallel - first % config.parallel, config.trials))
+                batch = [Trial(study, number, config, space, folder) for number in numbers]
+                if engine.alone:
+                    _alone(batch[0], score)
+                else:
+                    _together(batch, score, config, engine)
+                for trial in batch:
+                    trial.tell()
                 write(folder, config, space, _finished(study))
         except Stopped as stopped:
             stopped.hint = ""  # not that of the training: the search goes on by itself
@@ -105,90 +121,76 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
-class _Trial:
-    """One trial: its settings, the training in stages, and what each stage was worth.
-
-    Args:
-        study: with the trials before it.
-        number: how many they are.
-        config: the search.
-        space: where it looks.
-        folder: of the search.
-    """
-
-    def __init__(
-        self,
-        study: optuna.Study,
-        number: int,
-        config: TuneConfig,
-        space: dict[str, Dimension],
-        folder: Path,
-    ) -> None:
-        # a seed for each trial: what is proposed does not depend on where this process began
-        seed = int(np.random.SeedSequence((config.seed, number)).generate_state(1)[0])
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup)
-        self._study, self._trial, self._number, self._config = study, study.ask(), number, config
-        self._settings = {name: dimension.suggest(self._trial, name) for name, dimension in space.items()}
-        self._folder = folder / TRIALS / f"{number:04d}"
-        self._file = self._folder.with_suffix(".json")
-
-    def run(self, score: Score) -> None:
-        """Train, evaluate, and tell the study; a training that fails counts as one that was stopped."""
+def _alone(trial: Trial, score: Score) -> None:
+    """Make a trial in this process."""
+    while (config := trial.advance()) is not None:
         try:
-            value = self._value(score)
-            self._study.tell(self._trial, value)
-            print(f"trial {self._number}: mean return {value:.4g}, {self._described()}")
-        except optuna.TrialPruned:
-            self._study.tell(self._trial, state=TrialState.PRUNED)
-            print(f"trial {self._number}: stopped early, {self._described()}")
+            training.train(config)
+            trial.judged(score(trial.folder))
         except UserError as error:
-            if isinstance(error, OSError):  # of the disk, not of the settings
-                raise
-            self._trial.set_user_attr("error", str(error))
-            self._study.tell(self._trial, state=TrialState.PRUNED)
-            print(f"trial {self._number}: failed, {self._described()}: {error}")
-        shutil.rmtree(self._folder / checkpoints.FOLDER, ignore_errors=True)
+            trial.failed(error)
 
-    def _described(self) -> str:
-        return " ".join(
-            f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in self._settings.items()
-        )
 
-    def _value(self, score: Score) -> float:
-        """Return the mean return at the end.
+def _together(batch: Sequence[Trial], score: Score, config: TuneConfig, engine: Engine) -> None:
+    """Make trials at once: the stages of each one after the other, wherever the engine has room."""
+    waiting: deque[tuple[int, TrainConfig]] = deque()
 
-        Raises:
-            TrialPruned: when the trial is not worth going on with.
-        """
-        values, config = self._kept(), self._config
-        for stage in range(1, config.evaluations + 1):
-            timesteps = math.ceil(config.total_timesteps * stage / config.evaluations)
-            if stage > len(values):
-                self._train(timesteps)
-                values.append(float(np.mean(score(self._folder))))
-                write_json(self._file, {"settings": self._settings, "mean_returns": values})
-            self._trial.report(values[stage - 1], timesteps)
-            if stage < config.evaluations and self._trial.should_prune():
-                raise optuna.TrialPruned
-        return values[-1]
+    def advance(trial: Trial) -> None:
+        if (stage := trial.advance()) is not None:
+            waiting.append((trial.number, stage))
 
-    def _kept(self) -> list[float]:
-        """Return what the stages were worth that were made before a kill; what is not of these settings is removed."""
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            stored = json.loads(self._file.read_text(encoding="utf-8"))
-            if stored["settings"] == self._settings:
-                return [float(value) for value in stored["mean_returns"]]
-        shutil.rmtree(self._folder, ignore_errors=True)
-        write_json(self._file, {"settings": self._settings, "mean_returns": []})
-        return []
+    trials = {trial.number: trial for trial in batch}
+    for trial in batch:
+        advance(trial)
+    finished = engine.run(
+        partial(_judging, score, engine.away),
+        _Waiting(waiting, engine.away),
+        len(waiting),
+        files=named({**config.env_kwargs, **config.evaluation_env_kwargs}) if engine.away else (),
+        cpus=config.n_envs,
+    )
+    with contextlib.closing(finished):
+        for number, found in finished:
+            trial = trials[number]
+            try:
+                if isinstance(found, away.Parcel):
+                    found.unpack()
+                    found = found.verdict
+                if isinstance(found, UserError):
+                    raise found
+                trial.judged(found)
+            except UserError as error:
+                trial.failed(error)
+            advance(trial)
 
-    def _train(self, timesteps: int) -> None:
-        """Train until so many steps were made, from where the training stands."""
-        config = self._config.training(self._settings, timesteps, self._folder)
-        if (self._folder / CONFIG).is_file():
-            stored = training.stored_config(str(self._folder))
-            whole: dict[str, Any] = {**stored["hyperparameters"], **config.hyperparameters}
-            config = replace(config, hyperparameters=whole, resume=str(self._folder))
-            config = training.resumed(config, stored)
-        training.train(config)
+
+@dataclass
+class _Waiting:
+    """The stages that may be made now; there are more when a trial's last one was judged."""
+
+    stages: deque[tuple[int, TrainConfig]]
+    away: bool
+
+    def __iter__(self) -> _Waiting:
+        return self
+
+    def __next__(self) -> tuple[int, TrainConfig, Contents]:
+        if not self.stages:
+            raise StopIteration
+        number, config = self.stages.popleft()
+        return (number, *away.task(config)) if self.away else (number, config, {})
+
+
+def _judging(score: Score, is_away: bool) -> Callable[[int, TrainConfig, Contents], tuple[int, Any]]:
+    """Return what a worker does with a stage: train, and say what the agent reaches."""
+
+    def here(config: TrainConfig) -> Sequence[float] | UserError:
+        try:
+            return score(training.train(config))
+        except UserError as error:
+            return error
+
+    def judged(number: int, config: TrainConfig, begun: Contents) -> tuple[int, Any]:
+        return number, away.carried_out(config, begun, score) if is_away else here(config)
+
+    return judged

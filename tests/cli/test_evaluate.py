@@ -10,7 +10,7 @@ import gymnasium as gym
 import pytest
 
 from unlearn_gym import agents, cli, configs
-from unlearn_gym.cli.evaluate import without_jobs
+from unlearn_gym.cli.evaluate import without_engine
 
 SCRIPT = Path(__file__).parents[2] / "evaluate.py"
 
@@ -296,7 +296,8 @@ def test_the_home_folder_may_be_written_short(call, tmp_path, monkeypatch):
 
 def test_jobs_is_left_out_of_the_command():
     words = ["--agents", "a", "--jobs", "2", "--seeds", "3", "--jobs=4"]
-    assert without_jobs(words) == ["--agents", "a", "--seeds", "3"]
+    words += ["--engine", "ray", "--address=auto", "--gpus", "0.5"]
+    assert without_engine(words) == ["--agents", "a", "--seeds", "3"]
 
 
 def test_attacks_and_certificates_are_in_the_report(call, tmp_path):

@@ -19,10 +19,11 @@ from jsonargparse.typing import PositiveInt
 from unlearn_gym.cli import evaluate
 from unlearn_gym.methods import BASELINES
 from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.engines import EngineOptions
 
 
-@dataclass
-class Options:
+@dataclass(frozen=True)
+class Options(EngineOptions):
     """What to compare.
 
     Args:
@@ -43,7 +44,7 @@ class Options:
         certify: limits, such as ``forget_acc=0.02 retain_acc=0.9``: which rows meet them for sure.
         delta: probability with which a certified row may be wrong.
         bonferroni: certify rows whatever their order; otherwise in the order given, until the first that fails.
-        jobs: processes.
+        jobs: processes, 1 by default; under ``ray`` tasks at once, by default as many as the cluster has room for.
     """
 
     benchmark: str = "digits"
@@ -63,7 +64,7 @@ class Options:
     certify: list[str] = field(default_factory=list)
     delta: float = 0.05
     bonferroni: bool = False
-    jobs: PositiveInt = 1
+    jobs: PositiveInt | None = None
 
 
 def main(words: Sequence[str], program: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ from unlearn_gym.evaluation.studies import Pipeline, run_study
 from unlearn_gym.methods.closed_form import CLOSED_FORMS, make_closed_form
 from unlearn_gym.metrics.glossary import look_up
 from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.engines import NAMES, Engine, make_engine
 from unlearn_gym.storage.files import user_path
 from unlearn_gym.storage.run_lock import alone_in
 
@@ -45,10 +46,10 @@ def entry(text: str) -> Entry:
     spec = specs.parse(text)
     fingerprint = json.dumps(spec.settings, sort_keys=True) if spec.settings else ""
     fingerprint += "".join(file_digest(file) for file in spec.files if file.exists())
-    return Entry(text.rstrip("/"), spec.make, spec.kind, fingerprint, spec.run_folder)
+    return Entry(text.rstrip("/"), spec.make, spec.kind, fingerprint, spec.run_folder, files=spec.files)
 
 
-def lineup(options: Options) -> tuple[Entry, ...]:
+def lineup(options: Options, engine: Engine) -> tuple[Entry, ...]:
     """Return the agents, or the rows, whose agents are trained first where they are not yet."""
     if not options.rows:
         return tuple(one for spec in options.agents for one in entries_of(entry(spec)))
@@ -58,7 +59,7 @@ def lineup(options: Options) -> tuple[Entry, ...]:
             f"The baseline {options.baseline!r} is not among the agents {', '.join(options.rows)}."
         )
     return trained(
-        full_id(options.env), options.env_kwargs, options.rows, output=Path(options.output), jobs=options.jobs
+        full_id(options.env), options.env_kwargs, options.rows, output=Path(options.output), jobs=engine
     )
 
 
@@ -69,7 +70,7 @@ def trained(
     part: str = "",
     *,
     output: Path,
-    jobs: int,
+    jobs: int | Engine,
 ) -> tuple[Entry, ...]:
     """Return the agents of rows; those that learn are trained first where they are not yet.
 
@@ -79,7 +80,7 @@ def trained(
         rows: name → keys of ``unlearn_gym.agents.training.comparison.Row``.
         part: of a study with several, whose agents are kept in a folder of its name.
         output: folder of the report; agents are kept in ``agents`` below it.
-        jobs: processes.
+        jobs: processes, or an engine.
     """
     checked = read_rows(rows)
     folder = output / "agents" / slug(part) if part else output / "agents"
@@ -138,36 +139,38 @@ def start(options: Options, command: str) -> None:
 
 def repeated(program: Sequence[str], words: Sequence[str]) -> str:
     """Return the command line that a report names."""
-    return shlex.join([*program, *without_jobs(words)])
+    return shlex.join([*program, *without_engine(words)])
 
 
-def without_jobs(words: Sequence[str]) -> list[str]:
-    """Leave ``--jobs`` out of a command line that goes into a report: it changes no number."""
+def without_engine(words: Sequence[str]) -> list[str]:
+    """Leave out of a command line that goes into a report where it was run, and on how many: it changes no number."""
+    flags = [f"--{name}" for name in NAMES]
     kept, rest = [], iter(words)
     for word in rest:
-        if word == "--jobs":
+        if word in flags:
             next(rest, None)
-        elif not word.startswith("--jobs="):
+        elif not word.startswith(tuple(f"{flag}=" for flag in flags)):
             kept.append(word)
     return kept
 
 
 def run(options: Options, command: str) -> None:
     """Run the study, the benchmark or the experiment that was asked for; ``command`` goes into its report."""
+    engine = make_engine(options.engine, options.jobs, options.address, options.gpus)
     if options.study is not None:
         output = Path(options.output)
-        lineup_of = partial(trained, output=output, jobs=options.jobs)
-        pipeline = Pipeline(output, options.jobs, lineup_of, command)
+        lineup_of = partial(trained, output=output, jobs=engine)
+        pipeline = Pipeline(output, engine, lineup_of, command)
         for path in run_study(options.study, options.study_settings, pipeline):
             print(path)
         return
     if options.benchmark is not None:
-        run_benchmark(options, options.benchmark, command)
+        run_benchmark(options, options.benchmark, command, engine)
         return
     settings, limits = settings_of(options), limits_of(options)
     experiment = Experiment(
         full_id(options.env),
-        lineup(options),
+        lineup(options, engine),
         seeds(options, 1000),
         options.env_kwargs,
         settings,
@@ -176,10 +179,10 @@ def run(options: Options, command: str) -> None:
         options.baseline,
         limits=limits,
     )
-    publish(experiment, Path(options.output), options.jobs, command)
+    publish(experiment, Path(options.output), engine, command)
 
 
-def run_benchmark(options: Options, name: str, command: str) -> None:
+def run_benchmark(options: Options, name: str, command: str, engine: Engine) -> None:
     """Run a class-unlearning benchmark in the place of an environment's experiment."""
     experiment = benchmark_experiment(
         name,
@@ -191,4 +194,4 @@ def run_benchmark(options: Options, name: str, command: str) -> None:
         settings_of(options),
         limits_of(options),
     )
-    publish_benchmark(experiment, Path(options.output), options.jobs, command)
+    publish_benchmark(experiment, Path(options.output), engine, command)

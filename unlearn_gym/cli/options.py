@@ -11,6 +11,7 @@ from unlearn_gym.evaluation import EvaluatorSettings
 from unlearn_gym.evaluation.risk_tests import Limits
 from unlearn_gym.methods import BASELINES
 from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.engines import EngineOptions
 
 ELSEWHERE = (
     "benchmark",
@@ -25,8 +26,8 @@ ELSEWHERE = (
 """Options that ``evaluate`` reads too, and that are shown in the help of ``unlearn-gym benchmark`` and ``study``."""
 
 
-@dataclass
-class Options:
+@dataclass(frozen=True)
+class Options(EngineOptions):
     """What to evaluate.
 
     Args:
@@ -62,7 +63,7 @@ class Options:
         delta: probability with which a certified row may be wrong.
         bonferroni: certify rows whatever their order; otherwise in the order given, until the first that fails.
         metrics: columns of the report; all that the environment's evaluator measures if empty.
-        jobs: processes.
+        jobs: processes, 1 by default; under ``ray`` tasks at once, by default as many as the cluster has room for.
         deterministic: whether learned policies act by their mode rather than by a draw.
     """
 
@@ -95,7 +96,7 @@ class Options:
     delta: float = 0.05
     bonferroni: bool = False
     metrics: list[str] = field(default_factory=list)
-    jobs: PositiveInt = 1
+    jobs: PositiveInt | None = None
     deterministic: bool = True
 
 

@@ -20,11 +20,12 @@ from unlearn_gym import configs
 from unlearn_gym.cli import evaluate
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.engines import NAMES, EngineOptions
 from unlearn_gym.runtime.words import merged
 
 
-@dataclass
-class Options:
+@dataclass(frozen=True)
+class Options(EngineOptions):
     """Which experiment, and what differs from its file.
 
     Args:
@@ -33,7 +34,7 @@ class Options:
         output: folder of the report.
         seeds: number of runs of each agent.
         first_seed: seeds count from here.
-        jobs: processes.
+        jobs: processes; under ``ray`` tasks at once, by default as many as the cluster has room for.
         settings: any other key of its file, such as ``--settings.samples 100``.
     """
 
@@ -56,7 +57,9 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
             print(f"{name:<22}{configs.title(file)}")
         return
     values = merged(configs.read_file(configs.experiment(options.name)), options.settings)
-    own = {key: getattr(options, key) for key in ("output", "seeds", "first_seed", "jobs")}
+    if options.engine != "local":
+        values.pop("jobs", None)  # the file's number is of one machine
+    own = {key: getattr(options, key) for key in ("output", "seeds", "first_seed", *NAMES)}
     values |= {key: value for key, value in own.items() if value is not None}
     if "study" in values and not options.seeds is options.first_seed is None:
         raise UserError(

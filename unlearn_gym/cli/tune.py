@@ -2,6 +2,7 @@
 
 unlearn-gym tune ppo --env Weighted-Digits-v0 --trials 30 --total-timesteps 2000 --output runs/tune
 unlearn-gym tune cem --env Quadratic-v0 --trials 10 --total-timesteps 800 --space.population '[8, 16]'
+unlearn-gym tune ppo --trials 64 --parallel 8 --engine ray --address auto
 unlearn-gym tune sac --hyperparameters.gamma 1.0 --space.learning_rate.high 1e-2 --evaluate-seeds 10
 
 A trial is a training; its agent is judged by the mean return of deterministic episodes on seeds of their own
@@ -13,8 +14,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
 
 from unlearn_gym import agents
 from unlearn_gym.agents.tuning.config import TuneConfig
@@ -22,6 +28,31 @@ from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.run import rollout
 from unlearn_gym.runtime import command_line
+from unlearn_gym.runtime.engines import make_engine
+
+
+@dataclass(frozen=True)
+class Returns:
+    """The returns of deterministic episodes of a trained agent, one a seed; it can be sent to other processes.
+
+    Args:
+        env: id of the environment.
+        env_kwargs: its keywords.
+        seeds: of the episodes.
+    """
+
+    env: str
+    env_kwargs: dict[str, Any]
+    seeds: range
+
+    @cached_property
+    def _made(self) -> gym.Env:
+        return make_env(self.env, self.env_kwargs)
+
+    def __call__(self, folder: Path) -> list[float]:
+        """Return the returns of the agent in a folder."""
+        agent = agents.load(folder, self._made)
+        return [sum(rollout(self._made, agent, seed).rewards) for seed in self.seeds]
 
 
 def main(words: Sequence[str], program: Sequence[str]) -> None:
@@ -34,12 +65,8 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
     from unlearn_gym.agents.tuning.outputs import BEST
     from unlearn_gym.agents.tuning.search import tune
 
-    env = make_env(config.env, {**config.env_kwargs, **config.evaluation_env_kwargs})
-
-    def score(folder: Path) -> list[float]:
-        """Return the returns of a trained agent, one a seed."""
-        agent = agents.load(folder, env)
-        return [sum(rollout(env, agent, seed).rewards) for seed in config.seeds]
-
-    folder = tune(config, score)
+    engine = make_engine(config.engine, config.parallel, config.address, config.gpus)
+    score = Returns(config.env, {**config.env_kwargs, **config.evaluation_env_kwargs}, config.seeds)
+    make_env(score.env, score.env_kwargs).close()  # what it refuses, before any training
+    folder = tune(config, score, engine)
     print(f"The best settings are in {folder / BEST}: train with them by --config {folder / BEST}")

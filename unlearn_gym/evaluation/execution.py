@@ -20,7 +20,7 @@ from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.metrics.glossary import GLOSSARY
 from unlearn_gym.models.threads import one_thread
-from unlearn_gym.runtime import workers
+from unlearn_gym.runtime.engines import Engine, as_engine
 from unlearn_gym.runtime.memory import settled_objects
 from unlearn_gym.runtime.user_code import blamed
 
@@ -31,7 +31,7 @@ MakeRunner = Callable[[Any], Runner]
 def evaluate(
     experiment: Experiment,
     output: Path,
-    jobs: int = 1,
+    jobs: int | Engine = 1,
     progress: bool = True,
     make_runner: MakeRunner = Runner,
 ) -> Results:
@@ -39,12 +39,12 @@ def evaluate(
 
     Every finished run is written to ``output/runs`` at once; a run found there, with the same settings and
     code, is not made again, unless it is damaged. Every process computes on one thread: the
-    numbers do not depend on ``jobs``.
+    numbers do not depend on ``jobs``. Records are written here, also where runs are made on other machines.
 
     Args:
         experiment: what to measure.
         output: the report's folder.
-        jobs: processes; more than one are spawned, so the calling script needs a ``__main__`` guard.
+        jobs: processes; more than one are spawned, so the calling script needs a ``__main__`` guard. Or an engine.
         progress: whether to show a progress bar.
         make_runner: what the experiment is measured on.
 
@@ -52,8 +52,7 @@ def evaluate(
         UserError: for bad input, before anything is run; naming the row, when all other rows were run, for a run that
             could not be made; naming the worker that died.
     """
-    if jobs < 1:
-        raise UserError(f"jobs={jobs} was given; give at least 1.")
+    engine = as_engine(jobs)
     with one_thread():
         runner = make_runner(experiment)
         experiment.limits.check(runner.evaluator.shares())
@@ -70,9 +69,9 @@ def evaluate(
         tasks = (place for place in todo if place[0] not in failed)  # looked at as late as a worker is free
         prepare = partial(_measuring, make_runner, experiment, metrics)
         finished = (
-            workers.run(prepare, tasks, min(jobs, len(todo)))
-            if jobs > 1
-            else (_attempt(runner, *place) for place in tasks)
+            (_attempt(runner, *place) for place in tasks)
+            if engine.alone
+            else engine.run(prepare, tasks, len(todo), files=experiment.files() if engine.away else ())
         )
         bar = tqdm(total=len(paths), initial=len(paths) - len(todo), desc="runs", disable=not progress)
         with bar, contextlib.closing(finished), settled_objects():

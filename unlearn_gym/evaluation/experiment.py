@@ -16,6 +16,7 @@ from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.records import digest, stamps
 from unlearn_gym.evaluation.risk_tests import Limits
 from unlearn_gym.evaluation.sources import registered
+from unlearn_gym.storage.bundles import named
 
 BEFORE, RETRAINED = "before", "retrained"
 MOST_SEEDS = 2**32
@@ -39,6 +40,7 @@ class Entry:
         description: what it is, for the report's list of rows, where its name does not say it.
         group: static agents are chosen as the best, and compared with, within their group.
         unlearned: weights that an online run left, in safetensors; they are measured, and no run is made.
+        files: files and folders that ``make`` reads.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Entry:
     group: str = ""
     description: str = ""
     unlearned: Path | None = None
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,15 @@ class Experiment:
             return self.env_id, self.env_kwargs | own
         return entry.env_id or self.env_id, self.env_kwargs | entry.env_kwargs | own
 
+    def files(self) -> tuple[Path, ...]:
+        """Return the files and folders that a run reads by their paths: agents, and what keywords name."""
+        found: dict[Path, None] = {}
+        for entry in (None, *self.entries):
+            env_id, env_kwargs = self.setting(entry)
+            own = () if entry is None else (*entry.files, *([entry.unlearned] if entry.unlearned else []))
+            found |= dict.fromkeys((*own, *named(env_kwargs), *_module(env_id)))
+        return tuple(path for path in found if path.exists())
+
     def key(self, name: str, seed: int) -> str:
         """Return the digest that the record of a row and a seed is found by."""
         entry = self.entry(name)
@@ -129,3 +141,9 @@ class Experiment:
         if own := registered():
             settings["metrics"] = own
         return digest(settings | stamps(env_kwargs))
+
+
+def _module(env_id: str) -> tuple[Path, ...]:
+    """Return where the module of an id ``module:id`` would be in the working folder."""
+    module, _, _ = env_id.rpartition(":")
+    return (Path(*module.split(".")).with_suffix(".py"),) if module else ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import warnings
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,8 @@ import numpy as np
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.run import Run
 from unlearn_gym.evaluation.sources import code_digest
-from unlearn_gym.storage.files import atomic_write, user_path, write_json
+from unlearn_gym.storage.bundles import named
+from unlearn_gym.storage.files import atomic_write, write_json
 
 FORMAT = 4
 
@@ -65,10 +65,11 @@ def file_digest(path: Path) -> str:
 
 def stamps(env_kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return name, size and time of every file that a keyword names, so that a changed model is run anew."""
-    texts = [str(value) for value in env_kwargs.values() if isinstance(value, str | os.PathLike)]
-    named = [user_path(text) for text in texts if text]
     files = sorted(
-        file for path in named for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()
+        file
+        for path in named(env_kwargs)
+        for file in (path.rglob("*") if path.is_dir() else [path])
+        if file.is_file()
     )
     found = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return {"files": found} if found else {}

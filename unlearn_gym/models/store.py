@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.storage.cache import CACHE_VARIABLE, cache_dir
+from unlearn_gym.storage.cache import CACHE_VARIABLE, MODELS, cache_dir, models_in_use
 from unlearn_gym.storage.checksums import MANIFEST, checksums
 from unlearn_gym.storage.files import atomic_directory, write_json
 
@@ -42,6 +42,7 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     if shipped.exists():
         warnings.warn(f"The files in {shipped} do not match their checksums and are not used.", stacklevel=2)
     folder = _folder(kind, spec)
+    models_in_use.add(folder)
     if _intact(folder):
         return folder
     _make_writable(folder.parent)
@@ -84,7 +85,7 @@ def spec_key(spec: dict[str, Any]) -> str:
 
 
 def _folder(kind: str, spec: dict[str, Any]) -> Path:
-    return cache_dir() / "models" / _name(kind, spec)
+    return cache_dir() / MODELS / _name(kind, spec)
 
 
 def _name(kind: str, spec: dict[str, Any]) -> str:

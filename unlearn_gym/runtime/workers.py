@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, NoReturn
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.memory import keep_freed_memory, settled_objects
@@ -43,6 +43,10 @@ class Failure:
         except Exception:
             error = RuntimeError(f"{type(error).__name__}: {error}")
         return cls(error, text)
+
+    def reraise(self) -> NoReturn:
+        """Raise the exception here; its cause shows where it came from, unless it is a sentence for the user."""
+        raise self.error from None if isinstance(self.error, UserError) else WorkerTraceback(self.text)
 
 
 @dataclass
@@ -82,8 +86,7 @@ class Worker:
         except (EOFError, OSError) as error:
             raise UserError(self._obituary()) from error
         if isinstance(answer, Failure):
-            cause = None if isinstance(answer.error, UserError) else WorkerTraceback(answer.text)
-            raise answer.error from cause
+            answer.reraise()
         return answer
 
     def close(self) -> None:

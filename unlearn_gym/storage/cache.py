@@ -10,6 +10,10 @@ import platformdirs
 from unlearn_gym.storage.files import user_path
 
 CACHE_VARIABLE = "UNLEARN_GYM_CACHE"
+MODELS = "models"
+"""Folder of the cache that holds the trained models, each in a folder whose name says what determines it."""
+models_in_use: set[Path] = set()
+"""Those that this process asked for: what a machine that takes over its work has to have."""
 
 
 def cache_dir() -> Path:

@@ -118,8 +118,9 @@ def rule(spec: str) -> Rule:
         UserError: when it is no update rule.
     """
     make_method(spec)
-    fingerprint = file_digest(Path(spec)) if is_file(spec) else ""
-    return Rule(spec, partial(_make_rule, spec), "other", fingerprint)
+    files = (Path(spec),) if is_file(spec) else ()
+    fingerprint = "".join(file_digest(file) for file in files)
+    return Rule(spec, partial(_make_rule, spec), "other", fingerprint, files=files)
 
 
 def _make_rule(spec: str, env: Any) -> Any:

@@ -20,15 +20,18 @@ from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.publish import show
 from unlearn_gym.evaluation.report.results_file import as_json, save_results
 from unlearn_gym.evaluation.results import Results
+from unlearn_gym.runtime.engines import Engine
 
 
-def publish_benchmark(experiment: BenchmarkExperiment, output: Path, jobs: int, command: str) -> Results:
+def publish_benchmark(
+    experiment: BenchmarkExperiment, output: Path, jobs: int | Engine, command: str
+) -> Results:
     """Measure what is not yet measured, write the report and print the table, what it says and the paths.
 
     Args:
         experiment: what to measure.
         output: folder of the report; finished runs are kept in ``output/runs``.
-        jobs: processes.
+        jobs: processes, or an engine.
         command: the command line that repeats it.
 
     Raises:

@@ -17,18 +17,19 @@ from unlearn_gym.evaluation.report.results_file import as_json, save_results
 from unlearn_gym.evaluation.report.sentences import conclusion
 from unlearn_gym.evaluation.report.tables import main_grid
 from unlearn_gym.evaluation.results import Results
+from unlearn_gym.runtime.engines import Engine
 
 WIDEST = 7
 """Columns of the table on the terminal; of more, only the key metrics are printed."""
 
 
-def publish(experiment: Experiment, output: Path, jobs: int, command: str) -> Results:
+def publish(experiment: Experiment, output: Path, jobs: int | Engine, command: str) -> Results:
     """Run an experiment, write its report and print the table, the conclusion and the paths.
 
     Args:
         experiment: what to measure.
         output: the report's folder.
-        jobs: processes.
+        jobs: processes, or an engine.
         command: the command line that repeats it.
 
     Raises:

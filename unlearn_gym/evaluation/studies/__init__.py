@@ -12,6 +12,7 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.experiment import Entry, Experiment
 from unlearn_gym.evaluation.results import Results
+from unlearn_gym.runtime.engines import Engine
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Name → keys of a row of a comparison, as a configuration file has them."""
@@ -32,13 +33,13 @@ class Pipeline:
 
     Attributes:
         output: folder of the report.
-        jobs: processes.
+        jobs: processes, or an engine.
         lineup: turns rows into agents.
         command: the command line that repeats the study.
     """
 
     output: Path
-    jobs: int
+    jobs: int | Engine
     lineup: Lineup
     command: str
 
