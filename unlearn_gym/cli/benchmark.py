@@ -44,6 +44,7 @@ class Options:
         delta: probability with which a certified row may be wrong.
         bonferroni: certify rows whatever their order; otherwise in the order given, until the first that fails.
         jobs: processes.
+        log_trajectories: name of a Minari data set that all runs of agents are logged in (extra: offline).
     """
 
     benchmark: str = "digits"
@@ -64,6 +65,7 @@ class Options:
     delta: float = 0.05
     bonferroni: bool = False
     jobs: PositiveInt = 1
+    log_trajectories: str = ""
 
 
 def main(words: Sequence[str], program: Sequence[str]) -> None:

@@ -64,6 +64,7 @@ class Options:
         metrics: columns of the report; all that the environment's evaluator measures if empty.
         jobs: processes.
         deterministic: whether learned policies act by their mode rather than by a draw.
+        log_trajectories: name of a Minari data set that all runs are logged in (extra: offline).
     """
 
     env: str = "unlearn_gym/SISS-Digits-v0"
@@ -97,6 +98,7 @@ class Options:
     metrics: list[str] = field(default_factory=list)
     jobs: PositiveInt = 1
     deterministic: bool = True
+    log_trajectories: str = ""
 
 
 def settings_of(options: Options) -> EvaluatorSettings:

@@ -22,6 +22,9 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
 from unlearn_gym.runtime.words import merged
 
+KEYS = ("output", "seeds", "first_seed", "jobs", "log_trajectories")
+"""Options that are those of ``evaluate``."""
+
 
 @dataclass
 class Options:
@@ -34,6 +37,7 @@ class Options:
         seeds: number of runs of each agent.
         first_seed: seeds count from here.
         jobs: processes.
+        log_trajectories: name of the Minari data sets that all runs are logged in (extra: offline).
         settings: any other key of its file, such as ``--settings.samples 100``.
     """
 
@@ -43,6 +47,7 @@ class Options:
     seeds: PositiveInt | None = None
     first_seed: command_line.Seed | None = None  # type: ignore[valid-type]
     jobs: PositiveInt | None = None
+    log_trajectories: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -56,7 +61,7 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
             print(f"{name:<22}{configs.title(file)}")
         return
     values = merged(configs.read_file(configs.experiment(options.name)), options.settings)
-    own = {key: getattr(options, key) for key in ("output", "seeds", "first_seed", "jobs")}
+    own = {key: getattr(options, key) for key in KEYS}
     values |= {key: value for key, value in own.items() if value is not None}
     if "study" in values and not options.seeds is options.first_seed is None:
         raise UserError(
