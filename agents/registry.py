@@ -24,6 +24,7 @@ REGISTRY: dict[str, str] = {
     "tqc": "tqc:TQCAgent",
     "crossq": "crossq:CrossQAgent",
     "recurrent_ppo": "recurrent_ppo:RecurrentPPOAgent",
+    "iql": "offline.iql:IQLAgent",
 }
 """Name → module and class below ``unlearn_gym.agents``. A new agent is one line here."""
 
