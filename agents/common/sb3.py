@@ -128,7 +128,7 @@ class SB3Agent(Learner):
 def drawn(policy: Any, deterministic: bool) -> Latent | None:
     """Return what a policy with a squashed Gaussian acted by last; its u of a = tanh(u) is z/2."""
     head = getattr(getattr(policy, "actor", None) or policy, "action_dist", None)
-    if not isinstance(head, SquashedDiagGaussianDistribution):
+    if not isinstance(head, SquashedDiagGaussianDistribution) or head.gaussian_actions is None:
         return None
     numbers = head.distribution.mean, head.distribution.stddev, head.gaussian_actions
     mean, std, z = (2.0 * tensor.detach().cpu().double().numpy() for tensor in numbers)

@@ -40,6 +40,7 @@ def test_what_minari_reads_is_what_happened():
     assert (found.total_episodes, found.total_steps) == (2, 8)
     assert found.spec.env_spec.id == QUADRATIC
     assert found.spec.env_spec.kwargs["horizon"] == 4
+    assert found.storage.metadata["agents"] == ["ppo"]
     assert "mine/quadratic-v0" in minari.list_local_datasets()
     assert "mine" in list_local_namespaces()
     assert [each["seed"] for each in found.storage.get_episode_metadata([0, 1])] == [7, 8]

@@ -2,17 +2,17 @@
 
 There are T + 1 rows of observations and infos, and T of all others. Row t + 1 of the infos belongs to the step from
 observation t, as Gymnasium's ``step`` returns it; row 0, of the reset, has NaN for what was drawn, and zeros.
+Requests and agents are numbers, of names in the data set's metadata, so that all infos are arrays of numbers.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ from unlearn_gym.trajectories.episode import LATENTS, Episode, Latent
 ROOT = "MINARI_DATASETS_PATH"
 """Environment variable that says where Minari keeps its data sets."""
 NAME = re.compile(r"([-\w][-\w/]*[-\w]/)?[-\w]+?(-v\d+)?")
-NEVER = 10**9
-"""Steps after which an environment that is made from a data set is cut off; d3rlpy asks for such a number."""
+NAMED = ("request", "agent")
+"""Names of an episode, in its order."""
 
 
 @dataclass(frozen=True)
@@ -150,20 +150,20 @@ def write(
     if len({frozenset(episode.reward_terms) for episode in episodes}) > 1:
         raise UserError(f"The episodes of {full_name(name)} have other reward terms each; log them apart.")
     stand_in = _StandIn(env)
-    agents = ", ".join(dict.fromkeys(episode.agent for episode in episodes if episode.agent))
+    names = {key: list(dict.fromkeys(getattr(episode, key) for episode in episodes)) for key in NAMED}
     with atomic_directory(target) as temporary, _minari_in(temporary / "made"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it asks for authors and links
             made = library.create_dataset_from_buffers(
                 full_name(name),
-                [_buffer(episode) for episode in episodes],
+                [_buffer(episode, names) for episode in episodes],
                 env=stand_in,
-                algorithm_name=agents or None,
+                algorithm_name=", ".join(filter(None, names["agent"])) or None,
                 description=description or None,
                 data_format="hdf5",
                 requirements=["unlearn-gym"],
             )
-        made.storage.update_metadata({"label": label})
+        made.storage.update_metadata({"label": label, **{f"{key}s": found for key, found in names.items()}})
         (temporary / "made" / full_name(name) / "data").rename(temporary / "data")
         shutil.rmtree(temporary / "made")
     _name_space(full_name(name))
@@ -183,20 +183,21 @@ def read(name: str) -> DataSet:
         )
     with _said(name):
         found = minari().load_dataset(full_name(name))
-        boxes = found.observation_space, found.action_space
-        if not all(isinstance(box, spaces.Box) and len(box.shape) == 1 for box in boxes):
+        seen, taken = found.observation_space, found.action_space
+        if not all(isinstance(box, spaces.Box) and len(box.shape) == 1 for box in (seen, taken)):
             raise ValueError("its observations and actions are no vectors")
         spec = found.spec.env_spec
         numbers = [int(number) for number in found.episode_indices]
         seeds = [each.get("seed") for each in found.storage.get_episode_metadata(numbers)]
-        episodes = [_episode(data, seed) for data, seed in zip(found, seeds, strict=True)]
+        names = {key: found.storage.metadata.get(f"{key}s", []) for key in NAMED}
+        episodes = [_episode(data, names, seed) for data, seed in zip(found, seeds, strict=True)]
         if not episodes:
             raise ValueError("it has no episodes")
-    setting = ("", {}) if spec is None else (spec.id, dict(spec.kwargs))
-    return DataSet(full_name(name), *setting, *boxes, tuple(episodes))
+    env_id, env_kwargs = ("", {}) if spec is None else (spec.id, dict(spec.kwargs))
+    return DataSet(full_name(name), env_id, env_kwargs, seen, taken, tuple(episodes))
 
 
-def _buffer(episode: Episode) -> Any:
+def _buffer(episode: Episode, names: Mapping[str, list[str]]) -> Any:
     from minari.data_collector import EpisodeBuffer
 
     steps, width = episode.steps, episode.actions.shape[-1]
@@ -209,7 +210,8 @@ def _buffer(episode: Episode) -> Any:
         infos["reward_terms"] = {
             name: np.insert(values, 0, 0.0) for name, values in episode.reward_terms.items()
         }
-    infos["request"], infos["agent"] = [episode.request] * (steps + 1), [episode.agent] * (steps + 1)
+    for key, known in names.items():
+        infos[key] = np.full(steps + 1, known.index(getattr(episode, key)))
     last = np.arange(steps) == steps - 1
     return EpisodeBuffer(
         seed=episode.seed,
@@ -222,7 +224,7 @@ def _buffer(episode: Episode) -> Any:
     )
 
 
-def _episode(data: Any, seed: int | None) -> Episode:
+def _episode(data: Any, names: Mapping[str, list[str]], seed: int | None) -> Episode:
     infos = data.infos or {}
     behaviour, latent = infos.get("behaviour", {}), None
     if set(LATENTS) <= set(behaviour) and np.isfinite(behaviour["z"][1:]).all():
@@ -235,16 +237,9 @@ def _episode(data: Any, seed: int | None) -> Episode:
         bool(data.truncations[-1]),
         {name: values[1:] for name, values in infos.get("reward_terms", {}).items()},
         latent,
-        _text(infos.get("request")),
-        _text(infos.get("agent")),
-        seed,
+        seed=seed,
+        **{key: known[int(infos[key][0])] for key, known in names.items() if known},
     )
-
-
-def _text(rows: Any) -> str:
-    """Return the text that every row holds."""
-    first = "" if rows is None or not len(rows) else rows[0]
-    return first.decode("utf-8") if isinstance(first, bytes) else str(first)
 
 
 class _StandIn(gym.Env):
@@ -252,9 +247,7 @@ class _StandIn(gym.Env):
 
     def __init__(self, env: gym.Env) -> None:
         self.observation_space, self.action_space = env.observation_space, env.action_space
-        self.spec = copy.deepcopy(env.spec)
-        if self.spec is not None and self.spec.max_episode_steps is None:
-            self.spec.max_episode_steps = NEVER
+        self.spec = env.spec
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ are not yet; rows of different parts may have the same names."""
 
 STUDIES: dict[str, str] = {
     "emse_polynomial": "unlearn_gym.evaluation.studies.regression_report:publish",
+    "offline": "unlearn_gym.evaluation.studies.offline:publish",
     "requests": "unlearn_gym.evaluation.studies.requests.report:publish",
 }
 """Name → function; a string, so that only the one in use is imported."""
