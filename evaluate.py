@@ -1,6 +1,6 @@
 """Run agents on an unlearning environment, measure what is left, and write a report.
 
-The same as ``unlearn-gym evaluate``; the code is in ``unlearn_gym/cli/evaluate.py``.
+The same as ``unlearn-gym evaluate``; the code is in ``unlearn_gym/cli/evaluate``.
 """
 
 import sys

@@ -16,6 +16,7 @@ from unlearn_gym.agents.common.online import OnlineLearner
 from unlearn_gym.agents.common.squashed import kl_to_standard_normal
 from unlearn_gym.models.threads import seeded_weights
 from unlearn_gym.processes.base import SIGNALS
+from unlearn_gym.trajectories.episode import Latent
 
 FEATURES = len(SIGNALS)
 LOG_STD_RANGE = (-5.0, 2.0)
@@ -94,7 +95,10 @@ class AdaptiveVIAgent(OnlineLearner):
         self._noise = float(self.rng.standard_normal())
         with torch.no_grad():
             mean, log_std = self.infer(observation)
-            return self.squash(mean + log_std.exp() * self._noise).item()
+            z = mean + log_std.exp() * self._noise
+        if self.encoding.name == "lambda":  # else an action is another function of z
+            self.latent = Latent(*(np.full((1, 1), each.item()) for each in (mean, log_std.exp(), z)))
+        return self.squash(z).item()
 
     def objective(self, observation: np.ndarray, noise: float, gradient: float) -> torch.Tensor:
         """Return a scalar whose gradient is that of the loss through λ, plus the divergence from the prior.

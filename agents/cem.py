@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt, restricted_number_type
+from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.special import expit
 from tqdm import tqdm
 
 from unlearn_gym.agents.common.base import Hooks, Learner, State
 from unlearn_gym.agents.common.features import COLUMNS, NUMBERS, follow
-from unlearn_gym.agents.common.settings import AtLeastTwo
+from unlearn_gym.agents.common.settings import AtLeastTwo, Share
 from unlearn_gym.agents.training.players import Players
 from unlearn_gym.errors import UserError
 
 if TYPE_CHECKING:
     from stable_baselines3.common.logger import Logger
 
-Share = restricted_number_type("Share", float, [(">=", 0), ("<", 1)], docstring="a number from 0 to below 1")
 SEEDS = 2**31
 """Seeds of episodes are drawn below it."""
 

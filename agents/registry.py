@@ -24,6 +24,10 @@ REGISTRY: dict[str, str] = {
     "tqc": "tqc:TQCAgent",
     "crossq": "crossq:CrossQAgent",
     "recurrent_ppo": "recurrent_ppo:RecurrentPPOAgent",
+    "iql": "offline.iql:IQLAgent",
+    "random_constant": "offline.behaviours:RandomConstantAgent",
+    "walk": "offline.behaviours:WalkAgent",
+    "random_policy": "offline.behaviours:RandomPolicyAgent",
 }
 """Name → module and class below ``unlearn_gym.agents``. A new agent is one line here."""
 

@@ -20,7 +20,7 @@ ROOMS = (
     ("errors", "registration"),
     ("configs", "storage"),
     ("runtime",),
-    ("data",),
+    ("data", "trajectories"),
     ("models", "objectives"),
     ("metrics", "processes"),
     ("envs", "methods"),
@@ -46,6 +46,7 @@ TEXT = {
     "models": "networks, checkpoints,\nready-made tasks",
     "metrics": "numbers about a model",
     "data": "what to forget, what to keep",
+    "trajectories": "logged episodes, Minari",
     "runtime": "checked settings, workers,\nstopping",
     "storage": "whole files, checksums, locks",
     "configs": "YAML of agents, experiments",
@@ -67,7 +68,14 @@ PLACES = {
     "data": (5.4, 0.95),
 }
 """Where a room is drawn."""
-SHARED = {"runtime": 6.75, "storage": 5.6, "configs": 4.45, "registration": 3.3, "errors": 2.15}
+SHARED = {
+    "trajectories": 6.75,
+    "runtime": 5.6,
+    "storage": 4.45,
+    "configs": 3.3,
+    "registration": 2.15,
+    "errors": 1.0,
+}
 """Rooms without arrows, and how high they are drawn."""
 LAMBDA_WAY = ("agents", "envs", "processes", "objectives")
 WIDTH, HEIGHT = 2.3, 0.84

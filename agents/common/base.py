@@ -16,6 +16,7 @@ from unlearn_gym.envs.spaces.actions import encoding_of
 from unlearn_gym.envs.spaces.observers import observer_of
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime import command_line
+from unlearn_gym.trajectories.episode import Latent
 
 if TYPE_CHECKING:
     from stable_baselines3.common.logger import Logger
@@ -56,6 +57,8 @@ class Agent(ABC):
     """Whether λ is the same at every step, which learned agents are compared with."""
     arguments: ClassVar[tuple[str, ...]] = ()
     """Settings that the words after a colon fill, in order: ``static:0.5`` is ``lam=0.5``; see ``takes``."""
+    latent: Latent | None = None
+    """What the last call of ``predict`` drew, a row an observation; None where no Gaussian was drawn from."""
 
     @dataclass(frozen=True)
     class Settings:

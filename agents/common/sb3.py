@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
@@ -16,6 +17,7 @@ from unlearn_gym.agents.common.randomness import OwnRandomness
 from unlearn_gym.agents.common.wrappers import AgentView, compress, unscale
 from unlearn_gym.agents.training import state as training_state
 from unlearn_gym.errors import UserError
+from unlearn_gym.trajectories.episode import Latent
 
 
 class SB3Agent(Learner):
@@ -66,6 +68,7 @@ class SB3Agent(Learner):
         seen = self.normalizer.normalize_obs(compress(observation, self.observation_space))
         with self.randomness:
             action, state = self.model.predict(seen, state, episode_start, deterministic)
+        self.latent = drawn(self.model.policy, deterministic)
         return unscale(action, self.action_space), state
 
     @property
@@ -120,6 +123,16 @@ class SB3Agent(Learner):
         """Go on from where ``training_state`` was taken."""
         self.randomness.load_state_dict(state["randomness"])
         training_state.apply(self.model, self.view, state)
+
+
+def drawn(policy: Any, deterministic: bool) -> Latent | None:
+    """Return what a policy with a squashed Gaussian acted by last; its u of a = tanh(u) is z/2."""
+    head = getattr(getattr(policy, "actor", None) or policy, "action_dist", None)
+    if not isinstance(head, SquashedDiagGaussianDistribution) or head.gaussian_actions is None:
+        return None
+    numbers = head.distribution.mean, head.distribution.stddev, head.gaussian_actions
+    mean, std, z = (2.0 * tensor.detach().cpu().double().numpy() for tensor in numbers)
+    return Latent(mean, np.zeros_like(std) if deterministic else std, z)
 
 
 class _Bridge(BaseCallback):

@@ -24,6 +24,7 @@ Updates = restricted_number_type(
 Dropped = restricted_number_type(
     "Dropped", int, [(">=", 0), ("<", 25)], docstring="a whole number from 0 to 24"
 )
+Share = restricted_number_type("Share", float, [(">=", 0), ("<", 1)], docstring="a number from 0 to below 1")
 AtLeastTwo = restricted_number_type("AtLeastTwo", int, (">=", 2), docstring="a whole number of 2 or more")
 
 

@@ -28,6 +28,12 @@ def unscale(action: np.ndarray, space: spaces.Box) -> np.ndarray:
     return np.clip(inside, low, high).astype(np.float32)
 
 
+def rescale(action: np.ndarray, space: spaces.Box) -> np.ndarray:
+    """Invert ``unscale``: map ``space`` onto [−1, 1]."""
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    return np.clip(2.0 * (np.asarray(action, dtype=np.float64) - low) / (high - low) - 1.0, -1.0, 1.0)
+
+
 class AgentView(VecEnvWrapper):
     """Applies both maps around a vector environment.
 

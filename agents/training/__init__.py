@@ -15,6 +15,7 @@ from unlearn_gym import agents, configs
 from unlearn_gym.agents.common import serialization
 from unlearn_gym.agents.common.base import Hooks, Learner
 from unlearn_gym.agents.common.saving import FILE as AGENT
+from unlearn_gym.agents.offline.learner import OfflineLearner
 from unlearn_gym.agents.training import checkpoints
 from unlearn_gym.agents.training.config import TrainConfig, resumed, stored_config, write_config
 from unlearn_gym.agents.training.folder import ERRORS, UNLEARNED, check_free, clear
@@ -30,6 +31,7 @@ from unlearn_gym.runtime.stopping import Stopped
 from unlearn_gym.storage.files import is_full, refuse_foreign, user_path
 from unlearn_gym.storage.run_lock import alone_in
 from unlearn_gym.storage.temporaries import sweep
+from unlearn_gym.trajectories import datasets
 
 __all__ = ["Run", "TrainConfig", "check", "resumed", "stored_config", "train"]
 
@@ -92,7 +94,8 @@ class Run(Hooks):
                 self._checkpoint()
         finally:
             self._logbook.close()
-        keep_unlearned(environments, self._folder / UNLEARNED)
+        if not isinstance(self._agent, OfflineLearner):  # that unlearned nothing itself
+            keep_unlearned(environments, self._folder / UNLEARNED)
         self._agent.save(self._folder / AGENT)
 
 
@@ -150,6 +153,14 @@ def _build(config: TrainConfig) -> tuple[Learner, Any]:
         raise UserError(f"The agent {name!r} has nothing to learn; train one of {', '.join(learners)}.")
     if config.n_envs > 1 and not kind.vectorised:
         raise UserError(f"n_envs={config.n_envs}: {name} learns from one environment; give n_envs=1.")
+    if issubclass(kind, OfflineLearner) and not config.dataset:
+        raise UserError(
+            f"{name} learns from logged episodes: give the data set that holds them by --dataset NAME."
+        )
+    if config.dataset and not issubclass(kind, OfflineLearner):
+        raise UserError(
+            f"dataset={config.dataset!r}: {name} learns by acting; leave dataset out, or train iql."
+        )
     as_device(config.device)  # refuse it before anything is started
     keywords = {**configs.hyperparameters(name, config.env), **config.hyperparameters}
     keywords["device"], keywords["seed"] = config.device, config.seed
@@ -159,6 +170,8 @@ def _build(config: TrainConfig) -> tuple[Learner, Any]:
         environments = Factory(config.env, config.env_kwargs)()
     try:
         agent = agents.make(config.agent, environments, **keywords)
+        if isinstance(agent, OfflineLearner):
+            agent.take(datasets.read(config.dataset))
     except BaseException:
         environments.close()
         raise

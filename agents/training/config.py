@@ -30,12 +30,14 @@ class TrainConfig:
     Args:
         env: id of the environment; the prefix ``unlearn_gym/`` may be left out.
         agent: name of a learning agent.
-        total_timesteps: environment steps in all; an agent may finish the rollout it is in.
+        total_timesteps: environment steps in all; an agent may finish the rollout it is in. Of one that learns from a
+            data set, its updates.
         seed: seed of weights, exploration and environments.
         n_envs: environments, one process each if more than one.
         output: folder of the run, runs/AGENT by default.
         env_kwargs: keywords of the environment.
         hyperparameters: settings of the agent, on top of those in unlearn_gym/configs.
+        dataset: name of the Minari data set of logged episodes that ``iql`` learns from (extra: offline).
         device: where the agent's networks are.
         log_every: steps between two rows of progress.csv.
         checkpoint_every: least number of steps between two checkpoints, 0 for none.
@@ -52,6 +54,7 @@ class TrainConfig:
     output: str | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    dataset: str = ""
     device: str = "cpu"
     log_every: PositiveInt = 200
     checkpoint_every: NonNegativeInt = 1000

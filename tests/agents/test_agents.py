@@ -89,7 +89,18 @@ def test_unknown_setting_is_named(agent, env):
 
 def test_which_agents_can_be_trained(env):
     assert [name for name in agents.names() if issubclass(agents.agent_class(name), Learner)] == [
-        *("adaptive_vi", "primal_dual", "bandit", "cem", "ppo", "sac", "tqc", "crossq", "recurrent_ppo")
+        *(
+            "adaptive_vi",
+            "primal_dual",
+            "bandit",
+            "cem",
+            "ppo",
+            "sac",
+            "tqc",
+            "crossq",
+            "recurrent_ppo",
+            "iql",
+        )
     ]
 
 

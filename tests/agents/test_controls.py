@@ -10,10 +10,13 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from unlearn_gym import agents
 from unlearn_gym.agents.common.base import Learner
 from unlearn_gym.agents.common.wrappers import AgentView
+from unlearn_gym.agents.offline.learner import OfflineLearner
 from unlearn_gym.agents.training.logs import Logbook
 from unlearn_gym.agents.training.pace import Paced
 from unlearn_gym.envs.spaces.observers import OBSERVERS
 from unlearn_gym.errors import UserError
+
+from .logged import logged
 
 BOTH = ["lambda", "learning_rate"]
 RELATIVE = {"observation": "relative", "action": "logit"}
@@ -61,6 +64,8 @@ def test_every_agent_acts_and_learns_with_all_options_or_says_why_not(name):
         env = polynomial(action="logit", control=BOTH)
     assert len(chosen(name, env)) == 4
     agent = agents.make(name, env, seed=1)
+    if isinstance(agent, OfflineLearner):
+        agent.take(logged(env))
     if isinstance(agent, Learner):
         agent.learn(8)
         observation = env.reset(seed=0)[0]

@@ -9,7 +9,7 @@ from unlearn_gym.agents.training import TrainConfig, train
 from unlearn_gym.agents.training.folder import UNLEARNED
 from unlearn_gym.agents.training.vector import EpisodeRecord
 from unlearn_gym.cli.evaluate import entry
-from unlearn_gym.cli.online_runs import entries_of
+from unlearn_gym.cli.evaluate.online_runs import entries_of
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import Experiment, evaluate

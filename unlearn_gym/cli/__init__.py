@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "train an agent to choose λ, or finish a run that was killed",
     "tune": "search the settings of a learning agent (extra: tune)",
     "evaluate": "run agents on an environment, measure what is left, and write a report",
+    "estimate": "estimate what agents would return from logged episodes (extra: offline)",
     "benchmark": "compare methods of class unlearning and agents from the same classifier",
     "study": "run an experiment that comes with the package, by name",
     "push": "push an agent or an unlearned model to the hub, with a card",

@@ -45,6 +45,7 @@ class Options(EngineOptions):
         delta: probability with which a certified row may be wrong.
         bonferroni: certify rows whatever their order; otherwise in the order given, until the first that fails.
         jobs: processes, 1 by default; under ``ray`` tasks at once, by default as many as the cluster has room for.
+        log_trajectories: name of a Minari data set that all runs of agents are logged in (extra: offline).
     """
 
     benchmark: str = "digits"
@@ -65,6 +66,7 @@ class Options(EngineOptions):
     delta: float = 0.05
     bonferroni: bool = False
     jobs: PositiveInt | None = None
+    log_trajectories: str = ""
 
 
 def main(words: Sequence[str], program: Sequence[str]) -> None:

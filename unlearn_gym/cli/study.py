@@ -23,6 +23,9 @@ from unlearn_gym.runtime import command_line
 from unlearn_gym.runtime.engines import NAMES, EngineOptions
 from unlearn_gym.runtime.words import merged
 
+KEYS = ("output", "seeds", "first_seed", "log_trajectories")
+"""Options that are those of ``evaluate``."""
+
 
 @dataclass(frozen=True)
 class Options(EngineOptions):
@@ -35,6 +38,7 @@ class Options(EngineOptions):
         seeds: number of runs of each agent.
         first_seed: seeds count from here.
         jobs: processes; under ``ray`` tasks at once, by default as many as the cluster has room for.
+        log_trajectories: name of the Minari data sets that all runs are logged in (extra: offline).
         settings: any other key of its file, such as ``--settings.samples 100``.
     """
 
@@ -44,6 +48,7 @@ class Options(EngineOptions):
     seeds: PositiveInt | None = None
     first_seed: command_line.Seed | None = None  # type: ignore[valid-type]
     jobs: PositiveInt | None = None
+    log_trajectories: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -59,7 +64,7 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
     values = merged(configs.read_file(configs.experiment(options.name)), options.settings)
     if options.engine != "local":
         values.pop("jobs", None)  # the file's number is of one machine
-    own = {key: getattr(options, key) for key in ("output", "seeds", "first_seed", *NAMES)}
+    own = {key: getattr(options, key) for key in (*KEYS, *NAMES)}
     values |= {key: value for key, value in own.items() if value is not None}
     if "study" in values and not options.seeds is options.first_seed is None:
         raise UserError(

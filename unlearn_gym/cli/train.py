@@ -2,6 +2,7 @@
 
 unlearn-gym train --env SISS-Digits-v0 --agent ppo --total-timesteps 4000 --n-envs 2 --output runs/ppo
 unlearn-gym train --agent sac --env-kwargs.reward progress --hyperparameters.learning_rate 1e-4
+unlearn-gym train --agent iql --dataset digits/random --output runs/iql    (from logged episodes)
 unlearn-gym train --resume runs/ppo
 unlearn-gym train --agent cem --seeds 10 --engine ray --address auto --output runs/cem    (runs/cem/seed0, …)
 """

@@ -17,6 +17,8 @@ from torch import nn
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.protocol import seeded_globals
 from unlearn_gym.metrics.cost import PassCounter
+from unlearn_gym.trajectories.episode import LATENTS, Latent
+from unlearn_gym.trajectories.recording import inside
 
 
 @dataclass
@@ -32,6 +34,10 @@ class Run:
         diverged: whether the run ended because something was not finite.
         passes: direction → rows sent through the network in the whole run; empty where there is none.
         learning_rates: that each update was made with, where the agent controls it; else empty.
+        actions: as they acted, inside the action space.
+        latents: what they were drawn from, fields of ``Latent`` → a row an update; empty where that is not known.
+        request: name of the deletion request, where the environment has several.
+        truncated: whether the run was cut off.
     """
 
     observations: list[list[float]] = field(default_factory=list)
@@ -42,6 +48,17 @@ class Run:
     diverged: bool = False
     passes: dict[str, int] = field(default_factory=dict)
     learning_rates: list[float] = field(default_factory=list)
+    actions: list[list[float]] = field(default_factory=list)
+    latents: dict[str, list[list[float]]] = field(default_factory=dict)
+    request: str = ""
+    truncated: bool = False
+
+    def add_action(self, action: np.ndarray, latent: Latent | None) -> None:
+        """Take down what an agent does, shape (k,), and what it drew, a row of k numbers."""
+        self.actions.append([float(value) for value in action])
+        if latent is not None:
+            for name in LATENTS:
+                self.latents.setdefault(name, []).append([float(value) for value in getattr(latent, name)[0]])
 
     def add(self, observation: np.ndarray, reward: float, info: dict[str, Any], seconds: float) -> None:
         """Take down one step."""
@@ -57,6 +74,7 @@ class Run:
             values.extend([0.0] * (step + 1 - len(values)))
         self.seconds.append(seconds)
         self.diverged = self.diverged or bool(info["diverged"])
+        self.request = str(info.get("request", ""))
 
     def values(self) -> dict[str, float]:
         """Return the metrics that the run itself gives."""
@@ -162,7 +180,9 @@ def _rollout(env: gym.Env, agent: Any, seed: int, deterministic: bool) -> Run:
         began = time.perf_counter()
         following, reward, terminated, truncated, info = env.step(action)
         run.add(following, float(reward), info, time.perf_counter() - began)
+        run.add_action(inside(action, env.action_space), getattr(agent, "latent", None))
         if feedback is not None:
             feedback(observation, action, float(reward), info)
         observation, start = following, np.zeros(1, dtype=bool)
+    run.truncated = bool(truncated)
     return run

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation import trajectories
 from unlearn_gym.evaluation.execution import evaluate
 from unlearn_gym.evaluation.experiment import Entry, Experiment
 from unlearn_gym.evaluation.results import Results
@@ -22,6 +23,7 @@ are not yet; rows of different parts may have the same names."""
 
 STUDIES: dict[str, str] = {
     "emse_polynomial": "unlearn_gym.evaluation.studies.regression_report:publish",
+    "offline": "unlearn_gym.evaluation.studies.offline:publish",
     "requests": "unlearn_gym.evaluation.studies.requests.report:publish",
 }
 """Name → function; a string, so that only the one in use is imported."""
@@ -36,12 +38,14 @@ class Pipeline:
         jobs: processes, or an engine.
         lineup: turns rows into agents.
         command: the command line that repeats the study.
+        log: name of the Minari data sets that the runs are logged in; none if empty.
     """
 
     output: Path
     jobs: int | Engine
     lineup: Lineup
     command: str
+    log: str = ""
 
     def results(self, env_id: str, env_kwargs: dict[str, Any], rows: Rows, **more: Any) -> Results:
         """Measure rows in an environment; ``more`` are further fields of ``Experiment``."""
@@ -51,7 +55,13 @@ class Pipeline:
         self, env_id: str, env_kwargs: dict[str, Any], entries: tuple[Entry, ...], **more: Any
     ) -> Results:
         """Measure agents in an environment, which need not be the one that they were trained in."""
-        return evaluate(Experiment(env_id, entries, env_kwargs=env_kwargs, **more), self.output, self.jobs)
+        experiment = Experiment(env_id, entries, env_kwargs=env_kwargs, **more)
+        if self.log:
+            trajectories.check(experiment, self.log, apart=True)
+        results = evaluate(experiment, self.output, self.jobs)
+        for folder in trajectories.write(results, self.log, apart=True) if self.log else ():
+            print(folder)
+        return results
 
 
 def run_study(name: str, settings: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:

@@ -169,7 +169,7 @@ def _measure(settings: Settings, name: str, problem: Problem, pipeline: Pipeline
 
     # The learners are trained there, each several times.
     on_train = {**problem.env_kwargs, "requests": problem.requests, "split": "train"}
-    learned = pipeline.lineup(env, on_train, _learners(settings, problem), name)
+    learned = pipeline.lineup(env, on_train, trainings(problem.learners, settings.training_seeds), name)
 
     # The table is made once, on requests that nothing has met; what is in it then meets other models.
     final = tuple(one for one in fixed if one.name in kinds["constant"] or one.name in chosen.values())
@@ -188,7 +188,8 @@ def _measure(settings: Settings, name: str, problem: Problem, pipeline: Pipeline
     return found
 
 
-def _learners(settings: Settings, problem: Problem) -> dict[str, dict[str, Any]]:
+def trainings(learners: Mapping[str, Mapping[str, Any]], seeds: int) -> dict[str, dict[str, Any]]:
+    """Return the rows of learners, each trained from so many seeds."""
     return {
         name if not seed else f"{name}, training {seed + 1}": {
             "agent": values["agent"],
@@ -196,8 +197,8 @@ def _learners(settings: Settings, problem: Problem) -> dict[str, dict[str, Any]]
             "env_kwargs": values.get("env_kwargs", {}),
             "train": {**values, "seed": seed},
         }
-        for name, values in problem.learners.items()
-        for seed in range(settings.training_seeds)
+        for name, values in learners.items()
+        for seed in range(seeds)
     }
 
 

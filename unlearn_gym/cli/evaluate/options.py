@@ -65,6 +65,7 @@ class Options(EngineOptions):
         metrics: columns of the report; all that the environment's evaluator measures if empty.
         jobs: processes, 1 by default; under ``ray`` tasks at once, by default as many as the cluster has room for.
         deterministic: whether learned policies act by their mode rather than by a draw.
+        log_trajectories: name of a Minari data set that all runs are logged in (extra: offline).
     """
 
     env: str = "unlearn_gym/SISS-Digits-v0"
@@ -98,6 +99,7 @@ class Options(EngineOptions):
     metrics: list[str] = field(default_factory=list)
     jobs: PositiveInt | None = None
     deterministic: bool = True
+    log_trajectories: str = ""
 
 
 def settings_of(options: Options) -> EvaluatorSettings:

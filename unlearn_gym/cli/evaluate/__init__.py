@@ -3,6 +3,7 @@
 unlearn-gym evaluate --env SISS-Digits-v0 --agents static:0.5 random runs/ppo --seeds 5 --output reports/digits
 unlearn-gym evaluate --env EMSE-Digits-v0 --agents static:0.1 primal_dual --env-kwargs.horizon 100 --jobs 2
 unlearn-gym evaluate --experiment siss_lambda --seeds 3    (the options of a file in the package; see study --list)
+unlearn-gym evaluate --env SISS-Digits-v0 --agents random --log-trajectories digits/random    (a Minari data set)
 
 The output folder gets results.json, timings.json, report.md, PNGs, and runs/ with one record a run. A second call
 makes only the runs that are not there yet. Class unlearning, and experiments by name, are commands of their own:
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,11 @@ from typing import Any
 
 from unlearn_gym.agents.common import specs
 from unlearn_gym.agents.training.comparison import Row, read_rows, train_all, training_of
-from unlearn_gym.cli.online_runs import entries_of
-from unlearn_gym.cli.options import ELSEWHERE, Options, limits_of, settings_of
+from unlearn_gym.cli.evaluate.online_runs import entries_of
+from unlearn_gym.cli.evaluate.options import ELSEWHERE, Options, limits_of, settings_of
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation import Entry, Experiment
+from unlearn_gym.evaluation import Entry, Experiment, Results, trajectories
 from unlearn_gym.evaluation.benchmark.experiment import SEED, Scale, benchmark_experiment
 from unlearn_gym.evaluation.benchmark.publish import publish_benchmark
 from unlearn_gym.evaluation.records import file_digest, slug
@@ -160,7 +161,7 @@ def run(options: Options, command: str) -> None:
     if options.study is not None:
         output = Path(options.output)
         lineup_of = partial(trained, output=output, jobs=engine)
-        pipeline = Pipeline(output, engine, lineup_of, command)
+        pipeline = Pipeline(output, engine, lineup_of, command, options.log_trajectories)
         for path in run_study(options.study, options.study_settings, pipeline):
             print(path)
         return
@@ -179,7 +180,17 @@ def run(options: Options, command: str) -> None:
         options.baseline,
         limits=limits,
     )
-    publish(experiment, Path(options.output), engine, command)
+    _log(options, experiment, partial(publish, experiment, Path(options.output), engine, command))
+
+
+def _log(options: Options, experiment: Experiment, make: Callable[[], Results]) -> None:
+    """Make results, and log the runs where that was asked for; what cannot be logged is refused before them."""
+    if options.log_trajectories:
+        trajectories.check(experiment, options.log_trajectories)
+    results = make()
+    if options.log_trajectories:
+        for path in trajectories.write(results, options.log_trajectories):
+            print(path)
 
 
 def run_benchmark(options: Options, name: str, command: str, engine: Engine) -> None:
@@ -194,4 +205,5 @@ def run_benchmark(options: Options, name: str, command: str, engine: Engine) -> 
         settings_of(options),
         limits_of(options),
     )
-    publish_benchmark(experiment, Path(options.output), engine, command)
+    make = partial(publish_benchmark, experiment, Path(options.output), engine, command)
+    _log(options, experiment, make)

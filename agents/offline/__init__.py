@@ -1,0 +1,1 @@
+"""Agents that learn from logged episodes, and those that log them."""
