@@ -2,6 +2,7 @@
 
 import pytest
 
+
 @pytest.fixture(autouse=True)
 def datasets_folder(tmp_path, monkeypatch):
     folder = tmp_path / "minari"
