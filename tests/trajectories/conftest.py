@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("minari")
-
 
 @pytest.fixture(autouse=True)
 def datasets_folder(tmp_path, monkeypatch):
