@@ -10,10 +10,11 @@ from typing import Any
 
 from unlearn_gym.agents.training import TrainConfig, stored_config, train
 from unlearn_gym.agents.training.config import CONFIG, write_config
-from unlearn_gym.agents.training.folder import clear
+from unlearn_gym.agents.training.folder import ERRORS, clear
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.storage.bundles import Contents, pack, unpack
+from unlearn_gym.storage.run_lock import LOCK
 
 Judge = Callable[[Path], Any]
 """Looks at the folder of a finished training, where that was made."""
@@ -43,6 +44,8 @@ class Parcel:
         """
         if (self.folder / CONFIG).is_file():
             clear(self.folder)
+        for left in (ERRORS, LOCK):  # by a run that failed, or was killed, here
+            (self.folder / left).unlink(missing_ok=True)
         unpack(self.contents, self.folder)
         if self.error is not None:
             raise self.error
