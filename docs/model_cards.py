@@ -13,6 +13,7 @@ from safetensors import safe_open
 
 from docs.data_cards import data_name
 from unlearn_gym.cli.prepare import classifier_names
+from unlearn_gym.models.diffusion.tasks import TASKS
 from unlearn_gym.models.provenance import FILE as PROVENANCE
 from unlearn_gym.models.store import SHIPPED
 from unlearn_gym.models.supervised.poisoned import RECIPES as POISONED
@@ -83,6 +84,12 @@ KINDS = {
         "digits of 8×8 pixels: no reader of digits for use",
         "the rows *before* and *retrained* of the [report](results/benchmark_digits/report.md)",
     ),
+    "published": Kind(
+        "classifier, the network `{network}`",
+        "start and reference of [class unlearning](class_unlearning.md) at the published scale",
+        "trained for a comparison of unlearning rules: others classify these photographs better",
+        "the rows *before* and *retrained* of the [report](results/benchmark_cifar10/report.md)",
+    ),
     "poisoned": Kind(
         "classifier, the network `{network}`",
         "start of [requests](requests.md) to classifiers",
@@ -114,7 +121,10 @@ class Checkpoint:
         """Name of its kind in ``KINDS``."""
         if "teacher" in self.spec:
             return "generator"
-        return "poisoned" if self.task in POISONED else self.spec["recipe"].get("kind", "classifier")
+        if self.task in POISONED:
+            return "poisoned"
+        own = "classifier" if self.task in TASKS else "published"
+        return self.spec["recipe"].get("kind", own)
 
     @property
     def task(self) -> str:
@@ -133,7 +143,15 @@ class Checkpoint:
         if self.task in POISONED:
             return f'gym.make("unlearn_gym/EMSE-Requests-v0", requests="{self.task}").reset()'
         names = {own: given for given, own in classifier_names().items()}
-        return f"unlearn-gym prepare {names[self.task] if self.family == 'classifier' else self.task}"
+        precision = f" --precision {self.made['precision']}" if self.family == "published" else ""
+        return (
+            f"unlearn-gym prepare {names[self.task] if self.family == 'classifier' else self.task}{precision}"
+        )
+
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """Where and how it was made, from its provenance."""
+        return json.loads((self.folder / PROVENANCE).read_text(encoding="utf-8"))
 
     @property
     def weights(self) -> dict[str, int]:
@@ -147,7 +165,6 @@ class Checkpoint:
         """Return its card."""
         kind, recipe = KINDS[self.family], dict(self.spec["recipe"])
         recipe.pop("kind", None)
-        made = json.loads((self.folder / PROVENANCE).read_text(encoding="utf-8"))
         sums = checksums_of(self.folder)
         files = "; ".join(
             f"`{name}`: {count:,} numbers, {(self.folder / name).stat().st_size / 1000:,.0f} kB, SHA-256 `{sums[name]}`"
@@ -163,7 +180,7 @@ class Checkpoint:
             "recipe": _listed(recipe),
             "weights": files,
             "quality": kind.quality.format(task=self.task),
-            "made on": _listed(made),
+            "made on": _listed(self.made),
             "made again by": f"`{self.command}`, where this folder is not in the package",
         }
         if "teacher" in self.spec:

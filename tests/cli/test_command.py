@@ -115,13 +115,16 @@ def test_experiments_are_listed(words, capsys):
             ["study", "siss_lambda", "--settings.sampels", "3"],
             "The experiment 'siss_lambda': 'sampels' is not known",
         ),
-        (["study", "siss_lambda", "--samples", "3"], "'--samples' is not known; allowed are engine, address, gpus, name"),
+        (["study", "siss_lambda", "--samples", "3"], "'--samples' is not known; allowed are engine, address"),
         (
             ["study", "emse_polynomial", "--seeds", "3"],
             "'emse_polynomial' takes no seeds; change its settings",
         ),
         (["benchmark", "digit"], "There is no benchmark 'digit'"),
-        (["benchmark", "--samples", "3"], "'--samples' is not known; allowed are engine, address, gpus, benchmark"),
+        (
+            ["benchmark", "--samples", "3"],
+            "'--samples' is not known; allowed are engine, address, gpus, benchmark",
+        ),
     ],
 )
 def test_what_is_no_benchmark_or_study_is_a_sentence(words, sentence, capsys, tmp_path, monkeypatch):
