@@ -2,8 +2,8 @@
 
     python examples/libraries/cleanrl_ppo.py
 
-``Quadratic-v0`` is a closed form in which an episode's last λ decides and the best is 0.7: what is printed should come near
-it. Then put a real one in its place: ``--env unlearn_gym/Weighted-Digits-v0 --steps 4000`` (minutes).
+``Quadratic-v0`` is a closed form: an episode's last λ decides, and the best is 0.7. Look whether the policy comes near it,
+then put a real one in its place: ``--env unlearn_gym/Weighted-Digits-v0 --steps 4000`` (minutes).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ parser.add_argument("--epochs", type=int, default=8, help="passes over a rollout
 parser.add_argument("--minibatch", type=int, default=50)
 parser.add_argument("--learning-rate", type=float, default=1e-3)
 parser.add_argument("--gamma", type=float, default=0.99, help="discount")
-parser.add_argument("--gae", type=float, default=0.95, help="λ of generalised advantage estimation, another λ")
+parser.add_argument(
+    "--gae", type=float, default=0.95, help="λ of generalised advantage estimation, another λ"
+)
 parser.add_argument("--clip", type=float, default=0.2)
 parser.add_argument("--entropy", type=float, default=0.0)
 
@@ -58,7 +60,9 @@ class Agent(nn.Module):
         return Normal(self.mean(observation), self.log_std.exp())
 
 
-def advantages(rewards: Tensor, values: Tensor, dones: Tensor, last: Tensor, gamma: float, gae: float) -> Tensor:
+def advantages(
+    rewards: Tensor, values: Tensor, dones: Tensor, last: Tensor, gamma: float, gae: float
+) -> Tensor:
     """Return Â_t = Σ_k (γ·gae)^k δ_{t+k}, δ_t = r_t + γ·V(s_{t+1}) − V(s_t), over (steps, environments).
 
     Episodes end by termination, never by a time limit: nothing comes after ``dones``.

@@ -24,9 +24,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--env", default="unlearn_gym/Posterior-Digits-v0")
-    parser.add_argument("--agent", default="static:0.5", help="a name or a run folder, as for unlearn-gym evaluate")
+    parser.add_argument(
+        "--agent", default="static:0.5", help="a name or a run folder, as for unlearn-gym evaluate"
+    )
     parser.add_argument("--updates", type=int, default=40)
-    parser.add_argument("--output", type=Path, default=Path("unlearning.gif"), help="a .gif, or a folder for an .mp4")
+    parser.add_argument(
+        "--output", type=Path, default=Path("unlearning.gif"), help="a .gif, or a folder for an .mp4"
+    )
     chosen = parser.parse_args()
 
     as_gif = chosen.output.suffix == ".gif"

@@ -1,4 +1,4 @@
-"""PPO of RLlib with two processes that play. A minute, half of it Ray's start.
+"""PPO of RLlib with two processes that play. A minute, half of it the start of Ray.
 
     make .venv-rllib/installed                     # RLlib pins an older Gymnasium, so it lives apart
     .venv-rllib/bin/python examples/libraries/rllib_ppo.py

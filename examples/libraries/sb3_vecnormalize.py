@@ -2,8 +2,8 @@
 
     python examples/libraries/sb3_vecnormalize.py --output runs/sb3
 
-``Quadratic-v0`` is a closed form in which the last λ decides and the best is 0.7, so that you see what was learned. Then put
-a real one in its place: ``--env unlearn_gym/Weighted-Digits-v0 --steps 4000`` (minutes).
+``Quadratic-v0`` is a closed form: an episode's last λ decides, and the best is 0.7. Look whether the policy comes near it,
+then put a real one in its place: ``--env unlearn_gym/Weighted-Digits-v0 --steps 4000`` (minutes).
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ def train(env_id: str, steps: int, seed: int, folder: Path) -> str:
         best_model_save_path=str(folder),
         log_path=str(folder),
     )
-    model = PPO(
-        "MlpPolicy", train_envs, n_steps=100, batch_size=50, learning_rate=1e-3, gamma=1.0, seed=seed
-    )
+    model = PPO("MlpPolicy", train_envs, n_steps=100, batch_size=50, learning_rate=1e-3, gamma=1.0, seed=seed)
     model.learn(steps, callback=judge)
     return f"{folder / 'best_model.zip'}:{folder / 'vecnormalize.pkl'}"
 

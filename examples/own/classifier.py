@@ -94,7 +94,10 @@ def main() -> None:
                 network.load_state_dict(load_file(file))
             answers, truth = network(inputs[test]).argmax(1), labels[test]
             others = truth != chosen.forget
-            right, named = (answers == truth)[others].float().mean(), (answers == truth)[~others].float().mean()
+            right, named = (
+                (answers == truth)[others].float().mean(),
+                (answers == truth)[~others].float().mean(),
+            )
             same = (answers == reference).float().mean()
             print(f"{name:12}{right:19.1%}   {named:13.1%}   {same:24.1%}")
     print(f"Report: {applied.report}")

@@ -2,8 +2,8 @@
 
     python examples/own/environment_family.py
 
-A *process* is the system that λ steers: weights, an optimizer, a seeded stream of minibatches. ``UnlearningEnv`` gives it
-spaces, reward, episode and pictures. Registered, it is trained and evaluated as any other id, from this folder:
+A *process* is the system that λ steers: weights, an optimizer, a seeded stream of minibatches. ``UnlearningEnv`` gives
+it spaces, reward, episode and pictures. Registered, it is trained and evaluated as any other id, from its folder:
 
     cd examples/own && unlearn-gym train --env environment_family:example/Recommender-v0 --agent ppo --output ppo
 """
@@ -43,7 +43,7 @@ class RecommenderProcess(Process):
         self.weights = 0.1 * rng.standard_normal((USERS + ITEMS, RANK))
         for _ in range(1000):  # the original model: fitted to all that is known
             self.weights = self.weights - 10 * self._side(known)[1]
-        self.original = self.weights
+        self.original, self.original_quality = self.weights, self.quality()
         self.reset(np.random.default_rng(0))
 
     def reset(self, rng: np.random.Generator) -> Signals:
@@ -96,7 +96,11 @@ class RecommenderProcess(Process):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.weights, self.before, self._batch = state["weights"], state["before"], (state["retain"], state["forget"])
+        self.weights, self.before, self._batch = (
+            state["weights"],
+            state["before"],
+            (state["retain"], state["forget"]),
+        )
         self._rng.bit_generator.state = state["rng"]
 
 
@@ -117,7 +121,9 @@ gym.register("example/Recommender-v0", RecommenderEnv)
 if __name__ == "__main__":
     env = gym.make("example/Recommender-v0")
     check_env(env.unwrapped)  # Gymnasium's own test of an environment
-    print("   λ   return   retain loss   forget loss   (before: {:.4f}, {:.4f})".format(*vars(env.unwrapped.process.quality()).values()))
+    before = env.unwrapped.process.original_quality
+    print(f"before: retain loss {before.retain_loss:.4f}, forget loss {before.forget_loss:.4f}")
+    print("  λ    return   retain loss   forget loss")
     for lam in (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9):
         env.reset(seed=0)
         done, total = False, 0.0
