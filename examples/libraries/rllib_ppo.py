@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=400, help="steps an iteration")
     chosen = parser.parse_args()
 
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False)  # no cluster that is there
     register_env("unlearning", make)
     config = (
         PPOConfig()

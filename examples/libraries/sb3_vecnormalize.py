@@ -2,8 +2,8 @@
 
     python examples/libraries/sb3_vecnormalize.py --output runs/sb3
 
-``Quadratic-v0`` is a closed form: an episode's last λ decides, and the best is 0.7. Look whether the policy comes near it,
-then put a real one in its place: ``--env unlearn_gym/Weighted-Digits-v0 --steps 4000`` (minutes).
+``Quadratic-v0`` is a closed form: an episode's last λ decides, and the best is 0.7. Does the policy come near it?
+Then put a real one in its place: ``--env unlearn_gym/Weighted-Digits-v0 --steps 4000`` (minutes).
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python examples/own/diffusion_checkpoint.py                                        # a minute
     python examples/own/diffusion_checkpoint.py --model CHECKPOINT --keep IMAGES --forget IMAGES --output unlearned
 
-Without a path a small unconditional checkpoint of scikit-learn's digits is trained first, in a temporary folder, and its
-zeros are to be forgotten. From the hub: ``--model`` with what ``huggingface_hub.snapshot_download`` returns. The same in
-one command, with a report: ``unlearn-gym apply``.
+Without a path a small unconditional checkpoint of scikit-learn's digits is trained first, in a temporary folder; its
+zeros are to be forgotten. From the hub: give ``--model`` what ``huggingface_hub.snapshot_download`` returns. The same
+in one command, with a report: ``unlearn-gym apply``.
 """
 
 from __future__ import annotations
