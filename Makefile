@@ -20,8 +20,13 @@ $(DEMO)/request: .venv/installed
 test: .venv/installed lint
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: .venv/installed
+test-slow: .venv/examples
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
+
+# What notebooks and the examples for other libraries need beside.
+.venv/examples: .venv/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,notebooks,torchrl]'
+	touch $@
 
 # RLlib pins an older Gymnasium, so it lives apart; the tests of environments run on that version too.
 test-rllib: .venv-rllib/installed

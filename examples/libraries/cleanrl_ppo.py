@@ -1,4 +1,4 @@
-"""PPO (Schulman et al. 2017, arXiv 1707.06347) in one file, in the manner of CleanRL: nothing hidden. 15 seconds.
+"""PPO (Schulman et al. 2017, arXiv 1707.06347) in one file, in the manner of CleanRL: nothing hidden. 10 seconds.
 
     python examples/libraries/cleanrl_ppo.py
 

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 with VecNormalize and EvalCallback, and its files as an agent of Unlearn Gym. 15 seconds.
+"""Stable-Baselines3 with VecNormalize and EvalCallback, and its files as an agent of Unlearn Gym. 10 seconds.
 
     python examples/libraries/sb3_vecnormalize.py --output runs/sb3
 

@@ -1,4 +1,4 @@
-"""PPO of TorchRL: GymEnv, a collector, GAE and its clipped loss. Half a minute.
+"""PPO of TorchRL: GymEnv, a collector, GAE and its clipped loss. 20 seconds.
 
     pip install 'unlearn-gym[torchrl]'
     python examples/libraries/torchrl_ppo.py

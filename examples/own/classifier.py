@@ -1,4 +1,4 @@
-"""A classifier in five minutes: forget a class, and compare with the model that was retrained without it. 20 seconds.
+"""A classifier in five minutes: forget a class, and compare with the model that was retrained without it. 15 seconds.
 
     python examples/own/classifier.py --forget 3 --output out
 

@@ -1,6 +1,6 @@
 """Unlearn from your own diffusers checkpoint, made in the way of ``google/ddpm-*``: a UNet2DModel and a DDPMScheduler.
 
-    python examples/own/diffusion_checkpoint.py                                        # a minute
+    python examples/own/diffusion_checkpoint.py                                        # 40 seconds
     python examples/own/diffusion_checkpoint.py --model CHECKPOINT --keep IMAGES --forget IMAGES --output unlearned
 
 Without a path a small unconditional checkpoint of scikit-learn's digits is trained first, in a temporary folder; its

@@ -1,4 +1,4 @@
-"""A new family of environments in one file: a recommender that has to forget the ratings of some users. 10 seconds.
+"""A new family of environments in one file: a recommender that has to forget the ratings of some users. 5 seconds.
 
     python examples/own/environment_family.py
 

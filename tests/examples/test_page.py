@@ -27,4 +27,6 @@ def test_an_example_says_its_command_and_has_a_line_and_a_test(file):
 
 def test_the_page_leads_only_to_what_is_there():
     links = re.findall(r"\]\(([^)#]+)\)", PAGE)
-    assert [link for link in links if not link.startswith("http") and not (ROOT / "docs" / link).exists()] == []
+    assert [
+        link for link in links if not link.startswith("http") and not (ROOT / "docs" / link).exists()
+    ] == []
