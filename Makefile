@@ -20,13 +20,18 @@ $(DEMO)/request: .venv/installed
 test: .venv/installed lint
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: .venv/installed .venv/docs-installed
+test-slow: .venv/docs-installed .venv/examples
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow
 
 # Ray alone, without RLlib, goes with this package's Gymnasium; it is large (240 MB), and only these tests need it.
 test-ray: .venv/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,ray]'
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow tests/cli/test_ray.py
+
+# What notebooks and the examples for other libraries need beside.
+.venv/examples: .venv/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,notebooks,torchrl]'
+	touch $@
 
 # RLlib pins an older Gymnasium, so it lives apart; the tests of environments run on that version too.
 test-rllib: .venv-rllib/installed

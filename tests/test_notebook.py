@@ -24,6 +24,9 @@ def test_an_agent_is_trained_evaluated_and_loaded(tmp_path, monkeypatch, capsys)
     with pytest.raises(UserError, match="seed=2 differs from 1"):
         unlearn_gym.train("Quadratic-v0", "ppo", steps=20, seed=2, **STEPS)
 
+    # rich in a notebook does not write, but displays
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda segments, text: pytest.fail(f"displayed {text}"))
     report = unlearn_gym.evaluate("Quadratic-v0", agents=["static:0.5", run], seeds=2, output="report")
     assert not capsys.readouterr().out  # a notebook shows the report, once
     assert list(report.rows) == ["before", "static:0.5", str(run)]

@@ -175,7 +175,7 @@ class Report:
     def __str__(self) -> str:
         text = io.StringIO()
         title = f"{self.numbers['env']}, {len(self.numbers['seeds'])} seeds"
-        Console(file=text, width=WIDTH).print(self.table().rich(title))
+        Console(file=text, width=WIDTH, force_jupyter=False).print(self.table().rich(title))
         return f"{text.getvalue()}{self.path}"
 
     __repr__ = __str__
