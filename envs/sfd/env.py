@@ -154,6 +154,10 @@ class SFDUnlearningEnv(UnlearningEnv, EzPickle):
     | `posterior` | `form` | `"sampled"` | one c_o drawn for each latent, or `sum`: all of them, weighed by a_c |
     | `posterior` | `samples` | `64` | images of each class that the teacher draws for the densities |
     | `posterior` | `gate` | `False` | True: times (1 − r)/(1 − λ), which shuts while z looks like c_f |
+    | `outcome` | `every` | `0` | updates between two looks at what is made; 0 for one at the end |
+    | `outcome` | `baseline` | `None` | λ of a constant whose outcome on the same seed is subtracted |
+    | `outcome` | `samples` | `80` | images of the forgotten label |
+    | `outcome` | `class_samples` | `12` | images of each other label |
     | `progress`, `balance` | `forget_cap` | `0.3` | D_f beyond which nothing is gained |
     | `progress`, `balance` | `retain_weight` | `5.0` | price of D_r |
     | `progress`, `balance` | `most_lost` | `100.0` | price beyond which nothing more is lost |
