@@ -13,7 +13,19 @@ from unlearn_gym.methods.distillation import frozen_copy
 from unlearn_gym.objectives.penalties import pair_penalty, preference_penalty, preferred
 
 
-class NPO(BoundedMethod):
+class ReferenceMethod(BoundedMethod):
+    """A rule that asks what the original model said."""
+
+    def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:
+        self._reference = frozen_copy(model)
+
+    @torch.no_grad()
+    def before(self, images: Tensor) -> Tensor:
+        """Return the logits of the model before unlearning, (n, K)."""
+        return self._reference(images)
+
+
+class NPO(ReferenceMethod):
     """Negative preference optimisation (Zhang et al. 2024, arXiv 2404.05868): ℓ⁰ is the original model's loss.
 
     At the original weights its gradient is that of ascent; β → 0 is ascent everywhere.
@@ -25,14 +37,10 @@ class NPO(BoundedMethod):
     def __init__(self, beta: float = 0.5) -> None:
         self.beta = _positive("npo", "beta", beta)
 
-    def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:
-        self._reference = frozen_copy(model)
-
     def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Return ψ of the cross entropies; see ``preference_penalty``."""
-        with torch.no_grad():
-            before = cross_entropy(self._reference(images), labels, reduction="none")
-        return preference_penalty(cross_entropy(logits, labels, reduction="none"), before, self.beta)
+        now, before = (cross_entropy(z, labels, reduction="none") for z in (logits, self.before(images)))
+        return preference_penalty(now, before, self.beta)
 
 
 class SimNPO(BoundedMethod):
@@ -52,7 +60,7 @@ class SimNPO(BoundedMethod):
         return preference_penalty(cross_entropy(logits, labels, reduction="none"), self.delta, self.beta)
 
 
-class DPO(BoundedMethod):
+class DPO(ReferenceMethod):
     """Prefer the original's second answer to the label (DPO, Rafailov et al. 2023, arXiv 2305.18290).
 
     Args:
@@ -62,17 +70,12 @@ class DPO(BoundedMethod):
     def __init__(self, beta: float = 0.5) -> None:
         self.beta = _positive("dpo", "beta", beta)
 
-    def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:
-        self._reference = frozen_copy(model)
-
     def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Return ψ of the log-probabilities; see ``pair_penalty``."""
-        with torch.no_grad():
-            before = self._reference(images)
-        return pair_penalty(logits, before, labels, self.beta)
+        return pair_penalty(logits, self.before(images), labels, self.beta)
 
 
-class DiPO(BoundedMethod):
+class DiPO(ReferenceMethod):
     """Prefer the original's prediction with its best classes lowered to the one with them raised (arXiv 2510.04773).
 
     ψ = (2/β)·log(1 + e^{−β⟨p_w − p_l, z − z⁰⟩}) with p_w, p_l = softmax of the original logits z⁰ whose k largest are
@@ -86,13 +89,9 @@ class DiPO(BoundedMethod):
     def __init__(self, beta: float = 0.1, top: int = 1) -> None:
         self.beta, self.top = _positive("dipo", "beta", beta), int(_positive("dipo", "top", top))
 
-    def _look(self, model: nn.Module, retain_batches: Batches, forget_batches: Batches) -> None:
-        self._reference = frozen_copy(model)
-
     def penalty(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Return ψ of the logits."""
-        with torch.no_grad():
-            before = self._reference(images)
+        before = self.before(images)
         wins, loses = preferred(before, self.top)
         return preference_penalty(((wins - loses) * (logits - before)).sum(1), 0.0, self.beta)
 
