@@ -73,8 +73,7 @@ class RandomAgent(SimpleAgent):
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Draw a λ."""
-        low, high = self.encoding.ends()[0]
-        return self.encoding.lam(float(self._rng.uniform(low, high)))
+        return self.drawn(self._rng)
 
 
 SHAPES: dict[str, Callable[[float, float], float]] = {

@@ -140,6 +140,11 @@ class SimpleAgent(Agent):
                 "environment with observation='state'."
             )
 
+    def drawn(self, rng: np.random.Generator) -> float:
+        """Return the λ of an action that is uniform over the action space."""
+        low, high = self.encoding.ends()[0]
+        return self.encoding.lam(float(rng.uniform(low, high)))
+
     @abstractmethod
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Return λ for an observation of shape (6,)."""

@@ -25,7 +25,7 @@ LARGEST = 9.0
 
 
 class RandomConstantAgent(SimpleAgent):
-    """A constant that each run draws anew, uniform over the range of λ."""
+    """A constant that each run draws anew, uniform over the action space, as ``random`` draws each of its λ."""
 
     name = "random_constant"
 
@@ -35,7 +35,7 @@ class RandomConstantAgent(SimpleAgent):
 
     def begin(self, seed: int) -> None:
         """Draw another constant."""
-        self._lam = float(np.random.default_rng(seed).uniform(self.low, self.high))
+        self._lam = self.drawn(np.random.default_rng(seed))
 
     def choose(self, observation: np.ndarray, deterministic: bool) -> float:
         """Return the constant."""

@@ -36,7 +36,7 @@ class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore
     ## Observation Space
     `Box((6,), float32)`: retain and forget loss, the norms of their gradients, the previous λ, and t/T with the
     request's own T. `observation="judged"` is `Box((14,), float32)`: the nine of `relative`, and what a look at the
-    model shows, at the start and eight times in a run: ln of the errors on fixed kept images (half of them of the
+    model shows, at the start and seven times on the way: ln of the errors on fixed kept images (half of them of the
     request's label) and on fixed forget images, against their start, and D, F and K of the outcome on 20 samples of the
     label and 2 of each other, on noise that the reward never uses. A look costs 2.4 updates of 16 + 16 images.
 

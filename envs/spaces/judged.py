@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from unlearn_gym.envs.spaces.observations import Moment
-from unlearn_gym.envs.spaces.relative import LOG_LIMIT, RELATIVE, RelativeObserver
+from unlearn_gym.envs.spaces.relative import LOG_LIMIT, RELATIVE, RelativeObserver, log_ratio
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
 from unlearn_gym.processes.base import Process, Signals
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unlearn_gym.metrics.outcomes.base import Meter
 
 LOOKS = 8
-"""How often a run is looked at, spread evenly; T is the last time, and too late."""
+"""How often a run is looked at, the start included, spread evenly; the end is too late for any decision."""
 FEW = SampleSizes(samples=20, class_samples=2)
 """A quarter of what the outcome is measured on."""
 SEED = 1
@@ -34,7 +34,7 @@ SEEN = {
 
 
 class JudgedObserver(RelativeObserver):
-    """The numbers of ``RelativeObserver``, and what a look at the model shows, eight times in a run.
+    """The numbers of ``RelativeObserver``, and what a look at the model shows, at the start and seven times on the way.
 
     A look measures the errors of the ``progress`` reward, on fixed images and noise (half of the kept ones have the
     label of what is to be forgotten), and the three shares of the outcome, on 20 samples of the label and 2 of each
@@ -70,24 +70,26 @@ class JudgedObserver(RelativeObserver):
     def start(self, signals: Signals) -> None:
         """See ``Observer.start``."""
         super().start(signals)
-        found = self._process.quality()
-        self._updates, self._errors = 0, [found.retain_loss, found.forget_loss]
-        self._look()
+        self._updates, self._errors = 0, self._measured()
+        self._look(self._errors)
 
     def note(self, signals: Signals) -> None:
         """See ``Observer.note``."""
         super().note(signals)
         self._updates += 1
-        if self._updates % math.ceil(self._asked.horizon / LOOKS) == 0:
-            self._look()
+        every, horizon = math.ceil(self._asked.horizon / LOOKS), self._asked.horizon
+        if self._updates % every == 0 and self._updates < horizon:
+            self._look(self._measured())
 
-    def _look(self) -> None:
-        found, process = self._process.quality(), self._process
-        shares = self._meter.measure(process.model, self._asked.shown, SEED)  # type: ignore[attr-defined]
-        logs = (
-            _log(now / start)
-            for now, start in zip((found.retain_loss, found.forget_loss), self._errors, strict=True)
-        )
+    def _measured(self) -> list[float]:
+        """Return the errors on the fixed kept and forget images."""
+        found = self._process.quality()
+        return [found.retain_loss, found.forget_loss]
+
+    def _look(self, errors: list[float]) -> None:
+        model = self._process.model  # type: ignore[attr-defined]
+        shares = self._meter.measure(model, self._asked.shown, SEED)
+        logs = (log_ratio(now, start) or 0.0 for now, start in zip(errors, self._errors, strict=True))
         self._seen = [*logs, shares.forgotten, shares.label_kept, shares.others_kept]
 
     def show(self, moment: Moment) -> np.ndarray:
@@ -103,7 +105,3 @@ class JudgedObserver(RelativeObserver):
         """See ``Observer.load_state_dict``."""
         super().load_state_dict(state)
         self._updates, self._errors, self._seen = state["updates"], list(state["errors"]), list(state["seen"])
-
-
-def _log(ratio: float) -> float:
-    return max(-LOG_LIMIT, min(math.log(ratio), LOG_LIMIT)) if 0 < ratio < math.inf else LOG_LIMIT

@@ -67,10 +67,10 @@ class RelativeObserver(Observer):
         losses = zip(self._start, (retain, forget), strict=True)
         self._start = [loss if start is None and loss > 0 else start for start, loss in losses]
         found = [
-            _log_ratio(forget, retain),
-            _log_ratio(retain, self._start[0]),
-            _log_ratio(forget, self._start[1]),
-            _log_ratio(signals.forget_grad_norm, signals.retain_grad_norm),
+            log_ratio(forget, retain),
+            log_ratio(retain, self._start[0]),
+            log_ratio(forget, self._start[1]),
+            log_ratio(signals.forget_grad_norm, signals.retain_grad_norm),
         ]
         self._smooth = [_mean(old, new) for old, new in zip(self._smooth, found, strict=True)]
 
@@ -111,7 +111,7 @@ class RelativeObserver(Observer):
         return seen
 
 
-def _log_ratio(above: float, below: float | None) -> float | None:
+def log_ratio(above: float, below: float | None) -> float | None:
     """Return ln(above/below) within ±``LOG_LIMIT``, None where one of them says nothing."""
     if below is None or not (above > 0 and below > 0):
         return None

@@ -8,9 +8,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from unlearn_gym.envs.spaces.judged import FEW, SEED, SEEN
+from unlearn_gym.envs.spaces.judged import FEW, SEED
 from unlearn_gym.envs.spaces.relative import RELATIVE
 from unlearn_gym.errors import UserError
+from unlearn_gym.processes.base import Quality
 
 IDS = ("unlearn_gym/Posterior-Requests-v0", "unlearn_gym/EMSE-Requests-v0")
 SMALL = {"state": "lagged", "batch_size": 8, "horizon": 10, "alpha": 0.0}
@@ -57,6 +58,17 @@ def test_the_numbers_stay_between_two_looks():
     assert [bool((a == b).all()) for a, b in pairwise(seen)] == [True, False] * 2 + [True]
 
 
+def test_nobody_looks_at_the_end():
+    seen = run(make(horizon=4), 4, seed=0)[:, HERE : HERE + 2]  # every update is looked at, but for the last
+    assert [bool((a == b).all()) for a, b in pairwise(seen)] == [False] * 3 + [True]
+
+
+def test_an_error_of_nothing_says_nothing(monkeypatch):
+    env = make(IDS[1])
+    monkeypatch.setattr(env.process, "quality", lambda: Quality(0.0, 0.5))
+    assert run(env, 3, seed=0)[-1][HERE : HERE + 2].tolist() == [0.0, 0.0]
+
+
 def test_an_episode_goes_on_after_a_kill():
     env = make()
     run(env, 3, seed=1)
@@ -70,7 +82,3 @@ def test_an_episode_goes_on_after_a_kill():
 def test_it_needs_requests():
     with pytest.raises(UserError, match="an id with Requests"):
         gym.make("unlearn_gym/SISS-Digits-v0", observation="judged")
-
-
-def test_the_names_are_told_apart():
-    assert len({*RELATIVE, *SEEN}) == HERE + len(SEEN)
