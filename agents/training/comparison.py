@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unlearn_gym.agents.common.saving import FILE
-from unlearn_gym.agents.training import away, train
+from unlearn_gym.agents.training import remote, train
 from unlearn_gym.agents.training.config import CONFIG, TrainConfig, resumed, stored_config
 from unlearn_gym.envs.making import full_id
 from unlearn_gym.errors import UserError
@@ -89,17 +89,17 @@ def train_all(configurations: Iterable[TrainConfig], jobs: int | Engine) -> None
         return
     engine = as_engine(jobs)
     cpus = max(config.n_envs for config in left)
-    if engine.away:
-        away.make_models(left)
+    if engine.remote:
+        remote.make_models(left)
         files = [path for config in left for path in named(config.env_kwargs)]
-        finished = engine.run(_trainer_away, map(away.task, left), len(left), files=files, cpus=cpus)
+        finished = engine.run(_remote_trainer, map(remote.task, left), len(left), files=files, cpus=cpus)
     else:
         finished = engine.run(_trainer, ((config,) for config in left), len(left), cpus=cpus)
     failed: list[UserError] = []
     with contextlib.closing(finished):
         for made in finished:
             try:
-                print(f"trained: {made.unpack() if engine.away else made}")
+                print(f"trained: {made.unpack() if engine.remote else made}")
             except UserError as error:
                 failed.append(error)
     if failed:
@@ -110,8 +110,8 @@ def _trainer() -> Callable[[TrainConfig], Path]:
     return train
 
 
-def _trainer_away() -> Callable[[TrainConfig, Contents], away.Parcel]:
-    return away.carried_out
+def _remote_trainer() -> Callable[[TrainConfig, Contents], remote.RemoteRun]:
+    return remote.train_and_pack
 
 
 def pending(config: TrainConfig) -> TrainConfig | None:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 
 from unlearn_gym.agents import training
-from unlearn_gym.agents.training import TrainConfig, away
+from unlearn_gym.agents.training import TrainConfig, remote
 from unlearn_gym.agents.tuning.config import TuneConfig, claim
 from unlearn_gym.agents.tuning.outputs import draw, write
 from unlearn_gym.agents.tuning.spaces import search_space
@@ -143,17 +143,17 @@ def _together(batch: Sequence[Trial], score: Score, config: TuneConfig, engine: 
     for trial in batch:
         advance(trial)
     finished = engine.run(
-        partial(_judging, score, engine.away),
-        _Waiting(waiting, engine.away),
+        partial(_judging, score, engine.remote),
+        _Waiting(waiting, engine.remote),
         len(waiting),
-        files=named({**config.env_kwargs, **config.evaluation_env_kwargs}) if engine.away else (),
+        files=named({**config.env_kwargs, **config.evaluation_env_kwargs}) if engine.remote else (),
         cpus=config.n_envs,
     )
     with contextlib.closing(finished):
         for number, found in finished:
             trial = trials[number]
             try:
-                if isinstance(found, away.Parcel):
+                if isinstance(found, remote.RemoteRun):
                     found.unpack()
                     found = found.verdict
                 if isinstance(found, UserError):
@@ -169,7 +169,7 @@ class _Waiting:
     """The stages that may be made now; there are more when a trial's last one was judged."""
 
     stages: deque[tuple[int, TrainConfig]]
-    away: bool
+    remote: bool
 
     def __iter__(self) -> _Waiting:
         return self
@@ -178,10 +178,10 @@ class _Waiting:
         if not self.stages:
             raise StopIteration
         number, config = self.stages.popleft()
-        return (number, *away.task(config)) if self.away else (number, config, {})
+        return (number, *remote.task(config)) if self.remote else (number, config, {})
 
 
-def _judging(score: Score, is_away: bool) -> Callable[[int, TrainConfig, Contents], tuple[int, Any]]:
+def _judging(score: Score, is_remote: bool) -> Callable[[int, TrainConfig, Contents], tuple[int, Any]]:
     """Return what a worker does with a stage: train, and say what the agent reaches."""
 
     def here(config: TrainConfig) -> Sequence[float] | UserError:
@@ -191,6 +191,6 @@ def _judging(score: Score, is_away: bool) -> Callable[[int, TrainConfig, Content
             return error
 
     def judged(number: int, config: TrainConfig, begun: Contents) -> tuple[int, Any]:
-        return number, away.carried_out(config, begun, score) if is_away else here(config)
+        return number, remote.train_and_pack(config, begun, score) if is_remote else here(config)
 
     return judged

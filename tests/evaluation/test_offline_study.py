@@ -18,7 +18,7 @@ study_settings:
   episodes: 2
   constants: ["static:0.1"]
   learners:
-    IQL: {agent: iql, total_timesteps: 3}
+    IQL: {agent: iql, dataset: tiny/behaviours, total_timesteps: 3}
     CEM: {agent: cem, hyperparameters: {population: 2, episodes: 1, elites: 1}}
   training_seeds: 1
   test_requests: 2

@@ -71,7 +71,7 @@ def evaluate(
         finished = (
             (_attempt(runner, *place) for place in tasks)
             if engine.alone
-            else engine.run(prepare, tasks, len(todo), files=experiment.files() if engine.away else ())
+            else engine.run(prepare, tasks, len(todo), files=experiment.files() if engine.remote else ())
         )
         bar = tqdm(total=len(paths), initial=len(paths) - len(todo), desc="runs", disable=not progress)
         with bar, contextlib.closing(finished), settled_objects():

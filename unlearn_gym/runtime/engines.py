@@ -22,11 +22,11 @@ class Engine(ABC):
 
     Attributes:
         alone: whether there is nothing to gain from asking it: whoever has tasks may as well do them here.
-        away: whether tasks may be done on machines that do not see this one's files.
+        remote: whether tasks may be done on machines that do not see this one's files.
     """
 
     alone = False
-    away = False
+    remote = False
 
     @abstractmethod
     def run(
@@ -47,7 +47,7 @@ class Engine(ABC):
             prepare: see ``Prepare``.
             tasks: arguments of what ``prepare`` returns.
             most: how many tasks there can be at once.
-            files: what the tasks read by its path, files and folders; away from here it is put there first.
+            files: what the tasks read by its path, files and folders; on other machines it is put there first.
             cpus: processes that a task computes in, one thread each.
 
         Raises:

@@ -48,7 +48,7 @@ class OnRay(Engine):
         UserError: when Ray is not installed, or a number is none that it takes.
     """
 
-    away = True
+    remote = True
 
     def __init__(self, jobs: int | None = None, address: str = "", gpus: float = 0.0) -> None:
         if find_spec("ray") is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import PositiveInt
 
 from unlearn_gym.data.requests.ready import ready
 from unlearn_gym.envs.making import full_id
@@ -23,20 +23,19 @@ from unlearn_gym.evaluation.studies.requests.study import (
     METRICS,
     TUNING,
     UNPAID,
+    TableSettings,
     drawn,
     seeds_of,
     trainings,
 )
 from unlearn_gym.runtime.command_line import check
 
-FROM_LOGS = "iql"
-"""The agent whose training is given the data set; all others get as many steps as were logged."""
 LITTLE = EvaluatorSettings(samples=2, class_samples=2, sampling_steps=2, probe=2)
 """What is measured of the logged runs, beside their reward."""
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(TableSettings):
     """What the study does.
 
     Attributes:
@@ -47,13 +46,8 @@ class Settings:
         behaviours: agents that log.
         episodes: of each of them, each on another seed.
         constants: agents without learning, beside which the learned ones are compared.
-        learners: name → keys of ``unlearn-gym train`` (``agent``, …).
-        training_seeds: trainings of every learner, each from another seed.
-        test_requests: test requests of the table, drawn from all; 0 for all.
-        seeds: runs of every row on each test request.
-        samples: of each label of which something is to be forgotten.
-        class_samples: of each other label.
-        sampling_steps: DDIM steps a sample.
+        learners: name → keys of ``unlearn-gym train`` (``agent``, …); those without a ``dataset`` act for as many
+            steps as were logged.
     """
 
     env: str
@@ -64,17 +58,7 @@ class Settings:
     episodes: PositiveInt = 67
     constants: list[str] = field(default_factory=lambda: ["static:0.12", "static:0.2", "static:0.35"])
     learners: dict[str, dict[str, Any]] = field(default_factory=dict)
-    training_seeds: PositiveInt = 2
-    test_requests: NonNegativeInt = 0
     seeds: PositiveInt = 1
-    samples: PositiveInt = 80
-    class_samples: PositiveInt = 12
-    sampling_steps: PositiveInt = 8
-
-    @property
-    def evaluator(self) -> EvaluatorSettings:
-        """How much is measured after each run of the table."""
-        return EvaluatorSettings(self.samples, self.class_samples, self.sampling_steps)
 
 
 def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
@@ -87,7 +71,7 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
     settings = check(Settings, values, "settings of offline")
     if not settings.learners:
         raise UserError(
-            "learners is empty; give at least one, such as IQL: {agent: iql, total_timesteps: 20000}."
+            "learners is empty; give at least one, such as IQL: {agent: iql, dataset: …, total_timesteps: 20000}."
         )
     env, requests = full_id(settings.env), ready(settings.requests)
     train, test = requests.split("train"), requests.split("test")
@@ -103,10 +87,9 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
     folders = list(trajectories.write(logged, settings.dataset))
     steps = sum(len(run.rewards) for name in settings.behaviours for run in logged.runs(name))
 
-    # One learns from what they logged, the others by acting for as many updates.
-    from_logs, acting = {"dataset": settings.dataset}, {"total_timesteps": steps}
+    # Some learn from what they logged, the others by acting for as many updates.
     learners = {
-        name: {**(from_logs if row["agent"] == FROM_LOGS else acting), **row}
+        name: row if "dataset" in row else {"total_timesteps": steps, **row}
         for name, row in settings.learners.items()
     }
     constants = {name: {"agent": name} for name in settings.constants}

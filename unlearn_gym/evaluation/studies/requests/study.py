@@ -68,14 +68,11 @@ def _title(constant: float | str) -> str:
     return f"λ = {lam}" + (f", rate × {factor}" if factor else "")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the study measures.
+@dataclass(frozen=True, kw_only=True)
+class TableSettings:
+    """How a table of test requests is made.
 
     Attributes:
-        problems: name → objective and rows.
-        tuning_requests: train requests that rows are tuned on, drawn from all; 0 for all.
-        tuning_seeds: runs of every row on each of them.
         test_requests: test requests of the table, drawn from all; 0 for all.
         seeds: runs of every row on each test request.
         samples: of each label of which something is to be forgotten.
@@ -84,9 +81,6 @@ class Settings:
         training_seeds: trainings of every learner, each from another seed.
     """
 
-    problems: dict[str, dict[str, Any]]
-    tuning_requests: NonNegativeInt = 0
-    tuning_seeds: PositiveInt = 1
     test_requests: NonNegativeInt = 0
     seeds: PositiveInt = 3
     samples: PositiveInt = 80
@@ -94,14 +88,29 @@ class Settings:
     sampling_steps: PositiveInt = 8
     training_seeds: PositiveInt = 2
 
-    def __post_init__(self) -> None:
-        if not self.problems:
-            raise UserError("problems is empty; give at least one, with env and constants.")
-
     @property
     def evaluator(self) -> EvaluatorSettings:
         """How much is measured after each run."""
         return EvaluatorSettings(self.samples, self.class_samples, self.sampling_steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(TableSettings):
+    """What the study measures.
+
+    Attributes:
+        problems: name → objective and rows.
+        tuning_requests: train requests that rows are tuned on, drawn from all; 0 for all.
+        tuning_seeds: runs of every row on each of them.
+    """
+
+    problems: dict[str, dict[str, Any]]
+    tuning_requests: NonNegativeInt = 0
+    tuning_seeds: PositiveInt = 1
+
+    def __post_init__(self) -> None:
+        if not self.problems:
+            raise UserError("problems is empty; give at least one, with env and constants.")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from unlearn_gym.agents.cem import CEMAgent
-from unlearn_gym.agents.training import TrainConfig, away, stored_config, train
+from unlearn_gym.agents.training import TrainConfig, remote, stored_config, train
 from unlearn_gym.agents.training.folder import ERRORS
 from unlearn_gym.errors import UserError
 from unlearn_gym.storage.bundles import pack
@@ -33,7 +33,7 @@ def files(folder):
 
 def test_what_arrives_is_what_a_training_here_leaves(config, tmp_path):
     here = train(config).rename(tmp_path / "here")
-    there = away.carried_out(*away.task(config)).unpack()
+    there = remote.train_and_pack(*remote.task(config)).unpack()
     assert files(here) == files(there)
 
 
@@ -44,7 +44,7 @@ def test_a_begun_training_goes_there_and_comes_back_finished(config, tmp_path):
     (folder / ".lock").touch()
     stored = stored_config(str(folder))
     resumed = TrainConfig(**{**stored, "total_timesteps": 40, "resume": str(folder)})
-    away.carried_out(*away.task(resumed)).unpack()
+    remote.train_and_pack(*remote.task(resumed)).unpack()
     assert (folder / "agent/agent.safetensors").read_bytes() == (
         here / "agent/agent.safetensors"
     ).read_bytes()
@@ -52,8 +52,8 @@ def test_a_begun_training_goes_there_and_comes_back_finished(config, tmp_path):
 
 
 def test_the_judge_looks_where_the_training_was_made(config):
-    parcel = away.carried_out(config, {}, lambda folder: (folder.parent.exists(), str(folder)))
-    assert parcel.verdict[0] and parcel.verdict[1] != config.output
+    run = remote.train_and_pack(config, {}, lambda folder: (folder.parent.exists(), str(folder)))
+    assert run.verdict[0] and run.verdict[1] != config.output
 
 
 def test_an_error_names_the_folder_where_the_run_belongs(config, monkeypatch):
@@ -61,8 +61,8 @@ def test_an_error_names_the_folder_where_the_run_belongs(config, monkeypatch):
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr(CEMAgent, "learn", fail)
-    parcel = away.carried_out(config, {})
+    run = remote.train_and_pack(config, {})
     with pytest.raises(UserError, match="no such luck") as caught:
-        parcel.unpack()
+        run.unpack()
     assert f"The training in {config.output} failed" in str(caught.value)
-    assert "RuntimeError: no such luck" in (parcel.folder / ERRORS).read_text()
+    assert "RuntimeError: no such luck" in (run.folder / ERRORS).read_text()

@@ -21,7 +21,7 @@ Judge = Callable[[Path], Any]
 
 
 @dataclass(frozen=True)
-class Parcel:
+class RemoteRun:
     """A run's folder on its way back.
 
     Attributes:
@@ -53,11 +53,11 @@ class Parcel:
 
 
 def task(config: TrainConfig) -> tuple[TrainConfig, Contents]:
-    """Return what ``carried_out`` needs: a training, and what was made of it before."""
+    """Return what ``train_and_pack`` needs: a training, and what was made of it before."""
     return config, pack(Path(config.resume)) if config.resume else {}
 
 
-def carried_out(config: TrainConfig, begun: Contents, judge: Judge | None = None) -> Parcel:
+def train_and_pack(config: TrainConfig, begun: Contents, judge: Judge | None = None) -> RemoteRun:
     """Train in a folder of this machine, which goes when its files are on their way."""
     home = Path(config.resume or config.output or "")
     with tempfile.TemporaryDirectory() as scratch:
@@ -74,7 +74,7 @@ def carried_out(config: TrainConfig, begun: Contents, judge: Judge | None = None
             error = UserError(str(ended).replace(str(folder), str(home)))
         if (folder / CONFIG).is_file():
             _readdress(folder, home)
-        return Parcel(home, pack(folder), error, verdict)
+        return RemoteRun(home, pack(folder), error, verdict)
 
 
 def _readdress(folder: Path, home: Path) -> None:
