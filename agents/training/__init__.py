@@ -171,12 +171,23 @@ def _build(config: TrainConfig) -> tuple[Learner, Any]:
     try:
         agent = agents.make(config.agent, environments, **keywords)
         if isinstance(agent, OfflineLearner):
-            agent.take(datasets.read(config.dataset))
+            agent.take(_logged(config))
     except BaseException:
         environments.close()
         raise
     assert isinstance(agent, Learner)
     return agent, environments
+
+
+def _logged(config: TrainConfig) -> datasets.DataSet:
+    """Return the data set of a training; logs of another environment would fit this one's spaces in silence."""
+    data = datasets.read(config.dataset)
+    if data.env_id not in ("", config.env):
+        raise UserError(
+            f"The data set {data.name} was logged in {data.env_id}, and env={config.env} is trained for; give the "
+            "environment of the data set, and evaluate the agent in any other."
+        )
+    return data
 
 
 @contextlib.contextmanager

@@ -150,6 +150,13 @@ def test_other_observations_or_actions_are_refused():
         agents.make("iql", quadratic()).learn(1)
 
 
+def test_logs_of_another_environment_are_not_taken_in_silence(kept):
+    with pytest.raises(
+        UserError, match=r"logged in unlearn_gym/Quadratic-v0, and env=unlearn_gym/EMSE-Digits-v0"
+    ):
+        train(replace(kept, env="unlearn_gym/EMSE-Digits-v0", env_kwargs={}))
+
+
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """A data set by name."""

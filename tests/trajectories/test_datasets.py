@@ -150,3 +150,14 @@ def test_bad_input_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "minari", None)
     with pytest.raises(UserError, match=r"unlearn-gym\[offline\]"):
         datasets.read("taken")
+
+
+def test_a_full_disk_is_one_sentence_though_hdf5_tells_it_in_a_text(datasets_folder, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("file write failed: errno = 28, error message = 'No space left on device'")
+
+    env, _ = played()
+    monkeypatch.setattr(minari, "create_dataset_from_buffers", fail)
+    with pytest.raises(UserError, match="free some space"):
+        env.save("mine/broken")
+    assert not [path for path in datasets_folder.rglob("*") if path.name != "mine"]

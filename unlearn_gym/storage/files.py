@@ -26,6 +26,8 @@ PENDING = ".unlearn_gym-complete"
 """Folder inside a folder that is being replaced: files that are whole and not yet moved to their places."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """What the system says when there is no room, or none may be taken."""
+NUMBER = re.compile(r"(?:os error|errno =) (\d+)")
+"""How safetensors and HDF5 tell the system's number: in the text of an error that has no ``errno``."""
 LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that desktops leave in folders."""
 
@@ -152,10 +154,10 @@ def write_json(path: str | Path, obj: Any) -> None:
 
 def is_full(error: BaseException | None) -> bool:
     """Tell whether an error says that there was no room on the disk, or that it is read-only."""
-    if isinstance(error, SafetensorError):  # it knows the system's number as a text only
-        number = re.search(r"os error (\d+)", str(error))
-        return number is not None and int(number.group(1)) in FULL
-    return isinstance(error, OSError) and error.errno in FULL
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in FULL
+    told = NUMBER.search(str(error)) if isinstance(error, (SafetensorError, OSError, RuntimeError)) else None
+    return told is not None and int(told.group(1)) in FULL
 
 
 def _put(source: Path, target: Path) -> None:
@@ -204,9 +206,10 @@ def _explained(path: str | Path, only_full: bool = False) -> Iterator[None]:
     """Turn an error of the system into one sentence about ``path``; or only that there is no room."""
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, RuntimeError) as error:
         full = is_full(error)
-        if isinstance(error, UserError) or (only_full and not full):
+        of_files = not isinstance(error, RuntimeError) and not only_full
+        if isinstance(error, UserError) or not (full or of_files):
             raise
         raise WriteError(
             f"{path} cannot be written ({getattr(error, 'strerror', None) or error}); "
