@@ -41,6 +41,7 @@ test-rllib: .venv-rllib/installed
 .venv-rllib/installed: setup.cfg
 	$(PYTHON) -m venv .venv-rllib
 	.venv-rllib/bin/python -m pip install --quiet --upgrade pip setuptools
+	.venv-rllib/bin/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
 	.venv-rllib/bin/python -m pip install --quiet --no-build-isolation -e '.[dev,rllib]'
 	touch $@
 
