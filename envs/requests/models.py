@@ -6,9 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from diffusers import UNet2DModel
 from torch import Tensor, nn
 
 from unlearn_gym.data.requests.family import Family, Shown
@@ -26,6 +25,9 @@ from unlearn_gym.models.diffusion.tasks import Task, get_task
 from unlearn_gym.models.supervised.poisoned import poisoned_task
 from unlearn_gym.models.supervised.tasks import SupervisedTask
 from unlearn_gym.processes.common.originals import frozen_original, numbers_of
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 AnyFamily = TypeVar("AnyFamily", bound=Family)
 AnyTask = TypeVar("AnyTask", bound=Task | SupervisedTask)

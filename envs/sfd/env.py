@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import UNet2DModel
 from gymnasium.utils import EzPickle
 from torch import Generator, Tensor, nn
 
@@ -27,6 +26,9 @@ from unlearn_gym.models.sfd.distillation import image_shape
 from unlearn_gym.models.sfd.generator import generate
 from unlearn_gym.models.sfd.tasks import SFDTask, get_sfd_task
 from unlearn_gym.processes.sfd.process import SFDProcess
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 GRID_COLUMNS = 8
 GRID_SEED = 0

@@ -79,6 +79,13 @@ def test_the_overview_names_every_command(capsys):
     assert all(f"  {name} " in printed for name in cli.COMMANDS)
 
 
+def test_what_is_no_diffusion_model_starts_without_diffusers():
+    commands = "unlearn_gym.cli.train, unlearn_gym.cli.evaluate, unlearn_gym.cli.study, unlearn_gym.cli.tune"
+    make = "gymnasium.make('unlearn_gym/EMSE-Polynomial-v0').reset(seed=0)"
+    code = f"import sys, gymnasium, {commands}; {make}; assert 'diffusers' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_nobody_reads_on():
     command = f"{sys.executable} -m unlearn_gym list | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scipy import stats
+import scipy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.glossary import look_up
@@ -33,7 +33,7 @@ class Risk:
     @property
     def p_value(self) -> float:
         """P(at most so many failures | the rate is α): the exact binomial test of "the rate is above α"."""
-        return float(stats.binom.cdf(self.failures, self.trials, self.limit))
+        return float(scipy.stats.binom.cdf(self.failures, self.trials, self.limit))
 
 
 MOST = 0.25
@@ -129,7 +129,7 @@ def upper_bound(failures: int, trials: int, delta: float) -> float:
     _probability(delta)
     if failures >= trials:
         return 1.0
-    return float(stats.beta.ppf(1 - delta, failures + 1, trials - failures))
+    return float(scipy.stats.beta.ppf(1 - delta, failures + 1, trials - failures))
 
 
 def trials_needed(limit: float, delta: float, failures: int = 0) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from unlearn_gym.errors import UserError
 
@@ -53,7 +53,7 @@ def summarize(values: Sequence[float], bounds: Interval | None = None, samples: 
     if len(array) < 2:
         return Summary(tuple(array.tolist()), mean, None, None)
     std = float(array.std(ddof=1))
-    half = float(stats.t.ppf(0.975, len(array) - 1)) * std / math.sqrt(len(array))
+    half = float(scipy.stats.t.ppf(0.975, len(array) - 1)) * std / math.sqrt(len(array))
     interval = (mean - half, mean + half)
     if bounds is not None and bounds[0] <= array.min() and array.max() <= bounds[1]:
         interval = _inside(mean, half, bounds)
@@ -71,14 +71,14 @@ def _inside(mean: float, half: float, bounds: Interval) -> Interval:
     if not 0.0 < share < 1.0:
         return mean, mean
     reach = half / width / (share * (1.0 - share))
-    low, high = special.expit(special.logit(share) + np.array([-reach, reach]))
+    low, high = scipy.special.expit(scipy.special.logit(share) + np.array([-reach, reach]))
     return bounds[0] + width * float(low), bounds[0] + width * float(high)
 
 
 def _clopper_pearson(hits: int, drawn: int) -> Interval:
     """Return the exact 95 % interval of a share of which ``hits`` of ``drawn`` were seen."""
-    low = stats.beta.ppf(0.025, hits, drawn - hits + 1) if hits else 0.0
-    high = stats.beta.ppf(0.975, hits + 1, drawn - hits) if hits < drawn else 1.0
+    low = scipy.stats.beta.ppf(0.025, hits, drawn - hits + 1) if hits else 0.0
+    high = scipy.stats.beta.ppf(0.975, hits + 1, drawn - hits) if hits < drawn else 1.0
     return float(low), float(high)
 
 
@@ -126,7 +126,7 @@ def max_min_test(rows: Sequence[Sequence[float]], seed: int = 0, relabelings: in
 
 def interquartile_mean(values: Sequence[float] | np.ndarray, axis: int = 0) -> np.ndarray:
     """Mean of the middle half of the values."""
-    return stats.trim_mean(np.asarray(values, dtype=np.float64), 0.25, axis=axis)
+    return scipy.stats.trim_mean(np.asarray(values, dtype=np.float64), 0.25, axis=axis)
 
 
 def stratified_bootstrap(strata: Sequence[Sequence[float]], resamples: int = 2000, seed: int = 0) -> Interval:
@@ -143,7 +143,7 @@ def stratified_bootstrap(strata: Sequence[Sequence[float]], resamples: int = 200
     def pooled(*parts: np.ndarray, axis: int) -> np.ndarray:
         return interquartile_mean(np.concatenate(parts, axis=axis), axis=axis)
 
-    result = stats.bootstrap(
+    result = scipy.stats.bootstrap(
         [np.asarray(stratum, dtype=np.float64) for stratum in strata],
         pooled,
         n_resamples=resamples,
@@ -168,5 +168,5 @@ def confidence_ellipse(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
     if n < 4:
         return None
     lengths, directions = np.linalg.eigh(np.cov(np.asarray(points, dtype=np.float64), rowvar=False))
-    scale = 2 * (n - 1) / (n * (n - 2)) * float(stats.f.ppf(0.95, 2, n - 2))
+    scale = 2 * (n - 1) / (n * (n - 2)) * float(scipy.stats.f.ppf(0.95, 2, n - 2))
     return np.sqrt(np.clip(lengths, 0.0, None) * scale), directions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binomtest, rankdata
+import scipy
 from torch import Tensor
 
 
@@ -33,7 +33,7 @@ def mann_whitney_auc(members: np.ndarray, non_members: np.ndarray) -> float:
     scores = np.concatenate([members, non_members])
     if n == 0 or m == 0 or np.isnan(scores).any():
         return float("nan")
-    ranks = rankdata(scores)[:n].sum()
+    ranks = scipy.stats.rankdata(scores)[:n].sum()
     return float((ranks - n * (n + 1) / 2) / (n * m))
 
 
@@ -69,5 +69,5 @@ def exact_interval(share: float, trials: int, confidence: float = 0.95) -> tuple
     """Return the Clopper–Pearson interval of a share of so many independent trials; NaN for a share that is NaN."""
     if np.isnan(share):
         return float("nan"), float("nan")
-    found = binomtest(round(share * trials), trials).proportion_ci(confidence, method="exact")
+    found = scipy.stats.binomtest(round(share * trials), trials).proportion_ci(confidence, method="exact")
     return float(found.low), float(found.high)

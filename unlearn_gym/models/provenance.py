@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
-import diffusers
 import torch
 
 from unlearn_gym.storage.files import write_json
@@ -14,5 +14,5 @@ FILE = "provenance.json"
 
 def write_provenance(folder: Path, device: torch.device, precision: str = "float32") -> None:
     """Write the device, the precision of the passes and the libraries' versions into a model's folder."""
-    versions = {"torch": torch.__version__, "diffusers": diffusers.__version__}
+    versions = {"torch": torch.__version__, "diffusers": version("diffusers")}
     write_json(folder / FILE, {"device": str(device), "precision": precision, **versions})

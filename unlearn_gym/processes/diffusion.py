@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
 from torch import Generator, Tensor
 
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
@@ -23,6 +22,9 @@ from unlearn_gym.processes.common.passes import forward, gradient
 from unlearn_gym.processes.common.stream import Shuffled, favour
 from unlearn_gym.processes.gradient import GradientProcess
 from unlearn_gym.runtime.checks import one_of
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, UNet2DModel
 
 PROBE_SIZE = 32
 PROBE_SEED = 0

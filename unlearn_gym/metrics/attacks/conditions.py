@@ -10,13 +10,15 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers.models.embeddings import TimestepEmbedding
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Generator, Tensor, nn
 
 from unlearn_gym.metrics.attacks.relearning import Loss
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 CONDITIONS = {"condition": "attack", "overlap": "overlap"}
 """Kind of attack → what the names of its metrics begin with."""
@@ -34,6 +36,8 @@ def unreachable(model: UNet2DModel, label: int | None) -> str:
         model: the network.
         label: what the images to forget are labelled with, or None for no label of their own.
     """
+    from diffusers.models.embeddings import TimestepEmbedding
+
     classes, embedding = model.config["num_class_embeds"], model.class_embedding
     if embedding is None or not classes:
         return "the network is told no labels"

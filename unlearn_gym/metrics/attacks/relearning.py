@@ -9,16 +9,18 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
 from unlearn_gym.models.modes import eval_mode
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler
 
 UPDATES = (1, 2, 5, 10, 20, 50)
 """After how many updates of fine-tuning the model is looked at, evenly spaced on a log scale."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from diffusers import UNet2DModel
 from torch import Tensor
 
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
@@ -12,6 +12,9 @@ from unlearn_gym.metrics.outcomes.samples import DrawnMeter
 from unlearn_gym.models.sfd.generator import generate
 from unlearn_gym.models.sfd.judge import LabelJudge
 from unlearn_gym.models.sfd.schedule import Schedule
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 
 class GeneratedMeter(DrawnMeter):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor
 
 from unlearn_gym.data.requests.family import Shown
@@ -14,6 +14,9 @@ from unlearn_gym.metrics.outcomes.base import Look, Meter
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
 from unlearn_gym.models.diffusion.concepts import ConceptClassifier
 from unlearn_gym.models.diffusion.sampling import sample
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, UNet2DModel
 
 
 class DrawnMeter(Meter):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Generator, Tensor
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.continuous.paths import NoisePath, SplinePath
 from unlearn_gym.models.diffusion.continuous.vp_sde import TIME_WEIGHTS, VPSDE
 from unlearn_gym.runtime.checks import one_of
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler
 
 
 @dataclass(frozen=True)

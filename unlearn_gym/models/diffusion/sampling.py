@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 from torch import Generator, Tensor
 
 from unlearn_gym.models.diffusion.continuous.samplers import (
@@ -17,9 +17,19 @@ from unlearn_gym.models.diffusion.continuous.samplers import (
     predictor_corrector,
 )
 from unlearn_gym.models.diffusion.continuous.vp_sde import VPSDE
-from unlearn_gym.models.diffusion.schedules import SAMPLING
 from unlearn_gym.runtime.checks import one_of
 
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+
+SAMPLING = (
+    "clip_sample",
+    "clip_sample_range",
+    "thresholding",
+    "dynamic_thresholding_ratio",
+    "sample_max_value",
+)
+"""Settings of a scheduler that matter when images are drawn with DDIM."""
 CHUNK = 256
 SEED = 0
 """Of what is drawn on the way from noise to images, by the samplers that do."""
@@ -66,6 +76,8 @@ def sample(
 
 def ddim(scheduler: DDPMScheduler) -> DDIMScheduler:
     """Return DDIM on a schedule's own betas, of which it could not make every kind itself, with its clipping."""
+    from diffusers import DDIMScheduler
+
     return DDIMScheduler(
         num_train_timesteps=len(scheduler.betas),
         trained_betas=scheduler.betas.tolist(),
@@ -103,7 +115,7 @@ def by_sde(
     return sampler(predict, VPSDE.of(scheduler), noise, steps, generator)
 
 
-Sampler = Callable[[PredictNoise, DDPMScheduler, Tensor, int, Generator], Tensor]
+Sampler = Callable[[PredictNoise, "DDPMScheduler", Tensor, int, Generator], Tensor]
 
 SAMPLERS: dict[str, Sampler] = {
     "ddim": by_ddim,

@@ -15,6 +15,7 @@ from diffusers import DDPMScheduler
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.json_config import check_config, one_line, plain_config, read_config
+from unlearn_gym.models.diffusion.sampling import SAMPLING
 from unlearn_gym.storage.files import user_path
 
 FILE = "scheduler_config.json"
@@ -40,14 +41,6 @@ KINDS: dict[str, Any] = {
 """Schedulers of a network that was trained to predict the noise of √ᾱ·x + √(1 − ᾱ)·ε."""
 
 MOST_STEPS = 100_000
-SAMPLING = (
-    "clip_sample",
-    "clip_sample_range",
-    "thresholding",
-    "dynamic_thresholding_ratio",
-    "sample_max_value",
-)
-"""Settings of a scheduler that matter when images are drawn with DDIM."""
 
 
 def default_scheduler() -> DDPMScheduler:

@@ -6,9 +6,9 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import UNet2DModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -19,6 +19,9 @@ from unlearn_gym.models.sfd.generator import BETAS, LARGEST_GRADIENT, Draw, Trio
 from unlearn_gym.models.sfd.schedule import Schedule
 from unlearn_gym.models.threads import repeatable
 from unlearn_gym.models.training_file import TrainingFile
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 CPU = torch.device("cpu")
 SAVE_EVERY = 100

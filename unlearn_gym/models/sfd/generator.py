@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import UNet2DModel
 from torch import Generator, Tensor
 
 from unlearn_gym.models.diffusion.sampling import CHUNK
 from unlearn_gym.models.sfd import losses
 from unlearn_gym.models.sfd.schedule import Schedule
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 BETAS = (0.0, 0.999)
 """Of both Adams: no momentum."""

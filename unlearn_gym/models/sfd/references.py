@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
 from torch import Generator, Tensor
 
 from unlearn_gym.models.diffusion.sampling import sample
 from unlearn_gym.models.sfd.distillation import image_shape
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, UNet2DModel
 
 SEED = 0
 SAMPLING_STEPS = 10

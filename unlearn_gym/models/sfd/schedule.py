@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler
 
 START_RATIO = 2.5
 """σ/γ of the noise that the generator starts from: t = 440 of DDPM's schedule, as in the released code of SFD."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.common.flat import are_views, trained
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 
 def check_weights(model: nn.Module) -> None:

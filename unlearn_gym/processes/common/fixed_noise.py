@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import UNet2DModel
 from torch import Generator, Tensor
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.models.diffusion.noise_levels import NoiseLevels
 from unlearn_gym.processes.common.passes import forward
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 SEED = 0
 TIMES = 10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Generator, Tensor
 
 from unlearn_gym.envs.base import UnlearningEnv
@@ -23,6 +23,9 @@ from unlearn_gym.metrics.likelihood import grey_levels
 from unlearn_gym.metrics.losses import DenoisingProbe
 from unlearn_gym.models.diffusion.sampling import sample
 from unlearn_gym.processes.common.originals import frozen_original
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 DEQUANTISED = ("bpd_retain", "bpd_forget")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Generator, Tensor
 
 from unlearn_gym.data.split import UnlearningData
@@ -21,6 +20,9 @@ from unlearn_gym.metrics.generative import fid, precision_recall
 from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.models.sfd.generator import generate
 from unlearn_gym.models.sfd.judge import by_label, concept_labels
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 OF_LABEL = ("unlearning_accuracy", "overridden", "neither_rate")
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.metrics.likelihood import bits_per_dim, dequantised
 from unlearn_gym.metrics.subsets import evenly_spaced
 from unlearn_gym.processes.diffusion import DiffusionProcess
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 CHUNK = 64
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.evaluation.evaluators.base import Scores
 from unlearn_gym.metrics.losses import denoising_mia_auc, example_losses
 from unlearn_gym.metrics.privacy import exact_interval, false_positive_rate, mann_whitney_auc, tpr_at_fpr
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, UNet2DModel
 
 PLAIN, CALIBRATED = ("mia_auc",), ("mia_auc_calibrated", "tpr_at_fpr", "tpr_at_fpr_upper")
 

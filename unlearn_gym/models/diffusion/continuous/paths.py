@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 from torch import Tensor
 
 
@@ -41,7 +41,7 @@ class SplinePath:
 
     def __init__(self, alphas_cumprod: Tensor) -> None:
         table = alphas_cumprod.double().cpu().numpy()
-        self._log_alpha = CubicSpline(np.arange(len(table)), np.log(table))
+        self._log_alpha = scipy.interpolate.CubicSpline(np.arange(len(table)), np.log(table))
         self._slope = self._log_alpha.derivative()
         self.end = len(table) - 1.0
 

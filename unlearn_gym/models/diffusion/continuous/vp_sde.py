@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from unlearn_gym.errors import UserError
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler
 
 Time = TypeVar("Time", float, Tensor)
 
