@@ -236,6 +236,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             "class_names": class_names,
         }
         self.task: Task | None = chosen_task(task, task_kwargs, own)
+        if self.task and model is not None:
+            self.task = self.task.with_model(DiffusionModel.of(model, scheduler))
         original, data = (self.task.original(), self.task.data) if self.task else _own(**own)
         if not isinstance(model, str | os.PathLike | None):
             # a copy: what the user does to the object later is not ours

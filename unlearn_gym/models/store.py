@@ -73,6 +73,18 @@ def find(kind: str, spec: dict[str, Any]) -> Path | None:
     return next((folder for folder in folders if _intact(folder)), None)
 
 
+def shipped(kind: str) -> Path:
+    """Return the folder of the one model of a kind that comes with the package, whatever data are at hand here.
+
+    Raises:
+        UserError: when its files are not there or damaged.
+    """
+    found = [folder for folder in SHIPPED.glob(f"{kind}-*") if _intact(folder)]
+    if len(found) != 1:
+        raise UserError(f"{SHIPPED} has {len(found)} whole folders {kind}-…; install the package again.")
+    return found[0]
+
+
 def training_file(kind: str, spec: dict[str, Any]) -> Path:
     """Return where the state of a model's unfinished training is kept; the model's own folder is not there yet."""
     return cache_dir() / "training" / f"{_name(kind, spec)}.safetensors"
