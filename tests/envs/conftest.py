@@ -49,7 +49,7 @@ def barely_trained_cifar10(hub_stand_ins, monkeypatch):
     """Give the tasks of photographs networks after one training step; their judge is the real one."""
     for task in ("cifar10", "cifar10-random"):
         name, recipe = TASKS[task].args
-        short = replace(recipe, widths=(8, 8), norm_groups=4, steps=1, batch_size=4)
+        short = replace(recipe, widths=(4, 8), norm_groups=2, steps=1, batch_size=4)
         monkeypatch.setitem(TASKS, task, partial(cifar10_task, name, short))
 
 

@@ -7,7 +7,7 @@ import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation import EvaluatorSettings
+from unlearn_gym.evaluation import EvaluatorSettings, starting_point
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.models.diffusion.tasks import get_task
 
@@ -87,6 +87,14 @@ def test_the_evaluator_measures_what_means_something():
     assert set((*evaluator.key_metrics, *evaluator.trade_off)) - {"return"} <= set(scores.values)
     assert set(scores.trials) == {"concept_rate", "label_accuracy", "neither_rate"} and not scores.classes
     assert "told no labels" in evaluator.unattackable("relearn")
+
+
+def test_check_says_what_samples_of_the_mixture_show():
+    said = starting_point.check(get_task("cifar10"), samples=4)
+    columns, _, *rows = said[-1].strip().splitlines()
+    assert "airplane" in columns and columns.rstrip("| ").endswith("neither") and len(rows) == 2
+    for row in rows:
+        assert sum(float(cell) for cell in row.strip("| ").split("|")[1:]) == pytest.approx(1.0, abs=0.01)
 
 
 def test_random_images_are_judged_by_membership_alone():

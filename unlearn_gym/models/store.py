@@ -53,15 +53,18 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     return folder
 
 
-def ensure_trained(kind: str, spec: dict[str, Any], train: Callable[[Path, Path], None]) -> Path:
+def ensure_trained(
+    kind: str, spec: dict[str, Any], train: Callable[[Path, Path], None], way: str = ""
+) -> Path:
     """Return the same folder for a model whose training keeps its state in a file, which goes when the model is safe.
 
     Args:
         kind: see ``ensure``.
         spec: see ``ensure``.
         train: writes the model into the empty folder that it is given, its state into the file given second.
+        way: word for a way of training that another one cannot go on with, such as ``"bfloat16"``.
     """
-    checkpoint = training_file(kind, spec)
+    checkpoint = training_file(f"{kind}-{way}" if way else kind, spec)
     folder = ensure(kind, spec, lambda folder: train(folder, checkpoint))
     checkpoint.unlink(missing_ok=True)
     return folder

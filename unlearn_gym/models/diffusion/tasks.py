@@ -28,6 +28,7 @@ from unlearn_gym.models.diffusion.concepts import (
 from unlearn_gym.models.diffusion.judges import ShippedClassifier
 from unlearn_gym.models.diffusion.model import DiffusionModel, image_size
 from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
+from unlearn_gym.models.mixed import FULL
 from unlearn_gym.models.preparation import CPU, train_missing
 from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.store import ensure, ensure_trained, find
@@ -52,8 +53,8 @@ class SharedOriginal:
 class Task:
     """One unlearning task; its models come with the package or are trained on first use and kept in the cache.
 
-    Neither device nor PyTorch version is part of a model's key: a checkpoint made on a GPU serves everywhere,
-    and ``provenance.json`` beside it says where it was made.
+    Neither device, precision nor PyTorch version is part of a model's key: a checkpoint made on a GPU serves
+    everywhere, and ``provenance.json`` beside it says where it was made.
 
     Attributes:
         name: its name in ``TASKS``.
@@ -93,13 +94,16 @@ class Task:
         spec = self.spec(recipe, examples)
         return ConceptClassifier.load(ensure(f"{self.name}-concepts", spec, make))
 
-    def diffusion_model(self, role: str, device: torch.device = CPU, position: int = 0) -> DiffusionModel:
+    def diffusion_model(
+        self, role: str, device: torch.device = CPU, position: int = 0, precision: str = FULL
+    ) -> DiffusionModel:
         """Return the model of one of ``ROLES``, on the CPU.
 
         Args:
             role: one of ``ROLES``.
             device: where to train it, if it is not there yet.
             position: line of its progress bar.
+            precision: of that training's passes, one of ``models.mixed.PRECISIONS``.
         """
         parts = self.training_parts(role)
 
@@ -110,14 +114,16 @@ class Task:
                 self.diffusion,
                 checkpoint=checkpoint,
                 device=device,
+                precision=precision,
                 title=f"{role} {self.name} model",
                 position=position,
             )
             model.save_pretrained(folder)
-            write_provenance(folder, device)
+            write_provenance(folder, device, precision)
 
         spec = self.spec(self.diffusion, *parts)
-        return DiffusionModel.load(ensure_trained(self._kind(role), spec, train))
+        way = "" if precision == FULL else precision
+        return DiffusionModel.load(ensure_trained(self._kind(role), spec, train, way))
 
     def found(self, role: str) -> Path | None:
         """Return the folder of the model of one of ``ROLES``, with the package or in the cache; None if it is new."""
@@ -172,8 +178,8 @@ def cifar10_task(name: str, diffusion: DiffusionRecipe, /, **kwargs: Any) -> Tas
     return Task(name, load(name, **kwargs), diffusion, ShippedClassifier(), shared)
 
 
-CIFAR10 = DiffusionRecipe(widths=(32, 64, 64, 64), steps=5000, learning_rate=1e-3, ema=0.999)
-"""1.46 million weights; about an hour of one core each (docs/cifar10.md)."""
+CIFAR10 = DiffusionRecipe(widths=(32, 64, 64, 64), steps=7500, learning_rate=1e-3, ema=0.999)
+"""1.46 million weights; an hour of one core each in bfloat16 (docs/cifar10.md)."""
 
 
 TASKS: dict[str, Callable[..., Task]] = {
@@ -222,7 +228,7 @@ def chosen_task(name: str | None, kwargs: Mapping[str, Any] | None, own: Mapping
     return get_task(name, **(kwargs or {}))
 
 
-def prepare(task: Task, device: torch.device = CPU) -> list[Path]:
+def prepare(task: Task, device: torch.device = CPU, precision: str = FULL) -> list[Path]:
     """Make the three models of a task where they are not there yet, the diffusion models in parallel processes.
 
     The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``. One that is
@@ -231,6 +237,7 @@ def prepare(task: Task, device: torch.device = CPU) -> list[Path]:
     Args:
         task: whose models are wanted.
         device: where to train the diffusion models.
+        precision: of their passes.
 
     Returns:
         The folders of the diffusion models, with the package or in the cache.
@@ -239,4 +246,5 @@ def prepare(task: Task, device: torch.device = CPU) -> list[Path]:
         UserError: when a training process fails.
     """
     task.concepts()
-    return train_missing(task.name, task.found, task.diffusion_model, device)
+    train = partial(task.diffusion_model, precision=precision)
+    return train_missing(task.name, task.found, train, device)
