@@ -6,6 +6,7 @@ import pytest
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 
+from unlearn_gym.cli import main
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation import EvaluatorSettings, starting_point
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
@@ -158,6 +159,23 @@ def test_a_network_of_other_images_is_refused(small_ddpm):
 def test_what_is_not_there_is_refused(task, keywords, named):
     with pytest.raises(UserError, match=named):
         make(task=task, task_kwargs=keywords)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", ["cifar10", "cifar10_random"])
+def test_the_studies_run_to_their_report(study, tmp_path):
+    small = {
+        "samples": 6,
+        "sampling_steps": 2,
+        "probe": 8,
+        "env_kwargs.horizon": 1,
+        "env_kwargs.batch_size": 4,
+    }
+    words = [word for name, value in small.items() for word in (f"--settings.{name}", str(value))]
+    assert main(["study", study, "--output", str(tmp_path), *words]) == 0
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for row in ("siss 0.5", "weighted 0.1", "posterior 0.5", "before", "retrained"):
+        assert row in report or row.replace("siss", "SISS") in report
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_training_is_deterministic_from_its_seed(capfd, tmp_path):
 
 def test_passes_in_bfloat16_train_float32_weights_by_nearly_the_same_loss(model, tmp_path):
     losses = [
-        float(_loss(model, data().inputs, data().labels, torch.Generator().manual_seed(0), precision))
+        _loss(model, data().inputs, data().labels, torch.Generator().manual_seed(0), precision).item()
         for precision in PRECISIONS
     ]
     assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.01)

@@ -92,13 +92,17 @@ class SampleScores:
         return self._head(self._raw_features(images))
 
     def pooled(self, seen: Seen, reference: Seen | None) -> dict[str, float]:
-        """Return ``CONCEPTS`` and ``FEATURES``; ``reference`` are the retrained model's samples, if there is one."""
+        """Return ``CONCEPTS``, and those of ``FEATURES`` for which there is something to compare with.
+
+        Args:
+            seen: samples of a model.
+            reference: the retrained model's, if there is one.
+        """
         samples = seen.samples
         even = samples.balanced(self._each if self._conditional else samples.of_label)
-        pairs = {
-            "forget": (self._forget_features, seen.features[: samples.of_label]),
-            "retain": (self._real_features, seen.features[even]),
-        }
+        pairs = {"retain": (self._real_features, seen.features[even])}
+        if self._conditional:
+            pairs["forget"] = (self._forget_features, seen.features[: samples.of_label])
         if reference is not None:
             pairs["retrained"] = (reference.features, seen.features)
         distances = {
