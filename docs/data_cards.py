@@ -139,6 +139,14 @@ CARDS = (
         None,
     ),
     Card(
+        "cifar10",
+        "CIFAR-10's 32×32 colour photographs without their labels, of which by default the airplanes are to be "
+        "forgotten, or (`cifar10-random`) 1 % of the training images, chosen at random",
+        (CIFAR10,),
+        "random images are like those that are kept: only membership tells them apart",
+        None,
+    ),
+    Card(
         "poisoned-digits",
         f"8×8 digits, {POISONED * 100:.0f} % of each learned under the next digit's label; requests ask for a digit, "
         f"for its poison, or for one of {PORTIONS} random portions of the rightly labelled images",
@@ -160,7 +168,7 @@ def data_name(task: str, family: str = "") -> str:
         return "poisoned-digits"
     if family == "classifier":  # "digits", like the task of the diffusion models
         return "digit-classes"
-    return task.removeprefix("vae-").removeprefix("sfd-")
+    return task.removeprefix("vae-").removeprefix("sfd-").removesuffix("-random")
 
 
 def page() -> str:

@@ -64,6 +64,12 @@ DIFFUSION = Kind(
     "`unlearn-gym check {task}` measures it",
 )
 KINDS = {
+    "photographs": Kind(
+        "unconditional DDPM, a `UNet2DModel` in a diffusers folder",
+        "start and reference of unlearning studies",
+        "an hour of one core: far from what the literature draws, and no generator for use",
+        "`unlearn-gym check {task}` says what its samples show",
+    ),
     "DiffusionRecipe": DIFFUSION,
     "ConceptRecipe": Kind(
         "concept classifier, a small CNN, whose last output is “neither”",
@@ -123,6 +129,8 @@ class Checkpoint:
             return "generator"
         if self.task in POISONED:
             return "poisoned"
+        if self.spec["recipe"].get("kind") == "DiffusionRecipe" and not self.spec["classes"]:
+            return "photographs"
         own = "classifier" if self.task in TASKS else "published"
         return self.spec["recipe"].get("kind", own)
 

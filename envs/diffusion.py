@@ -45,12 +45,17 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     `siss_no_is`, `mgda`, `naive` (descend L_retain), `neggrad` (ascend L_forget) and `erasediff` (descend L_retain, and
     a forget loss towards uniform numbers as far as L_retain allows).
 
-    The ids named `Digits` come with data and model: scikit-learn's 8×8 digits with 90 ankle boots of
-    Fashion-MNIST learned under the label "1"; the boots are to be forgotten. Those named `Trousers` are the paper's
-    experiment A: a class-conditional DDPM on 28×28 MNIST with trousers of Fashion-MNIST under the label "1", one for
-    ten ones. Their images come from `UNLEARN_GYM_DATA` or the hub; `python -m unlearn_gym prepare trousers` trains
-    the models where they do not come with the package. `SISS-v0` takes your own network (`model`) and images
-    (`retain_data`, `forget_data`); docs/own_model.md says which. Your network is copied and not changed.
+    The ids named `Digits` come with data and model: scikit-learn's 8×8 digits with 90 ankle boots of Fashion-MNIST
+    learned under the label "1"; the boots are to be forgotten. Those named `Trousers` are the paper's experiment A: a
+    class-conditional DDPM on 28×28 MNIST with trousers of Fashion-MNIST under the label "1", one for ten ones. Their
+    images come from `UNLEARN_GYM_DATA` or the hub; `python -m unlearn_gym prepare trousers` trains the models where
+    they do not come with the package. Those named `CIFAR10` are an unconditional DDPM of real photographs (32×32, from
+    the same places; `prepare cifar10` trains it): by default the airplanes are to be forgotten, with
+    `task="cifar10-random"` 1 % random training images. The class is a part of the mixture and no label: under a label
+    of its own nothing would be left to draw, neither here nor for the retrained model, while of the mixture it is
+    defined what should be left. A ResNet-20 of the package says what samples show: docs/cifar10.md. `SISS-v0` takes
+    your own network (`model`) and images (`retain_data`, `forget_data`); docs/own_model.md says which. In the other ids
+    `model` stands in for the task's network, and there is no retrained one. Your network is copied and not changed.
 
     With `time="continuous"` (the ids named `SDE`) the same network is unlearned as the VP-SDE that DDPM's steps are
     close to: τ ~ U[1/T, 1] in the place of t, γ(τ) and σ(τ) in all formulas, and the network is told Tτ − 1. All else
@@ -138,9 +143,9 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     ## Arguments
     | Name | Type | Default | Description |
     |------|------|---------|-------------|
-    | `task` | str | `None` | a ready-made task (`digits`, `trousers`); `None` for your own model and data |
-    | `task_kwargs` | dict | `None` | keywords of the task's data, such as `boots`, `trousers` |
-    | `model` | path, object | `None` | your diffusers folder (safetensors), `DDPMPipeline`, (unet, scheduler), … |
+    | `task` | str | `None` | `digits`, `trousers`, `cifar10`, `cifar10-random`; `None` for your own model and data |
+    | `task_kwargs` | dict | `None` | keywords of the task's data: `boots`, `trousers`, `forget_class`, `share`, … |
+    | `model` | path, object | `None` | your diffusers folder or name on the hub, `DDPMPipeline`, (unet, scheduler), … |
     | `scheduler` | path, object | `None` | the noise schedule of a `model` that comes without one |
     | `retain_data`, `forget_data` | path or arrays | `None` | images, folder, parquet, array file, array or data set |
     | `class_names` | list, dict, path | `None` | which class name has which number: see `docs/own_data.md` |
@@ -236,6 +241,8 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
             "class_names": class_names,
         }
         self.task: Task | None = chosen_task(task, task_kwargs, own)
+        if self.task and model is not None:
+            self.task = self.task.with_model(DiffusionModel.of(model, scheduler))
         original, data = (self.task.original(), self.task.data) if self.task else _own(**own)
         if not isinstance(model, str | os.PathLike | None):
             # a copy: what the user does to the object later is not ours

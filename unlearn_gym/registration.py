@@ -13,6 +13,13 @@ TROUSERS: dict[str, object] = {
     "defaults": {"forget_cap": 0.08, "retain_weight": 200.0},
 }
 """Losses of the 28x28 model are smaller than those of the digits; so are the steps that it can take."""
+CIFAR10: dict[str, object] = {
+    "task": "cifar10",
+    "learning_rate": 5e-5,
+    "horizon": 100,
+    "defaults": {"forget_cap": "auto", "retain_weight": "auto"},
+}
+"""What depends on the network's losses is chosen from them: a user's network may stand in for the task's."""
 SDE = {"time": "continuous"}
 GENTLE = {"lambda_range": (0.01, 0.9)}
 
@@ -42,6 +49,9 @@ ENVIRONMENTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Weighted-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **WEIGHTED, **GENTLE, **ONLINE}),
     ("Posterior-Trousers-v0", DIFFUSION, {**TROUSERS, **POSTERIOR}),
     ("Posterior-Trousers-Online-v0", DIFFUSION, {**TROUSERS, **POSTERIOR, **ONLINE}),
+    ("SISS-CIFAR10-v0", DIFFUSION, CIFAR10),
+    ("SISS-CIFAR10-Online-v0", DIFFUSION, {**CIFAR10, **ONLINE}),
+    ("Posterior-CIFAR10-v0", DIFFUSION, {**CIFAR10, **POSTERIOR}),
     ("SISS-SDE-Digits-v0", DIFFUSION, {"task": "digits", **SDE}),
     ("SISS-SDE-Digits-Online-v0", DIFFUSION, {"task": "digits", **SDE, **ONLINE}),
     ("Weighted-SDE-Digits-v0", DIFFUSION, {"task": "digits", **WEIGHTED, **SDE}),

@@ -191,6 +191,12 @@ def test_classifiers_are_prepared(capfd, tmp_path, monkeypatch):
     assert capfd.readouterr().err == ""
 
 
+def test_the_precision_belongs_to_trainings_that_have_it(capsys):
+    assert main(["prepare", "digits", "--precision", "bfloat16"]) == 0
+    assert main(["prepare", "vae-digits", "--precision", "bfloat16"]) == 2
+    assert "precision was given, but the task 'vae-digits' has no options" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
 def test_unknown_device_is_a_sentence_before_anything_is_read(device, capsys, monkeypatch):
     monkeypatch.setattr("unlearn_gym.models.diffusion.tasks.get_task", None)

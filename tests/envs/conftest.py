@@ -8,7 +8,7 @@ import pytest
 
 from tests.data.test_classes import write_split
 from unlearn_gym.models.diffusion.concepts import ConceptRecipe
-from unlearn_gym.models.diffusion.tasks import TASKS, data_task
+from unlearn_gym.models.diffusion.tasks import TASKS, cifar10_task, data_task
 from unlearn_gym.models.sfd.distillation import DistillationRecipe
 from unlearn_gym.models.sfd.tasks import SFD_TASKS, distilled_task
 from unlearn_gym.models.vae.tasks import VAE_TASKS, vae_task
@@ -42,6 +42,15 @@ def barely_trained_trousers(hub_stand_ins, monkeypatch):
     monkeypatch.setitem(TASKS, "trousers", partial(data_task, name, short, ConceptRecipe(steps=1)))
     *names, vae = VAE_TASKS["vae-trousers"].args
     monkeypatch.setitem(VAE_TASKS, "vae-trousers", partial(vae_task, *names, replace(vae, steps=1)))
+
+
+@pytest.fixture(autouse=True)
+def barely_trained_cifar10(hub_stand_ins, monkeypatch):
+    """Give the tasks of photographs networks after one training step; their judge is the real one."""
+    for task in ("cifar10", "cifar10-random"):
+        name, recipe = TASKS[task].args
+        short = replace(recipe, widths=(4, 8), norm_groups=2, steps=1, batch_size=4)
+        monkeypatch.setitem(TASKS, task, partial(cifar10_task, name, short))
 
 
 @pytest.fixture(autouse=True)

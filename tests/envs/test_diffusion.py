@@ -103,7 +103,7 @@ def test_a_folder_of_images_is_enough(tmp_path):
         ({"dtype": torch.int8}, "float32, float64"),
         ({"dtype": "bfloat16"}, "round most updates away"),
         ({"dtype": torch.bfloat16}, "round most updates away"),
-        ({"task": "digits"}, "leave model=, retain_data=, forget_data= out"),
+        ({"task": "digits"}, "leave retain_data=, forget_data= out"),
         ({"task_kwargs": {"boots": 3}}, "give task= too"),
         ({"scheduler": default_scheduler()}, "leave scheduler= out"),
         ({"learning_rate": "auto", "optimizer": "sgd"}, "not offered for optimizer='sgd'"),

@@ -6,7 +6,8 @@ from unlearn_gym.data import LabelledSet
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.diffusion.sampling import ddim, sample
 from unlearn_gym.models.diffusion.tasks import get_task
-from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
+from unlearn_gym.models.diffusion.training import DiffusionRecipe, _loss, train_ddpm
+from unlearn_gym.models.mixed import PRECISIONS
 from unlearn_gym.models.threads import one_thread, seeded_weights
 
 TINY = DiffusionRecipe(widths=(8, 8), norm_groups=4, steps=3, batch_size=4)
@@ -55,6 +56,18 @@ def test_training_is_deterministic_from_its_seed(capfd, tmp_path):
     assert torch.equal(reference.get_state(), torch.get_rng_state())
     captured = capfd.readouterr()
     assert "training the diffusion model" in captured.err and not captured.out
+
+
+def test_passes_in_bfloat16_train_float32_weights_by_nearly_the_same_loss(model, tmp_path):
+    losses = [
+        _loss(model, data().inputs, data().labels, torch.Generator().manual_seed(0), precision).item()
+        for precision in PRECISIONS
+    ]
+    assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.01)
+    path = tmp_path / "none.safetensors"
+    full, mixed = (train_ddpm(data(), 3, TINY, checkpoint=path, precision=each) for each in PRECISIONS)
+    assert not same_weights(full.unet, mixed.unet)
+    assert {weight.dtype for weight in mixed.unet.parameters()} == {torch.float32}
 
 
 def test_training_without_classes(tmp_path):

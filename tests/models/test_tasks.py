@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -29,6 +30,13 @@ def test_models_are_made_once_and_differ(tiny, capfd):
     assert not equal(original.unet, retrained.unet)
     assert equal(original.unet, tiny.original().unet)
     assert "training" not in capfd.readouterr().err
+
+
+def test_the_precision_of_the_passes_is_no_part_of_the_key_and_in_the_provenance(tiny):
+    tiny.diffusion_model("original", precision="bfloat16")
+    folder = tiny.found("original")
+    assert json.loads((folder / "provenance.json").read_text())["precision"] == "bfloat16"
+    assert tiny.original() and len(list(folder.parent.glob("tiny-original-*[!.lock]"))) == 1
 
 
 def test_anything_that_matters_makes_another_model(tiny, tmp_path):

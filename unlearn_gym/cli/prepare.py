@@ -4,6 +4,7 @@ unlearn-gym prepare trousers
 unlearn-gym prepare sfd-mnist    (distils the one-step generator of MNIST's diffusion model)
 unlearn-gym prepare resnet20-cifar10 --device cuda
 unlearn-gym prepare resnet20-cifar10 --precision bfloat16    (hours on two cores; killed, it goes on)
+unlearn-gym prepare cifar10 --precision bfloat16    (about an hour of one core for each model; killed, it goes on)
 unlearn-gym prepare emse-digits --forget-class 3 --pretrain-epochs 10
 """
 
@@ -28,12 +29,13 @@ from unlearn_gym.runtime import command_line
 
 @dataclass
 class Options:
-    """Whose models, and which; all but task and device belong to classification tasks.
+    """Whose models, and which; all but task, device and precision belong to classification tasks.
 
     Args:
         task: its name; see ``unlearn-gym list``.
         device: where to train.
-        precision: of the passes of a classifier's training; bfloat16 is mixed, and faster where the machine knows it.
+        precision: of the passes of a classifier's or diffusion model's training; bfloat16 is mixed, and faster where
+            the machine knows it.
         forget_class: label to forget.
         forget_indices: numbers of the training images to forget instead, such as 3 17 256.
         fraction: share of each class's images that is used.
@@ -85,6 +87,8 @@ def models(options: Options) -> list[Path]:
             f"{', '.join(vae_names())} (VAEs), {', '.join(generators)} (one-step generators) or "
             f"{', '.join(classifiers)} (classifiers)."
         )
+    if name in tasks.TASKS:
+        given.pop("precision", None)
     if given:
         raise UserError(
             f"{next(iter(given))} was given, but the task {name!r} has no options here; leave it out."
@@ -93,7 +97,7 @@ def models(options: Options) -> list[Path]:
         return sfd_tasks.prepare(sfd_tasks.get_sfd_task(generators[name]), where)
     if name in vae_tasks.VAE_TASKS:
         return vae_tasks.prepare(vae_tasks.get_vae_task(name), where)
-    return tasks.prepare(tasks.get_task(name), where)
+    return tasks.prepare(tasks.get_task(name), where, options.precision)
 
 
 def diffusion_names() -> list[str]:

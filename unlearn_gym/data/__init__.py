@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unlearn_gym.data.checks import check_keywords
+from unlearn_gym.data.sets.cifar10 import load_cifar10, load_cifar10_random
 from unlearn_gym.data.sets.digits import load_digits_with_boots
 from unlearn_gym.data.sets.intruders import load_digits_with_intruders
 from unlearn_gym.data.sets.trousers import load_mnist_with_trousers
@@ -18,6 +19,8 @@ DATA: dict[str, Callable[..., UnlearningData]] = {
     "digits": load_digits_with_boots,
     "intruders": load_digits_with_intruders,
     "trousers": load_mnist_with_trousers,
+    "cifar10": load_cifar10,
+    "cifar10-random": load_cifar10_random,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,12 +50,14 @@ class UnlearningData:
         forget: training examples to forget (the model was trained on them too).
         retain_holdout: examples like ``retain`` that the model never saw.
         forget_holdout: examples like ``forget`` that the model never saw; may be empty.
-        num_classes: number of class labels, or 0 when the model is unconditional or a regression.
+        num_classes: number of class labels, or 0 when the model is unconditional (it is told no label, whatever the
+            examples have) or a regression.
         concepts: names of what an image can show, the label's own concepts first; the forgotten concept,
             where it is not a class of its own, comes after them (digits: "0".."9", "ankle boot"). Empty where
-            nothing names them.
+            nothing names them. For an unconditional model all that its images show, what is forgotten among them.
         forget_label: the label under which the forget set was learned, or None when there is no single one.
-        forget_shows: number of the concept that each forget example shows, int64; None where all show the last one.
+        forget_shows: number of the concept that each forget example shows, int64; None where all show the last one,
+            or, for an unconditional model, nothing that the others do not show.
         alike: numbers of concepts that cannot be told apart for certain, such as clothes of 8x8 pixels.
     """
 
@@ -86,9 +89,14 @@ class UnlearningData:
         return last if self.forget_shows is None else self.forget_shows
 
     @property
-    def forgotten_concepts(self) -> range:
-        """The numbers of the concepts that are no classes of their own: what is to be forgotten."""
-        return range(self.num_classes, len(self.concepts))
+    def forgotten_concepts(self) -> Sequence[int]:
+        """The numbers of the concepts that are no classes of their own: what is to be forgotten.
+
+        Of an unconditional model those that the forget examples show, if they show something of their own.
+        """
+        if self.num_classes:
+            return range(self.num_classes, len(self.concepts))
+        return [] if self.forget_shows is None else self.forget_shows.unique().tolist()
 
     @property
     def class_names(self) -> dict[int, str]:

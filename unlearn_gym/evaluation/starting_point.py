@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unlearn_gym.evaluation.report.tables import Grid
 from unlearn_gym.metrics.concepts import share_called
-from unlearn_gym.models.diffusion.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.concepts import Judge
 from unlearn_gym.models.diffusion.sampling import sample
 from unlearn_gym.models.diffusion.tasks import Task
 from unlearn_gym.models.grid import image_grid
@@ -32,22 +32,27 @@ def check(task: Task, samples: int, picture: Path | None = None) -> list[str]:
 
     Returns:
         Sentences and a Markdown table: shares of the samples of each label that are recognised as that label,
-        and of the forget label's that show the forgotten concept.
+        and of the forget label's that show the forgotten concept; of a model without labels the shares of all
+        samples that show each concept, and last those that show none.
     """
     data, classifier = task.data, task.concepts()
     logits = _logits(classifier, data.retain_holdout.inputs)
     right = float((logits.argmax(1) == data.retain_holdout.labels).float().mean())
     said = [f"The concept classifier recognises {right:.2%} of {len(logits)} held-out images to keep."]
-    if len(data.forget_holdout):
+    if len(data.forget_holdout) and data.forgotten_concepts:
         found = share_called(_logits(classifier, data.forget_holdout.inputs), *data.forgotten_concepts)
         said.append(f"It recognises {found:.2%} of {len(data.forget_holdout)} held-out images to forget.")
     rows = []
     for role in ROLES:
-        labels = torch.arange(data.num_classes).repeat(samples)
+        labels = torch.arange(max(data.num_classes, 1)).repeat(samples)
         images = _draw(task, role, labels)
         if role == ROLES[0] and picture is not None:
             _show(images, labels, picture)
-        rows.append((role, *_shares(task, _logits(classifier, images), labels)))
+        shares = _shares if data.num_classes else _of_mixture
+        rows.append((role, *shares(task, _logits(classifier, images), labels)))
+    if not data.num_classes:
+        columns = ("model", *data.concepts, "neither")
+        return [*said, f"Of {samples} samples show:", "", Grid(columns, tuple(rows)).markdown()]
     forgotten = [data.concepts[number] for number in data.forgotten_concepts]
     title = forgotten[0] if len(forgotten) == 1 else "to forget"
     columns = ("model", *data.concepts[: data.num_classes], "other labels", title)
@@ -63,7 +68,12 @@ def _draw(task: Task, role: str, labels: Tensor) -> Tensor:
     model = task.diffusion_model(role)
     shape = (len(labels), *task.data.retain.inputs.shape[1:])
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
-    return sample(model.unet, model.scheduler, labels, noise)
+    return sample(model.unet, model.scheduler, labels if task.data.num_classes else None, noise)
+
+
+def _of_mixture(task: Task, logits: Tensor, labels: Tensor) -> list[str]:
+    """Return the share of each concept, and of none."""
+    return [f"{share_called(logits, number):.3f}" for number in range(logits.shape[1])]
 
 
 def _shares(task: Task, logits: Tensor, labels: Tensor) -> list[str]:
@@ -77,7 +87,7 @@ def _shares(task: Task, logits: Tensor, labels: Tensor) -> list[str]:
 
 
 @torch.no_grad()
-def _logits(classifier: ConceptClassifier, images: Tensor) -> Tensor:
+def _logits(classifier: Judge, images: Tensor) -> Tensor:
     return torch.cat([classifier(part) for part in images.split(CHUNK)])
 
 

@@ -53,15 +53,18 @@ def ensure(kind: str, spec: dict[str, Any], make: Callable[[Path], None]) -> Pat
     return folder
 
 
-def ensure_trained(kind: str, spec: dict[str, Any], train: Callable[[Path, Path], None]) -> Path:
+def ensure_trained(
+    kind: str, spec: dict[str, Any], train: Callable[[Path, Path], None], way: str = ""
+) -> Path:
     """Return the same folder for a model whose training keeps its state in a file, which goes when the model is safe.
 
     Args:
         kind: see ``ensure``.
         spec: see ``ensure``.
         train: writes the model into the empty folder that it is given, its state into the file given second.
+        way: word for a way of training that another one cannot go on with, such as ``"bfloat16"``.
     """
-    checkpoint = training_file(kind, spec)
+    checkpoint = training_file(f"{kind}-{way}" if way else kind, spec)
     folder = ensure(kind, spec, lambda folder: train(folder, checkpoint))
     checkpoint.unlink(missing_ok=True)
     return folder
@@ -71,6 +74,18 @@ def find(kind: str, spec: dict[str, Any]) -> Path | None:
     """Return the folder where ``ensure`` would find the model, whole, without making it; None if nowhere."""
     folders = (SHIPPED / _name(kind, spec), _folder(kind, spec))
     return next((folder for folder in folders if _intact(folder)), None)
+
+
+def shipped(kind: str) -> Path:
+    """Return the folder of the one model of a kind that comes with the package, whatever data are at hand here.
+
+    Raises:
+        UserError: when its files are not there or damaged.
+    """
+    found = [folder for folder in SHIPPED.glob(f"{kind}-*") if _intact(folder)]
+    if len(found) != 1:
+        raise UserError(f"{SHIPPED} has {len(found)} whole folders {kind}-…; install the package again.")
+    return found[0]
 
 
 def training_file(kind: str, spec: dict[str, Any]) -> Path:

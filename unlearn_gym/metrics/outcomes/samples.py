@@ -12,7 +12,7 @@ from torch import Tensor
 from unlearn_gym.data.requests.family import Shown
 from unlearn_gym.metrics.outcomes.base import Look, Meter
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
-from unlearn_gym.models.diffusion.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.concepts import Judge
 from unlearn_gym.models.diffusion.sampling import sample
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class SampleMeter(DrawnMeter):
     def __init__(
         self,
         scheduler: DDPMScheduler,
-        classifiers: Mapping[str, ConceptClassifier],
+        classifiers: Mapping[str, Judge],
         num_classes: int,
         shape: Sequence[int],
         sizes: SampleSizes,
@@ -99,7 +99,7 @@ class SampleMeter(DrawnMeter):
         """See ``DrawnMeter.draw``."""
         return sample(model, self._scheduler, labels, noise, self.sizes.sampling_steps, self._sampler)
 
-    def classifier(self, family: str) -> ConceptClassifier:
+    def classifier(self, family: str) -> Judge:
         """See ``DrawnMeter.classifier``."""
         return self._classifiers[family]
 

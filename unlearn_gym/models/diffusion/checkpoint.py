@@ -7,6 +7,7 @@ that loader would fill with defaults or random numbers.
 from __future__ import annotations
 
 import math
+import os
 import re
 import warnings
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ from unlearn_gym.errors import UserError
 from unlearn_gym.models.diffusion.json_config import check_config, one_line, read_config
 from unlearn_gym.models.diffusion.schedules import FILE as SCHEDULER_FILE
 from unlearn_gym.models.threads import seeded_weights
+from unlearn_gym.storage.files import user_path
 
 STEM = "diffusion_pytorch_model"
 SINGLE = re.compile(rf"{STEM}(?:\.(?P<variant>(?!.*-\d+-of-\d+)[^.]+))?\.safetensors")
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+FETCHED = ["*.json", "*.safetensors"]
 INDEX = re.compile(rf"{STEM}\.safetensors\.index(?:\.(?P<variant>[^.]+))?\.json")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 REQUIRED = (
@@ -53,6 +57,28 @@ class Layout:
     unet: Path
     scheduler: Path | None
     scheduler_kind: str | None
+
+
+def model_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the folder of a checkpoint: the one that is given, or what the hub has under a name like owner/name.
+
+    A name is looked up on the hub only where there is neither such a folder here nor one of the owner's name.
+
+    Raises:
+        UserError: when the hub cannot be reached or has no such model.
+    """
+    folder, name = user_path(path), os.fspath(path)
+    if folder.exists() or folder.parent.exists() or not HUB_NAME.fullmatch(name):
+        return folder
+    from huggingface_hub import snapshot_download  # most models are folders, and this import takes its time
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=FETCHED))
+    except Exception as error:  # offline, no such model, no space: whatever it is, the user's way out is one
+        raise UserError(
+            f"There is no model folder {name}, and it could not be downloaded from the hub ({type(error).__name__}); "
+            "give a folder that diffusers' save_pretrained wrote, or go online for a model of the hub."
+        ) from error
 
 
 def find_layout(path: Path) -> Layout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,23 @@ class ConceptRecipe:
     seed: int = 0
 
 
-class ConceptClassifier(nn.Module):
+class Judge(nn.Module, ABC):
+    """Says what images (n, channels, height, width) in [-1, 1] show; the last output is none of the data's concepts."""
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """Return the penultimate layer, shape (n, features)."""
+
+    @abstractmethod
+    def classify(self, features: Tensor) -> Tensor:
+        """Return the logits, shape (n, concepts and neither); features that are not finite say "neither"."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, shape (n, concepts and neither)."""
+        return self.classify(self.features(images))
+
+
+class ConceptClassifier(Judge):
     """Three convolutions and two linear layers, from images (n, channels, height, width) to concepts.
 
     The last output is none of the data's concepts: "neither". Pixels that are not finite are neither, too.
@@ -81,15 +98,11 @@ class ConceptClassifier(nn.Module):
         self.head = nn.Linear(features, concepts)
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the penultimate layer, shape (n, features), for images in [-1, 1]."""
+        """See ``Judge.features``."""
         return self.body(images)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, shape (n, concepts), for images in [-1, 1]."""
-        return self.classify(self.features(images))
-
     def classify(self, features: Tensor) -> Tensor:
-        """Return the logits, shape (n, concepts); features that are not finite say "neither"."""
+        """See ``Judge.classify``."""
         logits = self.head(features)
         broken = ~logits.isfinite().all(1, keepdim=True)
         neither = torch.zeros_like(logits)

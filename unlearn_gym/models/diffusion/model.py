@@ -13,11 +13,11 @@ from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, 
 from torch import nn
 
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.diffusion.checkpoint import check_unet_config, find_layout, load_unet
+from unlearn_gym.models.diffusion.checkpoint import check_unet_config, find_layout, load_unet, model_folder
 from unlearn_gym.models.diffusion.json_config import one_line, plain_config
 from unlearn_gym.models.diffusion.schedules import as_ddpm, default_scheduler, load_scheduler, own_scheduler
 from unlearn_gym.models.threads import seeded_weights
-from unlearn_gym.storage.files import atomic_directory, settle, user_path
+from unlearn_gym.storage.files import atomic_directory, settle
 
 __all__ = ["DiffusionModel", "build_unet", "default_scheduler"]
 
@@ -80,15 +80,15 @@ class DiffusionModel:
         """Load a checkpoint in diffusers' format, from safetensors only.
 
         Args:
-            path: a pipeline folder in a layout that ``DDPMPipeline.from_pretrained`` reads, or the folder of a
-                bare ``UNet2DModel``.
+            path: a pipeline folder in a layout that ``DDPMPipeline.from_pretrained`` reads, the folder of a
+                bare ``UNet2DModel``, or the name of either on the hub, such as ``"google/ddpm-cifar10-32"``.
             scheduler: see ``of``; a bare network needs it.
 
         Raises:
             UserError: when the folder is missing, damaged, not wholly understood, or of a model that does not
                 predict the noise.
         """
-        folder = user_path(path)
+        folder = model_folder(path)
         settle(folder)
         layout = find_layout(folder)
         stored = None if layout.scheduler is None else load_scheduler(layout.scheduler, layout.scheduler_kind)

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
+from unlearn_gym.models.mixed import FULL
 from unlearn_gym.models.threads import repeatable, seeded_weights
 from unlearn_gym.models.training_file import TrainingFile
 
@@ -56,6 +57,7 @@ def train_ddpm(
     *,
     checkpoint: Path,
     device: torch.device = CPU,
+    precision: str = FULL,
     title: str = "diffusion model",
     position: int = 0,
 ) -> DiffusionModel:
@@ -71,6 +73,7 @@ def train_ddpm(
         recipe: architecture and training settings.
         checkpoint: a .safetensors file; the caller removes it when the model is safe.
         device: where to compute; on the CPU one thread is used: the result does not depend on the cores.
+        precision: of the passes, one of ``models.mixed.PRECISIONS``; weights and updates are in float32.
         title: stands before the progress bar.
         position: line of the bar, where several processes show one each.
     """
@@ -89,7 +92,7 @@ def train_ddpm(
             optimizer.param_groups[0]["lr"] = _rate(recipe, step)
             rows = torch.randint(len(data), (recipe.batch_size,), generator=generator)
             labels = data.labels[rows].to(device) if num_classes else None
-            loss = _loss(model, data.inputs[rows], labels, generator)
+            loss = _loss(model, data.inputs[rows], labels, generator, precision)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(unet.parameters(), recipe.grad_clip)
@@ -104,7 +107,13 @@ def _rate(recipe: DiffusionRecipe, step: int) -> float:
     return recipe.learning_rate * (1 + math.cos(math.pi * step / recipe.steps)) / 2
 
 
-def _loss(model: DiffusionModel, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+def _loss(
+    model: DiffusionModel,
+    images: Tensor,
+    labels: Tensor | None,
+    generator: torch.Generator,
+    precision: str = FULL,
+) -> Tensor:
     """Noise-prediction error of DDPM, with timesteps spread evenly over the batch to calm the gradient."""
     noise = torch.randn(images.shape, generator=generator)
     spread = (torch.arange(len(images)) + torch.rand(len(images), generator=generator)) / len(images)
@@ -112,4 +121,6 @@ def _loss(model: DiffusionModel, images: Tensor, labels: Tensor | None, generato
     device = next(model.unet.parameters()).device
     noisy = model.scheduler.add_noise(images, noise, steps).to(device)
     steps, noise = steps.to(device), noise.to(device)
-    return mse_loss(model.unet(noisy, steps, class_labels=labels).sample, noise)
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision != FULL, cache_enabled=False):
+        predicted = model.unet(noisy, steps, class_labels=labels).sample
+    return mse_loss(predicted.float(), noise)

@@ -59,5 +59,9 @@ class ResNet20(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, shape (n, num_classes), of images (n, channels, height, width)."""
+        return self.head(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the last layer sees of images (n, channels, height, width), shape (n, 64)."""
         hidden = self.blocks(relu(self.norm(self.stem(images))))
-        return self.head(torch.mean(hidden, dim=(2, 3)))
+        return torch.mean(hidden, dim=(2, 3))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearn_gym.data.split import UnlearningData
-from unlearn_gym.models.diffusion.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.concepts import Judge
 
 
 class LabelJudge(nn.Module):
@@ -20,14 +20,14 @@ class LabelJudge(nn.Module):
         labels: label of each of its outputs, int64 of shape (concepts + 1,).
     """
 
-    def __init__(self, classifier: ConceptClassifier, labels: Tensor) -> None:
+    def __init__(self, classifier: Judge, labels: Tensor) -> None:
         super().__init__()
         self.classifier = classifier
         self.labels: Tensor
         self.register_buffer("labels", labels)
 
     @classmethod
-    def of(cls, classifier: ConceptClassifier, data: UnlearningData) -> LabelJudge:
+    def of(cls, classifier: Judge, data: UnlearningData) -> LabelJudge:
         """Return the judge of the labels of a request's data, frozen and in eval mode."""
         return cls(classifier, concept_labels(data)).eval().requires_grad_(False)
 

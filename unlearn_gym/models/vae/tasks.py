@@ -15,7 +15,7 @@ import torch
 
 from unlearn_gym.data.split import UnlearningData, joined
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.diffusion.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.concepts import Judge
 from unlearn_gym.models.diffusion.tasks import Task, get_task
 from unlearn_gym.models.preparation import CPU, train_missing
 from unlearn_gym.models.provenance import write_provenance
@@ -43,7 +43,7 @@ class VAETask:
         """What to forget and what to keep."""
         return self.images.data
 
-    def concepts(self) -> ConceptClassifier:
+    def concepts(self) -> Judge:
         """Return the evaluator: a classifier of the data's concepts, in eval mode."""
         return self.images.concepts()
 

@@ -15,7 +15,7 @@ from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.evaluation.evaluators.attacks import Attacks
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
 from unlearn_gym.evaluation.evaluators.drawn.drawing import Drawer, pictures_of
-from unlearn_gym.evaluation.evaluators.drawn.samples import CONCEPTS, FEATURES, SampleScores, Seen
+from unlearn_gym.evaluation.evaluators.drawn.samples import BESIDE_RETRAINED, SampleScores, Seen, seen_of
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples, Subject
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
@@ -77,12 +77,18 @@ class DrawnEvaluator(Evaluator):
         """Everything with a task; without one, what needs no classifier."""
         return (
             *LOSSES,
-            *(CONCEPTS + FEATURES if self._task else ()),
+            *(self._seen_metrics() if self._task else ()),
             "ssim_forget",
             *(("ssim_retain",) if self._task else ()),
             *self.further(),
             *self._attacks.metrics(),
         )
+
+    def _seen_metrics(self) -> tuple[str, ...]:
+        """Names of what the concept classifier measures: all of a model that is told labels, less of others."""
+        names = seen_of(self._data, conditional=self._classes > 0)
+        lacking = () if self._retrained is not None else BESIDE_RETRAINED
+        return tuple(name for name in names if name not in lacking)
 
     def shares(self) -> tuple[str, ...]:
         """What the concept classifier counts, except its geometric mean."""
@@ -110,8 +116,11 @@ class DrawnEvaluator(Evaluator):
     def samples_of(self) -> dict[str, int]:
         """Return how many samples each recognition rate is a share of."""
         labels, of_label = self._labels()
+        if not self._task:
+            return {}
         shares = {name: of_label for name in OF_LABEL} | {"class_accuracy": len(labels) - of_label}
-        return {name: count for name, count in shares.items() if count} if self._task else {}
+        measured = seen_of(self._data, conditional=self._classes > 0)
+        return {name: count for name, count in shares.items() if count and name in measured}
 
     def retrained(self) -> Any | None:
         """Return the task's retrained network."""
@@ -122,6 +131,8 @@ class DrawnEvaluator(Evaluator):
         if self._task is None:
             return None
         made = self._task.retrained()
+        if made is None:
+            return None
         network: nn.Module = getattr(made, "unet", made)  # a diffusion model has a schedule besides
         where = {"device": self._process.device, "dtype": self._process.dtype}
         return nn.Module.to(network, **where).eval()
@@ -139,13 +150,14 @@ class DrawnEvaluator(Evaluator):
         classes: dict[str, dict[str, float]] = {}
         if self._task is not None:
             seen = self._scores.see(samples)
-            values |= self._scores.pooled(seen, self._reference)
+            found = self._scores.pooled(seen, self._reference)
+            values |= {name: found[name] for name in self._seen_metrics()}
             values["ssim_retain"] = self._scores.ssim_retain(samples)
             classes = self._scores.by_class(seen) if self._classes else {}
-        found = self.measure_further(model, seed), self._attacks.measure(model, seed)
-        for further in found:
+        others = self.measure_further(model, seed), self._attacks.measure(model, seed)
+        for further in others:
             values |= further.values
-        details = found[0].details | found[1].details
+        details = others[0].details | others[1].details
         return Scores(values, pictures_of(samples, self._classes), classes, self.samples_of(), details)
 
     @cached_property
@@ -175,7 +187,8 @@ class DrawnEvaluator(Evaluator):
         )
 
     @cached_property
-    def _reference(self) -> Seen:
-        """The retrained model's samples, drawn once."""
-        assert self._retrained is not None
+    def _reference(self) -> Seen | None:
+        """The retrained model's samples, drawn once; None without one."""
+        if self._retrained is None:
+            return None
         return self._scores.see(self._draw(self._retrained, REFERENCE_SEED))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
+from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.diffusion import DiffusionUnlearningEnv
 from unlearn_gym.evaluation.evaluators.attacks import Attacks
@@ -21,12 +22,15 @@ from unlearn_gym.evaluation.evaluators.drawn.target import DiffusionTarget
 from unlearn_gym.metrics.attacks.conditions import unreachable
 from unlearn_gym.metrics.likelihood import grey_levels
 from unlearn_gym.metrics.losses import DenoisingProbe
+from unlearn_gym.metrics.subsets import evenly_spaced
 from unlearn_gym.models.diffusion.sampling import sample
 from unlearn_gym.processes.common.originals import frozen_original
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
 
+MEMBERS = 1000
+"""Images of each side of membership inference, at most."""
 DEQUANTISED = ("bpd_retain", "bpd_forget")
 
 
@@ -43,6 +47,12 @@ class DiffusionEvaluator(DrawnEvaluator):
         if self._task is None:
             self.key_metrics = ("return", "forget_loss", "retain_loss", "ssim_forget")
             self.trade_off = ("forget_loss", "retain_loss")
+        elif not self._data.forgotten_concepts:
+            self.key_metrics = ("return", "mia_auc", "mia_auc_calibrated", "retain_loss", "fid_retrained")
+            self.trade_off = ("mia_auc", "retain_loss")
+        elif not self._classes:
+            self.key_metrics = ("return", "concept_rate", "neither_rate", "fid_retain", "fid_retrained")
+            self.trade_off = ("concept_rate", "fid_retain")
 
     def generate(self, model: UNet2DModel, labels: Tensor, generator: Generator) -> Tensor:
         """See ``DrawnEvaluator.generate``."""
@@ -63,10 +73,11 @@ class DiffusionEvaluator(DrawnEvaluator):
         return (*likelihoods, *self._membership.metrics())
 
     def unattackable(self, attack: str) -> str:
-        """See ``Evaluator.unattackable``; only a task has a concept classifier."""
+        """See ``Evaluator.unattackable``; only a task has a concept classifier, and other labels are looked at, too."""
         if self._task is None:
             return super().unattackable(attack)
-        reason = unreachable(self.model(), self._data.forget_label) if attack == "attack" else ""
+        needs_labels = attack == "attack" or not self._classes
+        reason = unreachable(self.model(), self._data.forget_label) if needs_labels else ""
         return reason and f"{reason}; leave it out"
 
     def notes(self) -> tuple[str, ...]:
@@ -88,6 +99,8 @@ class DiffusionEvaluator(DrawnEvaluator):
         )
 
     def _lacking(self) -> tuple[str, ...]:
+        if self._task and self.retrained() is None:
+            return ("A model of the user's comes without one retrained without the forget set.",)
         if self._task:
             return ()
         return (
@@ -139,9 +152,15 @@ class DiffusionEvaluator(DrawnEvaluator):
 
     @cached_property
     def _membership(self) -> Membership:
+        sides = (self._forget, self._data.forget_holdout)
+        members, non_members = (
+            LabelledSet(side.inputs[rows], side.labels[rows])
+            for side in sides
+            for rows in [evenly_spaced(len(side), MEMBERS)]
+        )
         return Membership(
-            self._forget,
-            self._data.forget_holdout,
+            members,
+            non_members,
             self._process.scheduler,
             conditional=self._classes > 0,
             retrained=self.retrained,

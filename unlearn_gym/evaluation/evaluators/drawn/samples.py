@@ -14,7 +14,7 @@ from unlearn_gym.metrics.generative import fid, inception_score, kid
 from unlearn_gym.metrics.similarity import best_match_ssim
 from unlearn_gym.metrics.subject import Samples
 from unlearn_gym.metrics.subsets import distinct, evenly_spaced
-from unlearn_gym.models.diffusion.concepts import ConceptClassifier
+from unlearn_gym.models.diffusion.concepts import Judge
 
 CONCEPTS = ("concept_rate", "label_accuracy", "neither_rate", "class_accuracy", "balance")
 FEATURES = (
@@ -26,6 +26,11 @@ FEATURES = (
     "kid_retrained",
     "inception_score",
 )
+BESIDE_RETRAINED = ("fid_retrained", "kid_retrained")
+OF_LABELS = ("class_accuracy", "balance", "fid_forget", "kid_forget")
+"""What means nothing of a model that is told no labels: every sample is one of the whole mixture."""
+OF_CONCEPT = ("concept_rate", "label_accuracy")
+"""What means nothing where the images to forget show what others show, too."""
 BY_CLASS = ("class_accuracy", "fid", "kid", "ssim", "inception_score")
 CHUNK = 1000
 SCALE_IMAGES = 10_000
@@ -47,6 +52,17 @@ class Seen:
     logits: Tensor
 
 
+def seen_of(data: UnlearningData, *, conditional: bool) -> tuple[str, ...]:
+    """Return those of ``CONCEPTS`` and ``FEATURES`` that mean something.
+
+    Args:
+        data: the request.
+        conditional: whether samples were drawn under labels.
+    """
+    left_out = (() if conditional else OF_LABELS) + (() if data.forgotten_concepts else OF_CONCEPT)
+    return tuple(name for name in CONCEPTS + FEATURES if name not in left_out)
+
+
 def real_retain(data: UnlearningData) -> LabelledSet:
     """Return retain images that no model saw, or the training ones where fewer than two are held out."""
     return data.retain_holdout if len(data.retain_holdout) > 1 else data.retain
@@ -62,9 +78,7 @@ class SampleScores:
         each: samples of each label that are compared class by class.
     """
 
-    def __init__(
-        self, data: UnlearningData, classifier: ConceptClassifier, *, conditional: bool, each: int
-    ) -> None:
+    def __init__(self, data: UnlearningData, classifier: Judge, *, conditional: bool, each: int) -> None:
         self._data, self._classifier, self._conditional, self._each = data, classifier, conditional, each
         self._device = next(classifier.parameters()).device
 
@@ -77,15 +91,20 @@ class SampleScores:
         """Return what the classifier says of images, shape (n, concepts and neither)."""
         return self._head(self._raw_features(images))
 
-    def pooled(self, seen: Seen, reference: Seen) -> dict[str, float]:
-        """Return ``CONCEPTS`` and ``FEATURES``; ``reference`` are the retrained model's samples."""
+    def pooled(self, seen: Seen, reference: Seen | None) -> dict[str, float]:
+        """Return ``CONCEPTS``, and those of ``FEATURES`` for which there is something to compare with.
+
+        Args:
+            seen: samples of a model.
+            reference: the retrained model's, if there is one.
+        """
         samples = seen.samples
-        even = samples.balanced(self._each)
-        pairs = {
-            "forget": (self._forget_features, seen.features[: samples.of_label]),
-            "retain": (self._real_features, seen.features[even]),
-            "retrained": (reference.features, seen.features),
-        }
+        even = samples.balanced(self._each if self._conditional else samples.of_label)
+        pairs = {"retain": (self._real_features, seen.features[even])}
+        if self._conditional:
+            pairs["forget"] = (self._forget_features, seen.features[: samples.of_label])
+        if reference is not None:
+            pairs["retrained"] = (reference.features, seen.features)
         distances = {
             f"{name}_{side}": measure(real, generated)
             for side, (real, generated) in pairs.items()
@@ -100,7 +119,7 @@ class SampleScores:
         rate = share_called(of_label, *self._data.forgotten_concepts)
         neither = share_called(of_label, logits.shape[1] - 1)
         recognised = share_called(of_label, label) if label is not None else 1.0 - rate - neither
-        kept = class_accuracy(logits[others], samples.labels[others])
+        kept = class_accuracy(logits[others], samples.labels[others]) if self._conditional else 1.0
         return {
             "concept_rate": rate,
             "label_accuracy": recognised,
