@@ -146,7 +146,7 @@ class SupervisedUnlearningEnv(UnlearningEnv, EzPickle):
     | `dipo` | `beta` | `0.1` | the same |
     | `dipo` | `top` | `1` | how many of the largest logits are lowered in what it prefers |
     | `flat` | `divergence` | `"kl"` | or `tv`, `pearson` |
-    | `gce` | `q` | `0.7` | in (0, 1); near 0 it is ascent on the cross entropy |
+    | `gce` | `q` | `0.7` | in (0, 1]; near 0 it is ascent on the cross entropy |
     | `progress`, `balance` | `forget_cap` | `1.5` | forget error beyond which nothing is gained |
     | `progress`, `balance` | `retain_weight` | `10.0` | price of lost retain quality |
     | `progress`, `balance` | `most_lost` | `100.0` | price beyond which nothing more is lost |

@@ -97,8 +97,8 @@ def measure(name: str, seed: int, args: argparse.Namespace) -> dict[str, dict[st
     return {"updates": found, "relearned": relearned(env.process.model, env, seed, args)}
 
 
-def table(found: dict[str, Any], names: list[str], part: str) -> Iterator[str]:
-    """Yield the rows of a Markdown table of ``SHARES``: mean ± half of the 95 % interval."""
+def table(found: dict[str, Any], names: list[str], part: str, drawn: dict[str, int]) -> Iterator[str]:
+    """Yield the rows of a Markdown table of ``SHARES``, of ``drawn`` samples a seed: means and 95 % intervals."""
     columns = sorted({int(n) for name in names for run in found[name].values() for n in run[part]})
     yield "| | " + " | ".join(map(str, columns)) + " |"
     yield "|---" * (len(columns) + 1) + "|"
@@ -106,14 +106,16 @@ def table(found: dict[str, Any], names: list[str], part: str) -> Iterator[str]:
         cells = []
         for n in columns:
             runs = [run[part][str(n)] for run in found[name].values() if str(n) in run[part]]
-            cells.append(" / ".join(_cell([run[share] for run in runs]) for share in SHARES if runs))
+            cells.append(
+                " / ".join(_cell([run[share] for run in runs], drawn[share]) for share in SHARES if runs)
+            )
         yield f"| {name} | " + " | ".join(cells) + " |"
 
 
-def _cell(values: list[float]) -> str:
-    summary = summarize(values)
-    spread = "" if summary.std is None else f" ± {summary.ci95[1] - summary.mean:.3f}"
-    return f"{summary.mean:.3f}{spread}"
+def _cell(values: list[float], drawn: int) -> str:
+    summary = summarize(values, (0.0, 1.0), drawn)
+    ends = "" if summary.ci95 is None else " ({:.3f}–{:.3f})".format(*summary.ci95)
+    return f"{summary.mean:.3f}{ends}"
 
 
 def draw(found: dict[str, Any], names: list[str], path: Path) -> None:
@@ -183,14 +185,16 @@ def main() -> None:
             write_json(kept, {"settings": settings, **found})
     asked = {str(FIRST_SEED + k) for k in range(args.seeds)}
     found = {name: {seed: run for seed, run in found[name].items() if seed in asked} for name in names}
-    lines = [f"{args.seeds} seeds, mean ± half of the 95 % interval of {' / '.join(SHARES)}.", ""]
+    classes = make_env("weighted", args.task).process.data.num_classes
+    drawn = dict.fromkeys(SHARES, args.samples) | {"class_accuracy": args.class_samples * (classes - 1)}
+    lines = [f"{args.seeds} seeds, mean and 95 % interval of {' / '.join(SHARES)}.", ""]
     lines += [
-        *table(found, names, "updates"),
+        *table(found, names, "updates", drawn),
         "",
         "Fine-tuned on ten forgotten images beside images to keep:",
         "",
     ]
-    lines += table(found, names, "relearned")
+    lines += table(found, names, "relearned", drawn)
     with atomic_write(args.output / "curves.md") as temporary:
         Path(temporary).write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw(found, names, args.output / "curves.png")

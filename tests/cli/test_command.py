@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from unlearn_gym import cli
+from unlearn_gym import cli, configs
 from unlearn_gym.cli import main
 from unlearn_gym.errors import UserError
 from unlearn_gym.models.supervised.tasks import get_supervised_task
@@ -111,7 +111,9 @@ def test_a_closed_output_ends_without_a_word():
 def test_experiments_are_listed(words, capsys):
     assert main(words) == 0
     printed = capsys.readouterr().out
-    assert "mnist_trousers_quick  Experiment A in minutes" in printed
+    assert re.search(r"^mnist_trousers_quick +Experiment A in minutes", printed, re.MULTILINE)
+    names = {line.split("  ")[0] for line in printed.splitlines()}
+    assert names == set(configs.experiments())  # whatever their lengths, apart from what they are
 
 
 @pytest.mark.parametrize(

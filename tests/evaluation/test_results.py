@@ -187,6 +187,17 @@ def grouped(values=VALUES):
     return made_up(values, experiment)
 
 
+def test_an_auc_whose_best_value_is_one_half_has_no_winner():
+    rows = {"static:0.1": [0.5], "static:0.9": [0.1], "learned": [0.9]}
+    found = made_up(rows)
+    for record in found.records:
+        record.values["mia_auc"] = record.values["mia_auc_calibrated"] = record.values["return"]
+    found = replace(found, metrics=("return", "mia_auc", "mia_auc_calibrated"))
+    assert found.best_static("return") == "static:0.1"
+    assert found.best_static("mia_auc") is found.best_static("mia_auc_calibrated") is None
+    assert {pair.metric for pair in found.against_static} == {"return"}
+
+
 def test_the_best_static_agent_is_of_the_same_group():
     found = grouped()
     assert found.best_static("return") == "static:0.9"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def test_measures_once_and_writes_table_and_picture(curves, monkeypatch, tmp_pat
     monkeypatch.setattr(curves, "measure", lambda *a: measured.append(a[:2]) or before(*a))
     run(curves, monkeypatch, tmp_path, "--seeds", "1", "posterior:0.5", "siss:0.5")
     assert measured == [("siss:0.5", 1000)]
+
+
+def test_intervals_of_shares_stay_inside_and_know_the_samples(curves):
+    assert curves._cell([0.0, 0.0, 0.0], 200) == "0.000 (0.000–0.006)"
+    mean, low, high = map(float, re.findall(r"[01]\.\d+", curves._cell([1.0, 0.995, 0.9], 200)))
+    assert 0 < low < mean < high <= 1
+    assert curves._cell([0.25], 200) == "0.250"
 
 
 def test_other_settings_are_another_folder(curves, monkeypatch, tmp_path):

@@ -74,6 +74,16 @@ def test_dipos_margin_is_that_of_the_log_probabilities_and_starts_at_zero():
     assert torch.allclose(at_start, torch.full((6,), 2 / 0.3 * math.log(2), dtype=torch.float64))
 
 
+def test_gce_reaches_from_ascent_to_one_minus_p_and_no_further():
+    z, labels = logits(2), torch.tensor([0, 1, 2, 3, 0, 1])
+    true = z.softmax(1).gather(1, labels.unsqueeze(1)).squeeze(1)
+    for q, wanted in ((1, true - 1), (0.7, (true**0.7 - 1) / 0.7), (1e-9, true.log())):
+        assert torch.allclose(make_supervised_objective("gce", q=q).penalty(z, labels, z), wanted)
+    for q in (0, 1.1, math.nan):
+        with pytest.raises(UserError, match="q="):
+            make_supervised_objective("gce", q=q)
+
+
 @pytest.mark.parametrize("keywords", [{"divergence": "hellinger"}, {"divergence": 1}])
 def test_an_unknown_divergence_is_refused(keywords):
     with pytest.raises(UserError, match="divergence"):

@@ -118,7 +118,8 @@ def test_the_forget_error_is_bounded_by_the_clean_images():
 
 def test_the_originals_own_target_starts_at_nothing():
     process = small_process(objective=Posterior(retain_target="teacher"))
-    assert process.reset(np.random.default_rng(0)).retain_loss < 1e-20
+    start = process.reset(np.random.default_rng(0))
+    assert start.retain_loss < 1e-20 and start.retain_grad_norm < 1e-10 < start.forget_grad_norm
     process.update(0.5)
     assert process.observe().retain_loss > 0
     before = {name: p.clone() for name, p in process._original_model.named_parameters()}

@@ -1,4 +1,4 @@
-"""DPO on pairs: closed forms, its gradient against finite differences, and that no record is made of coupled rows."""
+"""NPO and SimNPO on latents, DPO on pairs: closed forms, and DPO's gradient against finite differences."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.processes.small import small_process
-from unlearn_gym.objectives.preference import DPO
+from unlearn_gym.objectives.preference import DPO, NPO, SimNPO
 from unlearn_gym.processes.gradients.passes import PassedGradients
 
 PIXELS = 64
@@ -24,6 +24,36 @@ def errors(*values):
 def slopes(kept, forgotten, reference, beta):
     psi = DPO().pair_error(kept, forgotten, numbers(reference, beta))
     return psi.detach(), *torch.autograd.grad(psi.sum(), [kept, forgotten])
+
+
+@pytest.mark.parametrize("labels", ["none", "mixed"])
+def test_npo_starts_as_ascent_with_the_default_beta(labels):
+    process = small_process(objective="npo", labels=labels)
+    signals = process.reset(np.random.default_rng(0))
+    assert signals.forget_loss == pytest.approx(2 / (0.305 * PIXELS) * math.log(2))
+    plain = process.errors_of(process._latents, torch.arange(5, 10))[1].mean()
+    ascent = torch.cat([g.flatten() for g in torch.autograd.grad(-plain, process.parameters)])
+    sides = process._open_gradients().weigh(process.objective.weights(0.5, process.draw))
+    torch.testing.assert_close(sides.forget / 5, ascent)
+
+
+def test_each_latent_fades_by_its_own_error():
+    """Not the batch's: the sigmoid of a mean would weigh all rows alike."""
+    error = errors(0.2, 0.3, 5.0)
+    psi = NPO().forget_error(error, numbers(0.2, 20.0))
+    slope = torch.autograd.grad(psi.sum(), error)[0]
+    wanted = -2 * torch.sigmoid(20 * torch.tensor([0.0, -0.1, -4.8], dtype=torch.float64))
+    torch.testing.assert_close(slope, wanted)
+    assert slope[0] == -1 and abs(slope[2]) < 1e-30
+
+
+def test_simnpo_is_npo_with_one_reference_for_all_and_asks_no_original_network():
+    process = small_process(objective=SimNPO(beta=3.0, delta=0.4))
+    signals = process.reset(np.random.default_rng(0))
+    error = process.errors_of(process._latents, torch.arange(5, 10))[1].detach()
+    wanted = NPO().forget_error(error, torch.tensor([[0.4, 3.0]] * 5, dtype=torch.float64))
+    assert signals.forget_loss == pytest.approx(float(wanted.mean()))
+    assert "_original_model" not in vars(process)
 
 
 def test_both_rows_weigh_half_at_the_original_weights():

@@ -58,8 +58,10 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
         Options, words, description=__doc__ or "", program=shlex.join(program), leading="name"
     )
     if options.list or not options.name:
-        for name, file in sorted(configs.experiments().items()):
-            print(f"{name:<22}{configs.title(file)}")
+        found = sorted(configs.experiments().items())
+        width = max(len(name) for name, _ in found) + 2
+        for name, file in found:
+            print(f"{name:<{width}}{configs.title(file)}")
         return
     values = merged(configs.read_file(configs.experiment(options.name)), options.settings)
     if options.engine != "local":

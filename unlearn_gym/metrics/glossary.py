@@ -24,7 +24,7 @@ class Metric:
         better: whether a higher or a lower value is the better one.
         unit: unit or range, for people.
         definition: what was measured, in a sentence or two.
-        compared: whether agents are compared on it; not where the machine decides.
+        compared: whether agents are compared on it; not where the machine decides, or the best value lies in between.
         measure: how it is measured; None where an evaluator does so together with others.
         of: kinds of environments that ``measure`` is for: ``diffusion``, ``vae``, ``supervised``, ``regression``,
             ``plain``.
@@ -227,6 +227,7 @@ GLOSSARY: dict[str, Metric] = {
         "over ten timesteps with the same noise for every model; members are the different forget images, "
         "non-members those like them that no model saw. 0.5 gives nothing away; below it the forget images "
         "stand out by their high loss, which gives them away as well.",
+        compared=False,
     ),
     "mia_auc_calibrated": Metric(
         "lower",
@@ -234,6 +235,7 @@ GLOSSARY: dict[str, Metric] = {
         "The same AUC of each image's loss under the retrained model minus its loss under this one, on the same "
         "timesteps and noise: an image that is hard for every model no longer counts as a non-member. 0.5 gives "
         "nothing away, and is the retrained model's own; read the distance from it on either side.",
+        compared=False,
     ),
     "tpr_at_fpr": Metric(
         "lower",

@@ -99,7 +99,7 @@ def caveat(results: Results) -> str:
     tied = [
         names[name]
         for name in order[1:]
-        if _holds_zero(paired_difference(best, results.row(name)[metric].values))
+        if _holds_zero(paired_difference(best, results.row(name)[metric].values, GLOSSARY[metric].bounds))
     ]
     if not tied:
         return f"{chosen}; every other row is behind it beyond chance{end}"
@@ -162,7 +162,7 @@ def _distance(results: Results, name: str, metric: str) -> str:
         for side in (*_sides(results), metric)
         if side in reference
     ]
-    gap = paired_difference(results.row(name)[metric].values, goal.values)
+    gap = paired_difference(results.row(name)[metric].values, goal.values, GLOSSARY[metric].bounds)
     way = "above" if gap.mean > 0 else "below"
     return (
         f"The retrained model has {', '.join(reached)}: {row_names(results.experiment)[name]} is "

@@ -20,6 +20,7 @@ from unlearn_gym.evaluation.statistics import Summary, paired_difference
 from unlearn_gym.evaluation.studies import Pipeline
 from unlearn_gym.evaluation.studies.regression import METRICS, Settings, Study, measure, sweep_row
 from unlearn_gym.evaluation.studies.regression_figures import TITLES, draw_study
+from unlearn_gym.metrics.glossary import GLOSSARY
 from unlearn_gym.runtime.command_line import check
 from unlearn_gym.storage.files import write_json
 
@@ -118,7 +119,7 @@ def _against_fine_tuning(study: Study) -> list[str]:
         plain, chosen = (study.sweep.row(sweep_row(objective, lam)).get("fair_r2") for lam in (0.0, best))
         if plain is None or chosen is None:
             continue
-        gain = paired_difference(chosen.values, plain.values)
+        gain = paired_difference(chosen.values, plain.values, GLOSSARY["fair_r2"].bounds)
         sentences.append(
             f"EMSE {objective}: over plain fine-tuning on wanted points (λ = 0) the static λ = {best:g} gains "
             f"{number(gain.mean)} Fair R² ({interval(gain.ci95)}) at {study.settings.middle_share:.0%} unwanted."

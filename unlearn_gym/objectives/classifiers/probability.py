@@ -7,18 +7,18 @@ from torch.nn.functional import cross_entropy
 
 from unlearn_gym.objectives.classifiers.base import CrossEntropyObjective
 from unlearn_gym.objectives.penalties import DIVERGENCES, f_divergence, generalised_penalty
-from unlearn_gym.runtime.checks import fraction, one_of
+from unlearn_gym.runtime.checks import number, one_of
 
 
 class GeneralisedCE(CrossEntropyObjective):
     """ψ = −(1 − p_y^q)/q: bounded ascent on the generalised cross entropy (arXiv 1805.07836).
 
     Args:
-        q: in (0, 1); near 0 it is ascent on the cross entropy.
+        q: in (0, 1]; near 0 it is ascent on the cross entropy, at 1 on 1 − p_y.
     """
 
     def __init__(self, *, q: float = 0.7) -> None:
-        fraction("q", q)
+        number("a number above 0 and up to 1", lambda value: 0 < value <= 1)("q", q)
         self.q = q
 
     def penalty(self, logits: Tensor, labels: Tensor, original: Tensor) -> Tensor:

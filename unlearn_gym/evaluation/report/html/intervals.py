@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
+from itertools import accumulate
 
 import numpy as np
 
@@ -15,8 +17,10 @@ from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.statistics import Summary
 from unlearn_gym.metrics.glossary import GLOSSARY
 
-MOST_ROWS = 26
-"""Methods that fit on the first screen; of more, the best."""
+MOST_ROWS = 23
+"""Methods with names of one line that fit on the first screen; of more, the best."""
+LINE = 22
+"""Letters of a name that stand on a line; each further line takes half a row."""
 FAR = 4.0
 """Values further from the median than so many times the usual distance are cut off at the frame."""
 Frame = tuple[float, float]
@@ -28,7 +32,8 @@ def intervals(results: Results) -> str:
     if not metrics:
         return ""
     order = [*ranked(results), *unranked(results)]
-    rows = [name for name in (BEFORE, *order[:MOST_ROWS], RETRAINED) if name in results.names]
+    near = _fitting(order, row_names(results.experiment))
+    rows = [name for name in (BEFORE, *near, RETRAINED) if name in results.names]
     frames = {metric: _frame(results, rows, metric) for metric in metrics}
     head = "".join(
         f'<th scope="col"><abbr title="{escape(metric_note(metric))}">{escape(metric_name(results, metric))}</abbr> '
@@ -36,7 +41,7 @@ def intervals(results: Results) -> str:
         for metric in metrics
     )
     body = "".join(_row(results, name, name == order[0], frames) for name in rows)
-    left_out = len(order) - MOST_ROWS
+    left_out = len(order) - len(near)
     more = f" {left_out} rows behind these are in the tables below." if left_out > 0 else ""
     lines = [
         f"{line} line {name}" for name, line in ((BEFORE, "dotted"), (RETRAINED, "dashed")) if name in rows
@@ -48,6 +53,12 @@ def intervals(results: Results) -> str:
         f'<p class="key">{key[0].upper()}{key[1:]}. Best {escape(metric_name(results, metrics[-1]))} first.{more}'
         "</p></section>"
     )
+
+
+def _fitting(order: Sequence[str], names: dict[str, str]) -> Sequence[str]:
+    """Return as many of the first methods as fit on the first screen."""
+    heights = accumulate((1 + math.ceil(len(names[name]) / LINE)) / 2 for name in order)
+    return order[: sum(height <= MOST_ROWS for height in heights)]
 
 
 def _row(results: Results, name: str, best: bool, frames: dict[str, Frame]) -> str:
