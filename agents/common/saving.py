@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,17 @@ FILE = "agent"
 FORMAT = 1
 KEYS = {"format": int, "agent": str, "settings": dict, "lambda_range": list, "state": dict}
 """What ``agent.json`` holds."""
+TRAINED = "trained"
+"""Its key for where the agent was trained, which only agents of ``unlearn-gym train`` have."""
 
 
-def save(agent: Agent, folder: str | Path) -> None:
+def save(agent: Agent, folder: str | Path, trained: Mapping[str, Any] | None = None) -> None:
     """Write ``agent`` to ``folder``, whole or not at all, over the agent that was there.
+
+    Args:
+        agent: the agent.
+        folder: where it goes.
+        trained: in which environment it learned; see ``unlearn_gym.agents.trained.origin``.
 
     Raises:
         UserError: when the folder cannot be written or holds anything else, or the agent learned numbers that are
@@ -37,6 +45,7 @@ def save(agent: Agent, folder: str | Path) -> None:
         "control": list(agent.encoding.control),
         "observed": list(agent.observation_space.shape or ()),
         "state": agent.state_dict(),
+        **({TRAINED: dict(trained)} if trained else {}),
     }
     lost = next(serialization.not_finite(record["state"]), None)
     if lost:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from unlearn_gym import agents, configs
-from unlearn_gym.agents.common import serialization
+from unlearn_gym.agents.common import saving, serialization
 from unlearn_gym.agents.common.base import Hooks, Learner
 from unlearn_gym.agents.common.saving import FILE as AGENT
 from unlearn_gym.agents.offline.learner import OfflineLearner
+from unlearn_gym.agents.trained.origin import Origin
 from unlearn_gym.agents.training import checkpoints
 from unlearn_gym.agents.training.config import TrainConfig, resumed, stored_config, write_config
 from unlearn_gym.agents.training.folder import ERRORS, UNLEARNED, check_free, clear
@@ -96,7 +97,7 @@ class Run(Hooks):
             self._logbook.close()
         if not isinstance(self._agent, OfflineLearner):  # that unlearned nothing itself
             keep_unlearned(environments, self._folder / UNLEARNED)
-        self._agent.save(self._folder / AGENT)
+        saving.save(self._agent, self._folder / AGENT, Origin.of_config(self._config).as_record())
 
 
 def train(config: TrainConfig) -> Path:
