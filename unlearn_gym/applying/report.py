@@ -205,8 +205,8 @@ def _conclusions(told: Told) -> list[str]:
         "right, so that one which names them wrong has forgotten too much, and marks them."
     )
     trained = told.origin and (
-        f"The policy that chose λ was trained on another model, in {told.origin.env}: whether it suits this one is seen "
-        "from the losses above and from nothing else."
+        f"The policy that chose λ was trained on another model, in {told.origin.env}: whether it suits this one is "
+        "seen from the losses above and from nothing else."
     )
     return [
         *([trained] if trained else []),
