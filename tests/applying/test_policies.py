@@ -160,3 +160,15 @@ def test_an_agent_that_does_not_say_where_it_was_trained_is_taken_with_a_warning
             "objective": "posterior",
             "policy": CONSTANT,
         }
+
+
+def test_a_policy_that_fails_is_one_sentence(made, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "class Mine:\n    def __init__(self, env): ...\n    def predict(self, *a, **k): return 1 / 0\n"
+    )
+    where = [made / name for name in ("plain", "keep", "forget")]
+    with pytest.raises(
+        UserError, match=r"Unlearning failed: .*mine\.py, line 3, in predict raised ZeroDivisionError"
+    ):
+        apply(*where, tmp_path / "out", **QUICK, policy=f"{file}:Mine")

@@ -29,6 +29,7 @@ from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.records import file_digest
 from unlearn_gym.evaluation.report.results_file import versions
+from unlearn_gym.runtime.user_code import blamed
 from unlearn_gym.storage.files import atomic_directory, settle, write_json, write_text
 from unlearn_gym.storage.run_lock import alone_in
 
@@ -137,7 +138,8 @@ def carry_out(
             say(f"{output} is there already.")
         else:
             folders.check_unfinished(unfinished, request)
-            _work(job, request, unfinished, output, say)
+            with blamed("Unlearning"):  # a policy or a module of the user's
+                _work(job, request, unfinished, output, say)
         folders.drop(unfinished)
     with contextlib.suppress(OSError):  # not empty: it is another's by now
         unfinished.rmdir()
