@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +23,8 @@ TRAINED = "trained"
 """Its key for where the agent was trained, which only agents of ``unlearn-gym train`` have."""
 
 
-def save(agent: Agent, folder: str | Path, trained: Mapping[str, Any] | None = None) -> None:
+def save(agent: Agent, folder: str | Path) -> None:
     """Write ``agent`` to ``folder``, whole or not at all, over the agent that was there.
-
-    Args:
-        agent: the agent.
-        folder: where it goes.
-        trained: in which environment it learned; see ``unlearn_gym.agents.trained.origin``.
 
     Raises:
         UserError: when the folder cannot be written or holds anything else, or the agent learned numbers that are
@@ -45,7 +39,7 @@ def save(agent: Agent, folder: str | Path, trained: Mapping[str, Any] | None = N
         "control": list(agent.encoding.control),
         "observed": list(agent.observation_space.shape or ()),
         "state": agent.state_dict(),
-        **({TRAINED: dict(trained)} if trained else {}),
+        **({TRAINED: agent.trained} if agent.trained else {}),
     }
     lost = next(serialization.not_finite(record["state"]), None)
     if lost:
@@ -93,6 +87,7 @@ def load(path: str | Path, env: Any) -> Agent:
     lost = next(serialization.not_finite(record["state"]), None)
     if lost:
         raise UserError(f"{folder} is damaged: {lost} is not finite; train the agent again.")
+    agent.trained = record.get(TRAINED)
     try:
         agent.load_state_dict(record["state"])
     except UserError:

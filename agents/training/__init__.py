@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unlearn_gym import agents, configs
-from unlearn_gym.agents.common import saving, serialization
+from unlearn_gym.agents.common import serialization
 from unlearn_gym.agents.common.base import Hooks, Learner
 from unlearn_gym.agents.common.saving import FILE as AGENT
 from unlearn_gym.agents.offline.learner import OfflineLearner
@@ -97,7 +97,8 @@ class Run(Hooks):
             self._logbook.close()
         if not isinstance(self._agent, OfflineLearner):  # that unlearned nothing itself
             keep_unlearned(environments, self._folder / UNLEARNED)
-        saving.save(self._agent, self._folder / AGENT, Origin.of_config(self._config).as_record())
+        self._agent.trained = Origin.of_config(self._config).as_record()
+        self._agent.save(self._folder / AGENT)
 
 
 def train(config: TrainConfig) -> Path:

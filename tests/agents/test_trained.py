@@ -61,6 +61,11 @@ def test_an_agent_says_where_it_was_trained(run):
     assert told.env_kwargs == {"state": "lagged"}  # no path of anybody's
 
 
+def test_what_is_loaded_and_saved_again_still_says_it(run, env, tmp_path):
+    agents.load(run, env).save(tmp_path / "again")
+    assert origin_of(tmp_path / "again") == origin_of(run)
+
+
 def test_of_an_early_agent_the_run_folder_says_it(run, tmp_path):
     alone = without_origin(run, tmp_path / "alone")
     assert origin_of(alone) is None and origin_of(tmp_path / "nowhere") is None
