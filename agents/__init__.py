@@ -18,8 +18,8 @@ def load(path: str | Path, env: Any) -> Agent:
     """Rebuild a saved agent.
 
     Args:
-        path: its folder, the run folder that holds it, or the zip of Stable-Baselines3's ``model.save``
-            (``model.zip:vecnormalize.pkl`` where it was trained with ``VecNormalize``).
+        path: its folder, the run folder that holds it, ``shipped:NAME``, or the zip of Stable-Baselines3's
+            ``model.save`` (``model.zip:vecnormalize.pkl`` where it was trained with ``VecNormalize``).
         env: the environment it will act in.
     """
     from unlearn_gym.agents.common import specs

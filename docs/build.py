@@ -10,7 +10,7 @@ from unlearn_gym.metrics.glossary import GLOSSARY
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))  # the neighbours below, also for a script
 
-from docs import data_cards, environment_pages, model_cards  # noqa: E402
+from docs import data_cards, environment_pages, model_cards, policy_cards  # noqa: E402
 from docs.architecture import save  # noqa: E402
 
 MADE = "<!-- Made by docs/build.py; do not edit. -->\n\n"
@@ -36,7 +36,7 @@ def pages() -> dict[str, str]:
     """Return the text of every page that is made, by its path in this folder."""
     texts = environment_pages.pages() | {
         "metrics.md": metrics_page(),
-        "model_cards.md": model_cards.page(),
+        "model_cards.md": model_cards.page() + policy_cards.page(),
         "data_cards.md": data_cards.page(),
     }
     return {file: MADE + text for file, text in texts.items()}

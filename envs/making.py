@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -58,6 +58,27 @@ def registered_kwargs(env_id: str) -> dict[str, Any]:
     return dict(_find_spec(env_id).kwargs)
 
 
+def environment(env_id: str) -> Callable[..., Any]:
+    """Return the class, or the function, that makes the environments of an id.
+
+    Raises:
+        UserError: on an unknown id, or one whose module cannot be imported.
+    """
+    return _creator(_find_spec(env_id))
+
+
+def keywords_of_env(env_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every keyword of an environment with its value: as given, as registered, or by default.
+
+    Raises:
+        UserError: on an unknown id, or one whose module cannot be imported.
+    """
+    spec = _find_spec(env_id)
+    parameters = inspect.signature(_creator(spec)).parameters
+    defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
+    return {**defaults, **spec.kwargs, **given}
+
+
 def _find_spec(env_id: str) -> EnvSpec:
     module, _, name = env_id.rpartition(":")
     if module:
@@ -88,7 +109,7 @@ def import_module(name: str) -> None:
         ) from error
 
 
-def _check_keywords(spec: EnvSpec, keywords: dict[str, Any]) -> None:
+def _creator(spec: EnvSpec) -> Callable[..., Any]:
     try:
         creator = (
             load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
@@ -98,6 +119,11 @@ def _check_keywords(spec: EnvSpec, keywords: dict[str, Any]) -> None:
             f"{spec.id} is registered with {spec.entry_point}, which cannot be imported ({one_line(error)})."
         ) from error
     assert creator is not None
+    return creator
+
+
+def _check_keywords(spec: EnvSpec, keywords: dict[str, Any]) -> None:
+    creator = _creator(spec)
     parameters = inspect.signature(creator).parameters
     optional(word)("render_mode", keywords.get("render_mode"))
     if keywords.get("render_mode") == "human":

@@ -57,6 +57,8 @@ class Agent(ABC):
     """Whether λ is the same at every step, which learned agents are compared with."""
     arguments: ClassVar[tuple[str, ...]] = ()
     """Settings that the words after a colon fill, in order: ``static:0.5`` is ``lam=0.5``; see ``takes``."""
+    trained: dict[str, Any] | None = None
+    """Where it learned, which is saved with it; see ``unlearn_gym.agents.trained.origin``."""
     latent: Latent | None = None
     """What the last call of ``predict`` drew, a row an observation; None where no Gaussian was drawn from."""
 

@@ -19,6 +19,8 @@ FILE = "agent"
 FORMAT = 1
 KEYS = {"format": int, "agent": str, "settings": dict, "lambda_range": list, "state": dict}
 """What ``agent.json`` holds."""
+TRAINED = "trained"
+"""Its key for where the agent was trained, which only agents of ``unlearn-gym train`` have."""
 
 
 def save(agent: Agent, folder: str | Path) -> None:
@@ -37,6 +39,7 @@ def save(agent: Agent, folder: str | Path) -> None:
         "control": list(agent.encoding.control),
         "observed": list(agent.observation_space.shape or ()),
         "state": agent.state_dict(),
+        **({TRAINED: agent.trained} if agent.trained else {}),
     }
     lost = next(serialization.not_finite(record["state"]), None)
     if lost:
@@ -84,6 +87,7 @@ def load(path: str | Path, env: Any) -> Agent:
     lost = next(serialization.not_finite(record["state"]), None)
     if lost:
         raise UserError(f"{folder} is damaged: {lost} is not finite; train the agent again.")
+    agent.trained = record.get(TRAINED)
     try:
         agent.load_state_dict(record["state"])
     except UserError:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from unlearn_gym import configs
 from unlearn_gym.agents import registry
 from unlearn_gym.agents.common import saving
+from unlearn_gym.agents.trained import shipped
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.user_code import blamed, import_file
 from unlearn_gym.storage.files import user_path
@@ -50,6 +51,7 @@ def parse(text: str) -> Spec:
     - a name, with arguments: ``adaptive_vi``, ``static:0.5`` (a fresh, untrained agent with the settings that
       ``unlearn_gym.configs`` has for the environment);
     - a folder with a saved agent, or a run folder that holds one: ``runs/ppo``;
+    - a trained policy that comes with the package, ``shipped:NAME``; ``unlearn-gym list`` has the names;
     - the zip of Stable-Baselines3's ``model.save``: ``model.zip``, or ``model.zip:vecnormalize.pkl`` with the file of
       ``VecNormalize.save``, or ``model.zip:raw`` where there was none;
     - ``path/to/file.py:ClassName``, a class that is called with ``env``;
@@ -65,7 +67,7 @@ def parse(text: str) -> Spec:
     if name in registry.REGISTRY:
         kind: Literal["static", "other"] = "static" if registry.agent_class(name).static else "other"
         return Spec(text, partial(_from_name, text, name), kind, settings=configs.table(name))
-    folder = saving.find(text)
+    folder = shipped.folder(text.partition(":")[2]) if name == shipped.WORD else saving.find(text)
     if folder is not None:
         run_folder = folder.parent if folder.name == saving.FILE else folder
         return Spec(text, partial(saving.load, folder), files=(folder,), run_folder=run_folder)
@@ -98,7 +100,7 @@ def resolve(spec: Any, env: Any) -> Any:
 
 def load(path: str | Path, env: Any) -> Any:
     """Rebuild a saved agent; see ``unlearn_gym.agents.load``."""
-    if saving.find(path) is None and is_zip(str(path)):
+    if saving.find(path) is None and (is_zip(str(path)) or str(path).startswith(f"{shipped.WORD}:")):
         return parse(str(path)).make(env)
     return saving.load(path, env)
 

@@ -16,6 +16,7 @@ from unlearn_gym.agents.common import serialization
 from unlearn_gym.agents.common.base import Hooks, Learner
 from unlearn_gym.agents.common.saving import FILE as AGENT
 from unlearn_gym.agents.offline.learner import OfflineLearner
+from unlearn_gym.agents.trained.origin import Origin
 from unlearn_gym.agents.training import checkpoints
 from unlearn_gym.agents.training.config import TrainConfig, resumed, stored_config, write_config
 from unlearn_gym.agents.training.folder import ERRORS, UNLEARNED, check_free, clear
@@ -96,6 +97,7 @@ class Run(Hooks):
             self._logbook.close()
         if not isinstance(self._agent, OfflineLearner):  # that unlearned nothing itself
             keep_unlearned(environments, self._folder / UNLEARNED)
+        self._agent.trained = Origin.of_config(self._config).as_record()
         self._agent.save(self._folder / AGENT)
 
 

@@ -153,6 +153,30 @@ def test_what_is_no_set_is_one_sentence(content, words):
         read_requests(content)
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (None, "There is no file .*mine.yaml"),
+        (b"family: intruders\ntrain: [", "is not YAML of plain data: .*line 2"),
+        (b"train:\n\t- {forget: ['7']}", "is not YAML of plain data"),
+        (
+            b"- {forget: ['7'], horizon: 1, learning_rate: 1e-3}",
+            "is not a mapping of keys to values; it holds a list",
+        ),
+        (b"", "is empty"),
+        (b"\xff\xfe\x00", "no text in UTF-8"),
+        (b"family: digits\ntrain: []\ntrain: []", "the key 'train' is there twice"),
+        (b"family: !!python/name:os.system", "tags such as"),
+        (b'{"family": "digits", "train": [{"forget": "7"},', "is not YAML of plain data"),
+    ],
+)
+def test_a_file_that_is_no_set_is_one_sentence(text, words, tmp_path):
+    if text is not None:
+        (tmp_path / "mine.yaml").write_bytes(text)
+    with pytest.raises(UserError, match=words):
+        read_requests(tmp_path / "mine.yaml")
+
+
 def test_requests_are_found_by_name_and_by_number():
     requests = [Request(("7",), 4, 1e-3), Request(("sandal",), 4, 1e-3, name="sandals")]
     assert find(requests, "sandals") == find(requests, 1) == find(requests, np.int64(1)) == 1

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from unlearn_gym.data import LabelledSet
-from unlearn_gym.data.request import user_request
+from unlearn_gym.data.labels import Labels, Part
+from unlearn_gym.data.request import joined_request, user_request
 from unlearn_gym.errors import UserError
 
 CONFIG = {"in_channels": 1, "sample_size": 4, "num_class_embeds": 3}
@@ -23,6 +24,12 @@ def test_labels_must_be_there_and_fit():
         user_request(CONFIG, retain, IMAGES)
     with pytest.raises(UserError, match="retain_data has labels from 0 to 3; the model knows 0 to 2"):
         user_request(CONFIG, LabelledSet(IMAGES, torch.tensor([0, 3])), retain)
+
+
+def test_missing_labels_are_said_before_anything_is_said_of_names():
+    named = Part(IMAGES, Labels(torch.tensor([0, 0]), ("red",)))
+    with pytest.raises(UserError, match="forget_data has no labels and the model has 2 classes"):
+        joined_request([named], [Part(IMAGES)], 2, None)
 
 
 def test_an_unconditional_network_needs_no_labels():

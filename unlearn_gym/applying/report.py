@@ -8,6 +8,7 @@ from html import escape as html_escape
 from pathlib import Path
 from typing import Any
 
+from unlearn_gym.agents.trained.origin import Origin
 from unlearn_gym.applying.cases.base import Case, Measured
 from unlearn_gym.applying.pictures import curves, rows_of, samples
 from unlearn_gym.applying.results import numbers_of
@@ -60,6 +61,8 @@ class Told:
         watch: what was seen and warned of on the way.
         trail: the updates.
         learning_rate: of them.
+        seen: names of what the policy saw, as far as it is logged.
+        origin: where the policy was trained, if it was.
         sources: where things were.
         output: where the folder will be.
         command: what repeats it.
@@ -72,6 +75,8 @@ class Told:
     watch: Watch
     trail: Trail
     learning_rate: float
+    seen: tuple[str, ...]
+    origin: Origin | None
     sources: Sources
     output: Path
     command: str
@@ -199,7 +204,12 @@ def _conclusions(told: Told) -> list[str]:
         "The images to forget are of classes that are kept: a retrained classifier would still name most of them "
         "right, so that one which names them wrong has forgotten too much, and marks them."
     )
+    trained = told.origin and (
+        f"The policy that chose λ was trained on another model, in {told.origin.env}: whether it suits this one is "
+        "seen from the losses above and from nothing else."
+    )
     return [
+        *([trained] if trained else []),
         *([single] if told.case.kind == "classifier" and kept else []),
         "A loss that has risen on the images to forget says that the network fits them worse than before; the losses "
         "of the held-out images say what that cost.",

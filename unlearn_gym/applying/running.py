@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from unlearn_gym.applying.cases.base import Case
 from unlearn_gym.applying.watch import Watch
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.protocol import seeded_globals
-from unlearn_gym.processes.base import SIGNALS
 
 SAVING_SHARE = 0.05
 """Of the time, what saving may take."""
@@ -52,14 +52,17 @@ class Trail:
         self.infos.append(info)
         self.observations.append(following)
 
-    def rows(self) -> list[dict[str, float]]:
-        """Return an update a row: λ, the loss that it descended, and the state that it was chosen in."""
+    def rows(self, seen: Sequence[str]) -> list[dict[str, float]]:
+        """Return an update a row: λ (and the learning rate), the loss that it descended, and what was seen before.
+
+        Args:
+            seen: names of the first numbers of an observation.
+        """
         return [
             {
                 "update": number,
-                "lambda": info["lambda"],
-                "loss": info["loss"],
-                **dict(zip(SIGNALS, map(float, observation), strict=False)),
+                **{key: info[key] for key in ("lambda", "learning_rate", "loss") if key in info},
+                **dict(zip(seen, map(float, observation), strict=False)),
             }
             for number, (observation, info) in enumerate(
                 zip(self.observations, self.infos, strict=False), start=1

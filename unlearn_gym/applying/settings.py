@@ -28,9 +28,11 @@ class Default:
     policy: str
 
 
+CONSTANT = "static:0.5"
+"""What chooses λ where nobody says more."""
 DEFAULTS = {
-    "diffusion": Default("posterior", "static:0.5"),
-    "classifier": Default("demote", "static:0.5"),
+    "diffusion": Default("posterior", CONSTANT),
+    "classifier": Default("demote", CONSTANT),
 }
 """Kind of model → what unlearned best in this package's comparisons (docs/objectives.md, docs/class_unlearning.md)."""
 AUTO = "auto"
@@ -76,7 +78,7 @@ class Settings:
     Attributes:
         steps: updates.
         learning_rate: a number, or "auto" for a short test on a copy.
-        objective: its name; "auto" for the one in ``DEFAULTS``.
+        objective: its name; "auto" for that of the policy's training, else the one in ``DEFAULTS``.
         policy: a word that ``unlearn_gym.agents.common.specs.parse`` knows; "auto" for the one in ``DEFAULTS``.
         device: where to compute.
         seed: of every draw.
@@ -114,12 +116,11 @@ class Settings:
         return rate
 
     def of_kind(self, kind: str) -> Default:
-        """Return objective and policy for a kind of model."""
+        """Return objective and policy for a kind of model; the default policy belongs to the default objective."""
         default = DEFAULTS[kind]
-        return Default(
-            default.objective if self.objective == AUTO else self.objective,
-            default.policy if self.policy == AUTO else self.policy,
-        )
+        if self.objective not in (AUTO, default.objective):
+            default = Default(self.objective, CONSTANT)
+        return default if self.policy == AUTO else Default(default.objective, self.policy)
 
 
 def kind_of(model: Any) -> str:

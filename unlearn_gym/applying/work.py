@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,22 +13,23 @@ from typing import Any
 
 import gymnasium as gym
 
-from unlearn_gym.agents.common import specs
 from unlearn_gym.applying import folder as folders
 from unlearn_gym.applying.cases.base import Case, Measured
 from unlearn_gym.applying.cases.classifier import ClassifierCase
 from unlearn_gym.applying.cases.diffusion import DiffusionCase
 from unlearn_gym.applying.cases.range_test import harmless_rate
+from unlearn_gym.applying.policy import Chosen, chosen_policy
 from unlearn_gym.applying.report import Told, save_report
 from unlearn_gym.applying.results import numbers_of
 from unlearn_gym.applying.running import DivergedError, unlearn
-from unlearn_gym.applying.settings import AUTO, Default, Settings, Sources, kind_of
+from unlearn_gym.applying.settings import AUTO, Settings, Sources, kind_of
 from unlearn_gym.applying.watch import Watch
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.envs.options import as_device
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.records import file_digest
 from unlearn_gym.evaluation.report.results_file import versions
+from unlearn_gym.runtime.user_code import blamed
 from unlearn_gym.storage.files import atomic_directory, settle, write_json, write_text
 from unlearn_gym.storage.run_lock import alone_in
 
@@ -43,7 +45,7 @@ OWN = (
     "device",
 )
 """Keywords of the environment that have options of their own here."""
-CASES: dict[str, Callable[[Sources, Settings], Case]] = {
+CASES: dict[str, type[DiffusionCase] | type[ClassifierCase]] = {
     "diffusion": DiffusionCase,
     "classifier": ClassifierCase,
 }
@@ -57,26 +59,24 @@ class Job:
     Attributes:
         case: the model and its images.
         chosen: objective and policy.
-        spec: the policy.
         settings: how it is done.
         sources: where things were.
         command: what made it.
     """
 
     case: Case
-    chosen: Default
-    spec: specs.Spec
+    chosen: Chosen
     settings: Settings
     sources: Sources
     command: str
 
     def request(self) -> dict[str, Any]:
         """Return what tells this request from another, as JSON has it."""
-        policy = "".join(file_digest(file) for file in self.spec.files if file.exists())
+        policy = "".join(file_digest(file) for file in self.chosen.spec.files if file.exists())
         rate = self.settings.rate() or AUTO  # a number however it was written
         return {
             **asdict(self.settings),
-            **asdict(self.chosen),
+            **json.loads(json.dumps(self.chosen.record())),  # as it is read again: lists for tuples
             "learning_rate": rate,
             "policy_files": policy,
             **self.case.identity(),
@@ -90,6 +90,7 @@ class Job:
             "learning_rate": rate,
             "horizon": steps,
             "device": self.settings.device,
+            **self.chosen.keywords,
             **self.settings.env_kwargs,
         }
         return make_env(self.case.env_id, keywords)
@@ -104,13 +105,11 @@ def prepare(sources: Sources, settings: Settings, command: str) -> Job:
     settings.rate()
     as_device(settings.device)
     kind = kind_of(sources.model)
-    chosen = settings.of_kind(kind)
-    spec = specs.parse(chosen.policy)
+    chosen = chosen_policy(settings, kind, CASES[kind].env_id)
     own = sorted(set(OWN) & set(settings.env_kwargs))
     if own:
         raise UserError(f"env_kwargs has {own[0]!r}, which apply sets itself; use its own options instead.")
-    case = CASES[kind](sources, settings)
-    return Job(case, chosen, spec, settings, sources, command)
+    return Job(CASES[kind](sources, settings), chosen, settings, sources, command)
 
 
 def carry_out(
@@ -139,7 +138,8 @@ def carry_out(
             say(f"{output} is there already.")
         else:
             folders.check_unfinished(unfinished, request)
-            _work(job, request, unfinished, output, say)
+            with blamed("Unlearning"):  # a policy or a module of the user's
+                _work(job, request, unfinished, output, say)
         folders.drop(unfinished)
     with contextlib.suppress(OSError):  # not empty: it is another's by now
         unfinished.rmdir()
@@ -154,15 +154,15 @@ def _work(
         rate = harmless_rate(case, job.env, settings.seed)
     env = job.env(rate, settings.steps)
     inner: Any = env.unwrapped
+    agent = job.chosen.spec.make(env)  # before samples are drawn: it may not fit
     env.reset(seed=settings.seed, options={"restore": True})
     model = inner.process.model
     before = case.measure(model)
     data = case.data
     say(
         f"{len(data.retain)} images to keep, {len(data.retain_holdout)} more held out, {len(data.forget)} to forget; "
-        f"{job.chosen.objective}, λ by {job.chosen.policy}, learning rate {inner.settings.learning_rate:.3g}."
+        f"{job.chosen.told()}, learning rate {inner.settings.learning_rate:.3g}."
     )
-    agent = job.spec.make(env)
     folders.claim(unfinished, request)
     watch = Watch(case.name, case.alarm, settings.steps)
     try:
@@ -179,6 +179,8 @@ def _work(
         watch,
         trail,
         float(inner.settings.learning_rate),
+        tuple(inner.observer.logged),
+        job.chosen.origin,
         job.sources,
         output,
         job.command,
@@ -208,7 +210,7 @@ def _log(told: Told) -> str:
     looks = {look.step: look for look in told.watch.looks}
     text = io.StringIO(newline="")
     writer: Any = None
-    for row in told.trail.rows():
+    for row in told.trail.rows(told.seen):
         look = looks.get(int(row["update"]))
         full: dict[str, Any] = {
             **row,

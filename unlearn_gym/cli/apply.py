@@ -54,9 +54,9 @@ class Options(Settings, Places):
         image_shape: classifier: channels, height and width; by default those of the first image to keep.
         steps: updates.
         learning_rate: a number, or ``auto``: a short test on a copy.
-        objective: ``auto`` is posterior for a diffusion model and demote for a classifier.
-        policy: what chooses λ: a name (``static:0.3``), a run folder, a zip of Stable-Baselines3, ``file.py:Class``;
-            ``auto`` is static:0.5.
+        objective: ``auto`` is that of a trained policy, else posterior for a diffusion model, demote for a classifier.
+        policy: what chooses λ: a name (``static:0.3``), a run folder, ``shipped:NAME``, a zip of Stable-Baselines3,
+            ``file.py:Class``; ``auto`` is static:0.5. A trained one acts in an environment as that of its training.
         device: where to compute.
         seed: of every draw.
         convert: crop and resize images of another size, and turn colour to grey or grey to colour.

@@ -1,4 +1,4 @@
-"""List the ids of the environments, the agents, the tasks, and the folder in which trained models are kept.
+"""List environments, agents, trained policies that come along, tasks, and the folder in which trained models are kept.
 
 unlearn-gym list
 unlearn-gym list --requests                     (deletion requests that come with the package, split by split)
@@ -7,12 +7,13 @@ unlearn-gym list --requests                     (deletion requests that come wit
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gymnasium import registry
 
 from unlearn_gym import agents
+from unlearn_gym.agents.trained import shipped
 from unlearn_gym.cli import prepare
 from unlearn_gym.data.requests.ready import READY
 from unlearn_gym.runtime import command_line
@@ -37,9 +38,10 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
         _print_requests()
         return
     state = "" if cache_dir().exists() else ", empty so far"
-    sections: dict[str, Iterable[object]] = {
+    sections: dict[str, Sequence[object]] = {
         "Environments (gymnasium.make)": sorted(name for name in registry if name.startswith("unlearn_gym/")),
         "Agents (unlearn_gym.agents.make)": agents.names(),
+        "Trained policies (--agents, --policy)": [f"{shipped.WORD}:{name}" for name in shipped.names()],
         "Tasks (unlearn-gym prepare)": [
             *prepare.diffusion_names(),
             *prepare.vae_names(),
@@ -49,7 +51,8 @@ def main(words: Sequence[str], program: Sequence[str]) -> None:
         f"Cache ({CACHE_VARIABLE}{state})": [cache_dir()],
     }
     for title, lines in sections.items():
-        print(f"{title}:", *(f"  {line}" for line in lines), sep="\n")
+        if lines:
+            print(f"{title}:", *(f"  {line}" for line in lines), sep="\n")
 
 
 def _print_requests() -> None:

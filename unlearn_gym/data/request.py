@@ -11,7 +11,7 @@ from unlearn_gym.data.class_names import ClassNames, class_numbers, names_in_ord
 from unlearn_gym.data.labels import Part
 from unlearn_gym.data.overlap import warn_of_overlap
 from unlearn_gym.data.readers.pixels import PixelFormat
-from unlearn_gym.data.sources import numbered_set, read_parts
+from unlearn_gym.data.sources import check_labelled, numbered_set, read_parts
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 
 
@@ -51,6 +51,8 @@ def joined_request(
     Raises:
         UserError: if labels are missing or do not fit the network.
     """
+    for parts, name in ((retain, "retain_data"), (forget, "forget_data")):
+        check_labelled(parts, num_classes, name)
     sides = [[part.labels for part in side if part.labels is not None] for side in (retain, forget)]
     numbers = class_numbers(sides[0], sides[1], num_classes, class_names)
     kept = numbered_set(retain, numbers, num_classes, "retain_data")

@@ -92,21 +92,30 @@ def numbered_set(parts: Sequence[Part], numbers: dict[str, int], num_classes: in
     Raises:
         UserError: for labels that are missing or out of range.
     """
+    check_labelled(parts, num_classes, name)
     missing = torch.zeros(0, dtype=torch.int64)
     labels = [
         missing.new_zeros(len(part.inputs)) if part.labels is None else with_numbers(part.labels, numbers)
         for part in parts
     ]
     examples = LabelledSet(torch.cat([part.inputs for part in parts]), torch.cat(labels))
+    low, high = int(examples.labels.min()), int(examples.labels.max())
+    if num_classes and (low < 0 or high >= num_classes):
+        raise UserError(f"{name} has labels from {low} to {high}; the model knows 0 to {num_classes - 1}.")
+    return examples
+
+
+def check_labelled(parts: Sequence[Part], num_classes: int, name: str) -> None:
+    """Refuse images without labels for a model that has classes, before their names are looked at.
+
+    Raises:
+        UserError: naming the set.
+    """
     if num_classes and any(part.labels is None for part in parts):
         raise UserError(
             f"{name} has no labels and the model has {num_classes} classes; sort the images into class "
             "folders, save labels with them, or give one label for all."
         )
-    low, high = int(examples.labels.min()), int(examples.labels.max())
-    if num_classes and (low < 0 or high >= num_classes):
-        raise UserError(f"{name} has labels from {low} to {high}; the model knows 0 to {num_classes - 1}.")
-    return examples
 
 
 def source_name(source: Source) -> str:

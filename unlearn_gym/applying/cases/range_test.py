@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import gymnasium as gym
 
@@ -28,10 +29,11 @@ def harmless_rate(case: ClassifierCase, make: Callable[[float, int], gym.Env], s
     """
     for rate in RATES:
         env = make(rate, UPDATES)
-        model = env.unwrapped.process.model  # type: ignore[attr-defined]
+        inner: Any = env.unwrapped
+        model, action = inner.process.model, inner.encoding.encode(LAMBDA)
         env.reset(seed=seed)
         start = case.retain_loss(model)
-        diverged = any(env.step([LAMBDA])[-1]["diverged"] for _ in range(UPDATES))
+        diverged = any(env.step(action)[-1]["diverged"] for _ in range(UPDATES))
         if not diverged and case.retain_loss(model) <= start + HARM:
             break
     return rate

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from unlearn_gym import configs
 from unlearn_gym.data.requests.drawing import drawn
 from unlearn_gym.data.requests.request import Request, RequestSet
 from unlearn_gym.errors import UserError
 from unlearn_gym.runtime.checks import check_known, mapping
+from unlearn_gym.storage.files import user_path
 
 FAMILY, DRAW = "family", "draw"
 
@@ -32,7 +32,7 @@ def read_requests(source: str | Path | Mapping[str, Any]) -> RequestSet:
     Raises:
         UserError: if it cannot be read or a key or value is wrong.
     """
-    content = source if isinstance(source, Mapping) else _parsed(Path(source).expanduser())
+    content = source if isinstance(source, Mapping) else configs.read_file(user_path(source))
     mapping("requests", content)
     splits = {name: _requests(name, rows) for name, rows in content.items() if name != FAMILY}
     return RequestSet(content.get(FAMILY, ""), splits)
@@ -61,20 +61,10 @@ def _of_row(split: str, row: Mapping[str, Any]) -> tuple[Request, ...]:
 
 
 def _as_number(rate: Any) -> Any:
-    """Return a learning rate, or the ends of its range, as numbers where YAML took them for words, as it does 6e-4."""
+    """Return a learning rate, or the ends of its range, as numbers: other readers leave 6e-4 as a word."""
     if isinstance(rate, list | tuple):
         return [_as_number(end) for end in rate]
     try:
         return float(rate) if isinstance(rate, str) else rate
     except ValueError as error:
         raise UserError(f"learning_rate={rate!r} is no number; give one such as 0.0006.") from error
-
-
-def _parsed(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"The requests in {path} cannot be read ({reason}); give a YAML or JSON file."
-        ) from error
