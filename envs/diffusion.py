@@ -165,7 +165,7 @@ class DiffusionUnlearningEnv(UnlearningEnv, EzPickle):
     | `learning_rate` | float or `"auto"` | `2e-4` | step size of the optimizer |
     | `optimizer` | str | `"adam"` | `adam`, `adamw`, `sgd`, `signsgd` or `signadam` |
     | `max_grad_norm` | float | `1.0` | clip of the combined gradient |
-    | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ |
+    | `lambda_range` | tuple | `(0.1, 0.9)` | allowed λ; under `npo`, `simnpo` and `dpo` `(0.0, 0.3)` |
     | `alpha` | float | `0.01` | weight of the smoothness penalty |
     | `observation` | str | `"state"` | `state` (six numbers) or `relative` (nine): see Observation Space |
     | `action` | str | `"lambda"` | `lambda` or `logit`: see Action Space |

@@ -140,6 +140,11 @@ class EpisodeOptions:
             changes[f"{kind}_kwargs"] = self.keywords(kind) | automatic
         return replace(self, **changes, defaults=None)
 
+    @classmethod
+    def suited(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the user gave, and what suits it in the place of defaults."""
+        return dict(given)
+
     def of_episode(self) -> dict[str, Any]:
         """Return the keywords of ``envs.base.UnlearningEnv``."""
         same = {name: getattr(self, name) for name in OF_EPISODE}
@@ -183,6 +188,14 @@ class Options(EpisodeOptions):
                 f"lambda_range={self.lambda_range} goes beyond {objective.largest_lambda:g}, the largest λ of this "
                 "objective; give two numbers, such as 0 0.9."
             )
+
+    @classmethod
+    def suited(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """See ``EpisodeOptions.suited``; λ of the objective's usual range."""
+        chosen = given.get("objective")
+        of = cls.OBJECTIVES.get(chosen) if isinstance(chosen, str) else chosen
+        usual = getattr(of, "usual_range", None)
+        return ({"lambda_range": usual} if usual else {}) | dict(given)
 
     def of_process(self) -> dict[str, Any]:
         """Return the keywords of ``processes.gradient.GradientProcess``."""
@@ -295,7 +308,7 @@ def takes(options: type[EpisodeOptions]) -> Callable[[Callable[..., None]], Call
             given = in_new_form(given, old)
             EzPickle.__init__(self, **given)
             mine = {name: given[name] for name in given if name in own_names}
-            built = options(**{name: given[name] for name in given if name not in mine})
+            built = options(**options.suited({name: given[name] for name in given if name not in mine}))
             warn(old, {f"{kind}_kwargs": built.keywords(kind) for kind in options.registries()})
             init(self, **mine, options=built)
 

@@ -21,6 +21,7 @@ from unlearn_gym.envs.supervised import SupervisedUnlearningEnv
 from unlearn_gym.errors import UserError
 from unlearn_gym.objectives import DIFFUSION_OBJECTIVES, SUPERVISED_OBJECTIVES
 from unlearn_gym.objectives.base import Combination, Objective
+from unlearn_gym.objectives.preference import DPO
 from unlearn_gym.objectives.siss import SISS
 from unlearn_gym.runtime.registered import keywords_of
 
@@ -234,3 +235,12 @@ def test_an_objective_that_a_process_does_not_ask_is_no_silent_other_loss(name):
         ):
             with pytest.raises(UserError, match="never ask for; choose one of"):
                 options(objective=other[name]())
+
+
+@pytest.mark.parametrize("objective", ["npo", DPO(), "siss"])
+def test_an_objective_has_its_usual_range_where_none_is_given(tmp_path, objective):
+    given = {**small_kwargs("unlearn_gym/SISS-v0", tmp_path), "objective": objective}
+    low, high = (0.1, 0.9) if objective == "siss" else (0.0, 0.3)
+    space = gym.make("unlearn_gym/SISS-v0", **given).action_space
+    assert (space.low.item(), space.high.item()) == (np.float32(low), np.float32(high))
+    assert gym.make("unlearn_gym/SISS-v0", **given, lambda_range=(0.1, 0.9)).action_space.high == np.float32(0.9)

@@ -145,6 +145,7 @@ class Objective(ABC):
         needs_classes: whether it is for classifiers only.
         redirects: whether the forget error of a VAE is that of decoding towards nearby retain images.
         largest_lambda: λ above it means nothing.
+        usual_range: λ that an environment allows where the user says nothing; None for those of its other objectives.
         retain_target: a name in ``RETAIN_TARGETS``.
         x_from: the set that a diffusion process draws the retain images from, a name in ``SOURCES``.
         forget_cap: forget loss at which the forget term saturates; None where it does not.
@@ -157,6 +158,7 @@ class Objective(ABC):
     needs_classes: bool = False
     redirects: bool = False
     largest_lambda: float = math.inf
+    usual_range: tuple[float, float] | None = None
     retain_target: str = "noise"
     x_from: str = "retain"
     forget_cap: float | None = None

@@ -25,6 +25,7 @@ class Preference(Objective):
     """
 
     largest_lambda = 1.0
+    usual_range = (0.0, 0.3)  # above it the retain latents of the same label are pushed away as well
 
     def __init__(self, *, beta: float | None = None) -> None:
         if beta is not None:
@@ -51,7 +52,7 @@ class NPO(Preference):
 
     ℓ⁰ is the error of the original network at the same latent (NPO, arXiv 2404.05868), and the sigmoid acts on each
     latent. Errors at small t grow and saturate first; what push is left sits at large t, near the retain latents of
-    the same label: keep λ below 0.3. Arguments as in ``Preference``.
+    the same label: λ is at most 0.3 where nothing else is asked for. Arguments as in ``Preference``.
     """
 
     def reference(self, side: ForgetSide) -> Tensor:
