@@ -1,5 +1,7 @@
 """Environments of many requests: which one an episode has, its budget, what is paid for, and that it can go on."""
 
+import contextlib
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -198,11 +200,12 @@ def test_requests_are_no_stack():
         gym.make_vec(ID, num_envs=2, vectorization="stacked", **SHORT)
 
 
-def test_processes_can_have_a_request_each():
-    envs = gym.make_vec(ID, num_envs=2, vectorization="loop", **SHORT, horizon=2)
-    _, info = envs.reset(seed=0)
-    assert info["request"].tolist() == [envs.envs[0].choices[n].name for n in (0, 1)]
-    envs.close()
+@pytest.mark.parametrize("way", ["loop", "processes"])
+def test_each_copy_has_a_request_of_its_own(way):
+    choices = gym.make(ID, **SHORT).unwrapped.choices
+    with contextlib.closing(gym.make_vec(ID, num_envs=2, vectorization=way, **SHORT, horizon=2)) as envs:
+        _, info = envs.reset(seed=0)
+        assert info["request"].tolist() == [choices[n].name for n in (0, 1)]
 
 
 EMSE = "unlearn_gym/EMSE-Requests-v0"

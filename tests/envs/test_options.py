@@ -243,4 +243,6 @@ def test_an_objective_has_its_usual_range_where_none_is_given(tmp_path, objectiv
     low, high = (0.1, 0.9) if objective == "siss" else (0.0, 0.3)
     space = gym.make("unlearn_gym/SISS-v0", **given).action_space
     assert (space.low.item(), space.high.item()) == (np.float32(low), np.float32(high))
-    assert gym.make("unlearn_gym/SISS-v0", **given, lambda_range=(0.1, 0.9)).action_space.high == np.float32(0.9)
+    assert gym.make("unlearn_gym/SISS-v0", **given, lambda_range=(0.1, 0.9)).action_space.high == np.float32(
+        0.9
+    )

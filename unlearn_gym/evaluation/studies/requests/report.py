@@ -193,11 +193,13 @@ def _sentences(name: str, found: Found) -> list[str]:
     said = []
     for row in found.learned:
         for kind, other in found.chosen.items():
-            difference = bootstrap(found.outcomes[row] - found.outcomes[other])
+            paired = found.outcomes[row] - found.outcomes[other]
+            difference = bootstrap(paired)
             low, high = difference.ci95
             verb = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
             said.append(
-                f"{name}: {row} {verb} the best {kind} ({other}): {_with_interval(difference, signed=True)}."
+                f"{name}: {row} {verb} the best {kind} ({other}): {_with_interval(difference, signed=True)}, and is "
+                f"better in {share_better(paired):.0%} of the runs."
             )
     base = found.outcomes[found.chosen["constant"]]
     left = float((found.oracle - base.mean(1)).mean())
