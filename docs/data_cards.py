@@ -19,8 +19,8 @@ HEAD = """# Data cards
 
 What the [checkpoints of the package](model_cards.md) were trained on. Images and labels are always in the same order;
 a fingerprint is the beginning of the SHA-256 of their shapes and bytes, which is part of what every model is named by.
-Where no number is given the data do not come with the package. No image shows a person: they are handwriting, without
-the names of its writers, and clothes photographed for a shop.
+Where no number is given the data do not come with the package. The images are handwriting, without the names of its
+writers, clothes photographed for a shop, and for the CIFAR-10 models photographs of vehicles and animals.
 
 """
 DIGITS = (
