@@ -80,7 +80,9 @@ def test_the_overview_names_every_command(capsys):
 
 
 def test_what_is_no_diffusion_model_starts_without_diffusers():
-    commands = "unlearn_gym.cli.train, unlearn_gym.cli.evaluate, unlearn_gym.cli.study, unlearn_gym.cli.tune"
+    commands = ", ".join(
+        f"unlearn_gym.cli.{name}" for name in ("listing", "train", "evaluate", "study", "tune")
+    )
     make = "gymnasium.make('unlearn_gym/EMSE-Polynomial-v0').reset(seed=0)"
     code = f"import sys, gymnasium, {commands}; {make}; assert 'diffusers' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -26,12 +26,14 @@ from unlearn_gym.models.diffusion.concepts import (
     train_concepts,
 )
 from unlearn_gym.models.diffusion.judges import ShippedClassifier
-from unlearn_gym.models.diffusion.model import DiffusionModel, image_size
 from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
 from unlearn_gym.models.mixed import FULL
 from unlearn_gym.models.preparation import CPU, train_missing
 from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.store import ensure, ensure_trained, find
+
+if TYPE_CHECKING:
+    from unlearn_gym.models.diffusion.model import DiffusionModel
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 
@@ -105,6 +107,10 @@ class Task:
             position: line of its progress bar.
             precision: of that training's passes, one of ``models.mixed.PRECISIONS``.
         """
+        from unlearn_gym.models.diffusion.model import (
+            DiffusionModel,  # brings diffusers, which names do not need
+        )
+
         parts = self.training_parts(role)
 
         def train(folder: Path, checkpoint: Path) -> None:
@@ -146,6 +152,8 @@ class Task:
         Raises:
             UserError: when it is of other images, or is told other labels.
         """
+        from unlearn_gym.models.diffusion.model import image_size
+
         config, images = model.unet.config, self.data.retain.inputs
         found = (config["in_channels"], *image_size(config), config["num_class_embeds"] or 0)
         wanted = (*images.shape[1:], self.data.num_classes)

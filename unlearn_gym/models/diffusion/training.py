@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,10 +13,12 @@ from torch.nn.functional import mse_loss
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from unlearn_gym.data.split import LabelledSet
-from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
 from unlearn_gym.models.mixed import FULL
 from unlearn_gym.models.threads import repeatable, seeded_weights
 from unlearn_gym.models.training_file import TrainingFile
+
+if TYPE_CHECKING:
+    from unlearn_gym.models.diffusion.model import DiffusionModel
 
 CPU = torch.device("cpu")
 SAVE_EVERY = 250
@@ -77,6 +80,8 @@ def train_ddpm(
         title: stands before the progress bar.
         position: line of the bar, where several processes show one each.
     """
+    from unlearn_gym.models.diffusion.model import DiffusionModel, build_unet, default_scheduler
+
     channels, size = data.inputs.shape[1:3]
     with seeded_weights(recipe.seed):
         unet = build_unet(

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from unlearn_gym.models.diffusion.model import DiffusionModel, image_size
 from unlearn_gym.models.sfd import losses
 from unlearn_gym.models.sfd.generator import BETAS, LARGEST_GRADIENT, Draw, Trio
 from unlearn_gym.models.sfd.schedule import Schedule
@@ -22,6 +21,8 @@ from unlearn_gym.models.training_file import TrainingFile
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
+
+    from unlearn_gym.models.diffusion.model import DiffusionModel
 
 CPU = torch.device("cpu")
 SAVE_EVERY = 100
@@ -83,6 +84,8 @@ class Distilled:
 
 def image_shape(unet: UNet2DModel) -> tuple[int, int, int]:
     """Return channels, height and width of the images of a network."""
+    from unlearn_gym.models.diffusion.model import image_size
+
     return (unet.config["in_channels"], *image_size(unet.config))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,13 +15,15 @@ from unlearn_gym.data.checks import whole
 from unlearn_gym.data.fingerprint import fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData, joined
 from unlearn_gym.errors import UserError
-from unlearn_gym.models.diffusion.model import DiffusionModel
 from unlearn_gym.models.diffusion.tasks import Task, get_task
 from unlearn_gym.models.preparation import CPU
 from unlearn_gym.models.provenance import write_provenance
 from unlearn_gym.models.sfd.distillation import DistillationRecipe, Distilled, distil
 from unlearn_gym.models.sfd.judge import LabelJudge
 from unlearn_gym.models.store import ensure_trained, find
+
+if TYPE_CHECKING:
+    from unlearn_gym.models.diffusion.model import DiffusionModel
 
 FORMAT = 1  # raise it when the meaning of a recipe changes
 
