@@ -7,10 +7,12 @@ import pytest
 
 from unlearn_gym.evaluation import Entry, Experiment, evaluate
 from unlearn_gym.evaluation.records import Record
+from unlearn_gym.evaluation.report.publish import show
 from unlearn_gym.evaluation.report.results_file import as_json, save_results
 from unlearn_gym.evaluation.report.sentences import conclusion, mean_and_half, number, spread
 from unlearn_gym.evaluation.report.tables import (
     STAR,
+    Grid,
     class_grid,
     deviation_grid,
     main_grid,
@@ -133,6 +135,20 @@ def test_tables(results):
     assert grid.markdown().count("\n") == 5
     assert grid.rich("title").row_count == 4
     assert len(robust_grid(results, ["return"]).rows) == 3
+
+
+def test_a_narrow_terminal_cuts_no_number(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    columns = tuple(f"metric_{k} ↑" for k in range(9))
+    show(
+        Grid(("rule", *columns), (("a rule of a very long name " * 3, *["0.123 ± 0.045"] * 9),)).rich(
+            "title"
+        ),
+        (),
+        (),
+    )
+    printed = capsys.readouterr().out
+    assert printed.count("0.123") == printed.count("± 0.045") == 9 and "…" not in printed
 
 
 def test_time_is_not_compared(results):

@@ -50,7 +50,8 @@ def publish(experiment: Experiment, output: Path, jobs: int | Engine, command: s
 def show(table: Table, sentences: Iterable[str], files: Iterable[Path]) -> None:
     """Print a table, what it says, and the paths of a report's files."""
     # in a notebook rich would bypass standard output, and with it whoever keeps this from being shown
-    console = Console(width=max(Console().width, 100), force_jupyter=False)
+    needed = Console(width=1000, force_jupyter=False).measure(table).minimum  # below it numbers would be cut
+    console = Console(width=max(Console().width, 100, needed), force_jupyter=False)
     console.print(table)
     for sentence in sentences:
         console.print(sentence, markup=False)

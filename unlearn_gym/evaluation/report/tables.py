@@ -22,6 +22,8 @@ from unlearn_gym.evaluation.statistics import (
 from unlearn_gym.metrics.glossary import GLOSSARY
 
 STAR, MISSING = "★", "–"
+NAME_WIDTH = 16
+"""Columns that names of rows keep at least on a narrow terminal."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,18 @@ class Grid:
         return "\n".join("| " + " | ".join(_in_markdown(cell) for cell in line) + " |" for line in lines)
 
     def rich(self, title: str) -> Table:
-        """Return the table for a terminal: long names and intervals on lines of their own."""
+        """Return the table for a terminal: intervals on lines of their own; names wrap, numbers are never cut."""
         drawn = Table(title=Text(title), title_justify="left")
+        lines = [[cell.replace(" ± ", "\n± ").replace(" (", "\n(") for cell in row] for row in self.rows]
         for k, column in enumerate(self.columns):
-            drawn.add_column(
-                Text(column.replace("_", "_\n")), justify="right" if k else "left", no_wrap=not k
-            )
-        for row in self.rows:
-            drawn.add_row(*(Text(cell.replace(" ± ", "\n± ").replace(" (", "\n(")) for cell in row))
+            header = Text(column.replace("_", "_\n"))
+            if k:
+                longest = max((len(line) for row in lines for line in row[k].split("\n")), default=0)
+                drawn.add_column(header, justify="right", no_wrap=True, min_width=longest)
+            else:
+                drawn.add_column(header, min_width=NAME_WIDTH, overflow="fold")
+        for row in lines:
+            drawn.add_row(*map(Text, row))
         return drawn
 
 
