@@ -9,12 +9,13 @@ from PIL import Image
 
 from unlearn_gym.evaluation import Entry, evaluate, statistics
 from unlearn_gym.evaluation.report.drawing import looks
-from unlearn_gym.evaluation.report.figures import draw_all, runs, scores
+from unlearn_gym.evaluation.report.figures import classes, draw_all, runs, scores
 from unlearn_gym.evaluation.report.figures.runs import read_progress
 from unlearn_gym.evaluation.report.figures.samples import samples_figure, strip
 from unlearn_gym.evaluation.report.figures.scores import ellipse_patch
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import save_report
+from unlearn_gym.evaluation.report.names import row_names
 from unlearn_gym.evaluation.report.results_file import as_json
 
 from .tiny_agents import Constant, constant
@@ -80,6 +81,25 @@ def test_class_by_class_and_the_data_are_drawn(experiment, tmp_path):
     assert min(pixels(pictures["classes.png"].path).shape) > 200
     text = save_report(results, [pictures["data.png"]], "", tmp_path).read_text()
     assert "## Class by class" in text and "### fid" in text and "(data.png)" in text
+
+
+def test_the_legend_of_classes_names_the_bars(experiment, tmp_path, monkeypatch):
+    results = evaluate(experiment, tmp_path, progress=False)
+    names = ["before", *(entry.name for entry in experiment.entries)]
+    for record in results.records:
+        record.classes["fid"] = {"0": 1.0 + names.index(record.name)}
+    drawn = []
+    monkeypatch.setattr(classes, "save", lambda figure, path, caption: drawn.append(figure))
+    classes.classes_figure(results, tmp_path)
+    panel = drawn[0].axes[0]
+    legend, called = panel.get_legend(), row_names(experiment)
+    heights = {bar.get_facecolor(): bar.get_height() for bar in panel.patches}
+    shown = {
+        text.get_text(): heights[handle.get_facecolor()]
+        for text, handle in zip(legend.get_texts(), legend.get_patches(), strict=True)
+    }
+    expected = {called.get(name, name): 1.0 + place for place, name in enumerate(names)}
+    assert len(shown) > 1 and shown.items() <= expected.items()
 
 
 def test_the_html_report_holds_its_pictures(experiment, tmp_path):

@@ -17,7 +17,8 @@ LOG_FROM = 20.0
 """Ratio of the highest bar to the usual one from which an axis is logarithmic above the usual one."""
 LEARNED = 2
 """Learned agents of a group that are drawn."""
-REFERENCES = {BEFORE: "#BBBBBB", RETRAINED: "#333333"}
+REFERENCES = {BEFORE: ("", "#BBBBBB"), RETRAINED: ("", "#333333")}
+"""Hatch and colour; in greys, so that the rows leave out the last colour, black."""
 
 
 def classes_figure(results: Results, output: Path) -> Picture | None:
@@ -25,25 +26,29 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
     experiment = results.experiment
     if not results.by_class:
         return None
-    colours, names = itertools.cycle(COLOURS), row_names(experiment)
-    look = {**REFERENCES, **{name: next(colours) for name in _chosen(results)}}
+    looks, names = itertools.cycle(itertools.product(("", "///"), COLOURS[:-1])), row_names(experiment)
+    measured = {name for rows in results.by_class.values() for name in rows}
+    chosen = {**REFERENCES, **{name: next(looks) for name in _chosen(results)}}
+    look = {name: style for name, style in chosen.items() if name in measured}
     figure = new_figure(12.5, 0.8 + 2.0 * len(results.by_class))
     panels = figure.subplots(len(results.by_class), 1, squeeze=False, sharex=True)[:, 0]
     for panel, (metric, rows) in zip(panels, results.by_class.items(), strict=True):
-        for place, (name, colour) in zip(np.linspace(-0.36, 0.36, len(look)), look.items(), strict=True):
+        for place, (name, (hatch, colour)) in zip(
+            np.linspace(-0.36, 0.36, len(look)), look.items(), strict=True
+        ):
             found = list(rows.get(name, {}).values())
             where, means = np.arange(len(found)) + place, [one.mean for one in found]
             ends = [one.ci95 or (one.mean, one.mean) for one in found]
             half = np.abs(np.array(ends).reshape(-1, 2).T - means)
-            panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, label=name)
+            label = names.get(name, name)
+            panel.bar(where, means, 0.68 / len(look), color=colour, alpha=0.55, hatch=hatch, label=label)
             panel.errorbar(where, means, half, fmt="none", ecolor=colour, elinewidth=1.2)
         labels = list(next(iter(rows.values())))
         _scale(panel)
         panel.set(ylabel=metric, xticks=range(len(labels)), xticklabels=labels)
         panel.tick_params(labelbottom=True)
-    said = [names.get(name, name) for name in look]
     panels[0].legend(
-        said, fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
     )
     caption = (
         f"Class by class ({experiment.env_id}): mean over {len(experiment.seeds)} seeds with 95 % intervals; a class "
@@ -59,6 +64,9 @@ def _scale(panel: Axes) -> None:
     usual = float(np.median(np.abs(heights)))
     if heights.max() > LOG_FROM * usual > 0:
         panel.set_yscale("symlog", linthresh=usual)
+        panel.yaxis.set_major_formatter(
+            "{x:g}"
+        )  # the usual one writes mathematics, which STYLE takes literally
     panel.set_ylim(bottom=min(0.0, float(heights.min())))
 
 

@@ -137,3 +137,6 @@ def _maybe_logarithmic(panel: Axes) -> None:
     positive = values[np.isfinite(values) & (values > 0)]
     if len(positive) == np.isfinite(values).sum() > 0 and positive.max() > LOG_FROM * positive.min():
         panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(
+            "{x:g}"
+        )  # the usual one writes mathematics, which STYLE takes literally
