@@ -45,7 +45,8 @@ def _mean_and(mean: float, half: float | None, mark: str) -> str:
         return f"{number(mean)}{mark}"
     if 0 < abs(mean) < 1e-3:
         return f"{number(mean)}{mark} ± {number(half)}"
-    places = min(max(1 - math.floor(math.log10(half)), 0), 5) if half > 0 else 3
+    half = 0.0 if half < DUST else half
+    places = min(max(1 - math.floor(math.log10(half)), 0), 5) if half else 3
     return f"{mean:.{places}f}{mark} ± {half:.{places}f}".replace("-", "−")
 
 
