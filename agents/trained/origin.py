@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearn_gym.agents.common import saving, serialization
+from unlearn_gym.data.requests.ready import READY, ready
 from unlearn_gym.envs.making import environment, keywords_of_env
 from unlearn_gym.errors import UserError
 
 if TYPE_CHECKING:
     from unlearn_gym.agents.training.config import TrainConfig
 
+BUDGET = ("horizon", "learning_rate")
 DECISIVE = (
     "objective",
     "objective_kwargs",
@@ -62,6 +64,21 @@ class Origin:
         """
         own, other = environment(self.env), environment(env_id)
         return isinstance(own, type) and isinstance(other, type) and issubclass(own, other)
+
+    def budgets(self) -> dict[str, tuple[float, float]]:
+        """Return the smallest and largest horizon and learning rate of its runs, as far as these are numbers."""
+        known = keywords_of_env(self.env, self.env_kwargs)
+        runs = [known]
+        if known.get("requests") in READY:
+            asked = ready(known["requests"]).split(known["split"])
+            own = {name: known[name] for name in BUDGET if known.get(name) is not None}
+            runs = [{name: getattr(request, name) for name in BUDGET} | own for request in asked]
+        found = {name: [run.get(name) for run in runs] for name in BUDGET}
+        return {
+            name: (min(values), max(values))
+            for name, values in found.items()
+            if all(isinstance(value, int | float) for value in values)
+        }
 
     def keywords(self) -> dict[str, Any]:
         """Return those of ``DECISIVE`` that its environment has, each with its value in the training."""

@@ -62,7 +62,8 @@ def retold(run, folder, **changes):
 
 def test_the_environment_is_as_in_the_training(made, weighted, tmp_path):
     where = [made / name for name in ("plain", "keep", "forget")]
-    applied = apply(*where, tmp_path / "out", **QUICK, policy=str(weighted))
+    with pytest.warns(UserWarning, match="was never tried"):
+        applied = apply(*where, tmp_path / "out", **QUICK, policy=str(weighted))
     request = applied.results["request"]
     assert request["objective"] == "weighted" and request["objective_kwargs"] == {"forget_cap": 1.0}
     assert request["state"] == "lagged" and request["lambda_range"] == [0.01, 0.9]
@@ -73,6 +74,7 @@ def test_the_environment_is_as_in_the_training(made, weighted, tmp_path):
     )  # lagged: nothing is known at first
     page = (tmp_path / "out" / "report.md").read_text()
     assert "trained on another model, in unlearn_gym/Weighted-Requests-v0" in page
+    assert "had 2 updates (here" in page and "0.0003 to 0.0012 as the learning rate" in page
     assert (
         apply(*where, tmp_path / "out", **QUICK, policy=str(weighted)).results == applied.results
     )  # it is done

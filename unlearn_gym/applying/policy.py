@@ -15,6 +15,9 @@ from unlearn_gym.envs.spaces.judged import JudgedObserver
 from unlearn_gym.envs.spaces.observers import OBSERVERS
 from unlearn_gym.errors import UserError
 
+ROUNDED = 1e-6
+"""Relative difference of two learning rates that are the same."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -37,6 +40,23 @@ class Chosen:
         where = {} if self.origin is None else {"trained_in": self.origin.env}
         seen = {name: value for name, value in self.keywords.items() if value is not None}
         return {"objective": self.objective, "policy": self.spec.text, **where, **seen}
+
+    def unmet(self, steps: int, rate: float) -> str:
+        """Say that the policy met no such number of updates or learning rate in its training; "" if it did."""
+        budgets = {} if self.origin is None else self.origin.budgets()
+        asked = {"horizon": ("updates", steps), "learning_rate": ("as the learning rate", rate)}
+        beyond = []
+        for name, (low, high) in budgets.items():
+            what, here = asked[name]
+            if not low * (1 - ROUNDED) <= here <= high * (1 + ROUNDED):
+                span = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+                beyond.append(f"{span} {what} (here {here:g})")
+        if not beyond:
+            return ""
+        return (
+            f"In its training the policy {self.spec.text} had {' and '.join(beyond)}: what it does here was never "
+            "tried; compare with a constant, such as --policy static:0.5."
+        )
 
     def told(self) -> str:
         """Say it in a few words."""

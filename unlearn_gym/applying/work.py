@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -163,6 +164,9 @@ def _work(
         f"{len(data.retain)} images to keep, {len(data.retain_holdout)} more held out, {len(data.forget)} to forget; "
         f"{job.chosen.told()}, learning rate {inner.settings.learning_rate:.3g}."
     )
+    unmet = job.chosen.unmet(settings.steps, float(inner.settings.learning_rate))
+    if unmet:
+        warnings.warn(unmet, stacklevel=2)
     folders.claim(unfinished, request)
     watch = Watch(case.name, case.alarm, settings.steps)
     try:
@@ -170,6 +174,8 @@ def _work(
     except DivergedError:
         folders.drop(unfinished)  # to go on would end here again
         raise
+    if unmet:
+        watch.warnings["policy"] = unmet
     after = case.measure(model)
     told = Told(
         case,
