@@ -68,12 +68,12 @@ class Origin:
     def budgets(self) -> dict[str, tuple[float, float]]:
         """Return the smallest and largest horizon and learning rate of its runs, as far as these are numbers."""
         known = keywords_of_env(self.env, self.env_kwargs)
-        runs = [known]
+        runs: list[dict[str, Any]] = [known]
         if known.get("requests") in READY:
-            asked = ready(known["requests"]).split(known["split"])
             own = {name: known[name] for name in BUDGET if known.get(name) is not None}
+            asked = ready(known["requests"]).split(known["split"])
             runs = [{name: getattr(request, name) for name in BUDGET} | own for request in asked]
-        found = {name: [run.get(name) for run in runs] for name in BUDGET}
+        found: dict[str, list[Any]] = {name: [run.get(name) for run in runs] for name in BUDGET}
         return {
             name: (min(values), max(values))
             for name, values in found.items()
