@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,7 +189,9 @@ def main() -> None:
     found = {name: {seed: run for seed, run in found[name].items() if seed in asked} for name in names}
     classes = make_env("weighted", args.task).process.data.num_classes
     drawn = dict.fromkeys(SHARES, args.samples) | {"class_accuracy": args.class_samples * (classes - 1)}
-    lines = [f"{args.seeds} seeds, mean and 95 % interval of {' / '.join(SHARES)}.", ""]
+    command = shlex.join(["python", "examples/forgetting_curves.py", *sys.argv[1:]])
+    lines = [f"# Forgetting curves: {args.task}", "", f"`{command}`", ""]
+    lines += [f"{args.seeds} seeds, mean and 95 % interval of {' / '.join(SHARES)}; columns are updates.", ""]
     lines += [
         *table(found, names, "updates", drawn),
         "",
