@@ -69,7 +69,7 @@ class Origin:
         """Return the smallest and largest horizon and learning rate of its runs, as far as these are numbers."""
         known = keywords_of_env(self.env, self.env_kwargs)
         runs: list[dict[str, Any]] = [known]
-        if known.get("requests") in READY:
+        if str(known.get("requests")) in READY:
             own = {name: known[name] for name in BUDGET if known.get(name) is not None}
             asked = ready(known["requests"]).split(known["split"])
             runs = [{name: getattr(request, name) for name in BUDGET} | own for request in asked]

@@ -101,6 +101,23 @@ def test_a_policy_fits_the_family_that_it_was_trained_in(env_id, kind):
     ]
 
 
+@pytest.mark.parametrize(
+    ("env_id", "given", "budgets"),
+    [
+        ("Posterior-Requests-v0", {}, {"horizon": (12, 48), "learning_rate": (3e-4, 1.2e-3)}),
+        (
+            "Posterior-Requests-v0",
+            {"split": "test", "horizon": 9},
+            {"horizon": (9, 9), "learning_rate": (2.5e-4, 1e-3)},
+        ),
+        ("Posterior-Requests-v0", {"requests": {"family": "intruders", "train": []}}, {}),
+        ("SISS-v0", {"learning_rate": "auto"}, {"horizon": (200, 200)}),
+    ],
+)
+def test_the_budgets_of_a_training(env_id, given, budgets):
+    assert Origin(f"unlearn_gym/{env_id}", given).budgets() == budgets
+
+
 def test_a_shipped_policy_is_the_agent_of_its_run(run, env, policies, capsys):
     assert ship(run, "two-generations") == policies / "two-generations" and shipped.names() == [
         "two-generations"
