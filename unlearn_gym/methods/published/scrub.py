@@ -19,7 +19,8 @@ class Scrub(LossMethod):
     Kurmanji et al. 2023, "Towards Unbounded Machine Unlearning" (arXiv 2302.09880); α = 0.01, γ = 0.99, T = 4
     with the factor T² and two epochs with max-steps are from the paper's appendix and its public code. There
     an epoch of max-steps comes before one of min-steps; here every step gets both minibatches, and in the
-    first two epochs makes a max-step and then a min-step, each one optimizer update.
+    first two epochs makes a max-step and then a min-step, each one optimizer update. Max-steps have no bound: the
+    hundreds of them in two long epochs can wreck a network beyond what min-steps repair (docs/class_unlearning.md).
 
     Args:
         alpha: weight of the teacher in min-steps.
