@@ -13,7 +13,7 @@ SHORT = {"horizon": 2, "batch_size": 8}
 
 
 @pytest.fixture
-def task(barely_trained_trousers, monkeypatch):
+def task(barely_trained, monkeypatch):
     point_to_images(monkeypatch)
     monkeypatch.setitem(TASKS, "trousers", REAL_TASK)
     return task_with_models()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,8 @@ import torch
 
 from tests.data.test_classes import write_split
 from tests.envs.conftest import FORMS
-from unlearn_gym.models.diffusion.concepts import ConceptRecipe
-from unlearn_gym.models.diffusion.tasks import TASKS, data_task, get_task
+from tests.envs.shortened import shortened
+from unlearn_gym.models.diffusion.tasks import get_task
 from unlearn_gym.storage.cache import CACHE_VARIABLE
 
 LIBRARIES = (
@@ -42,9 +40,8 @@ def prepare(root: Path) -> None:
     os.environ[CACHE_VARIABLE] = str(root / "cache")
     os.environ["UNLEARN_GYM_DATA"] = str(stand_ins(root / "data"))
     os.environ["OMP_NUM_THREADS"] = "1"
-    name, recipe, _ = TASKS["trousers"].args  # type: ignore[attr-defined]
-    short = replace(recipe, widths=(8, 8, 16), norm_groups=4, steps=1, batch_size=4)
-    TASKS["trousers"] = partial(data_task, name, short, ConceptRecipe(steps=1))
+    for tasks, task, make in shortened():
+        tasks[task] = make
 
 
 def stand_ins(folder: Path) -> Path:
