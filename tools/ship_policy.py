@@ -20,6 +20,12 @@ def ship(run: Path, name: str) -> Path:
     agent, origin = saving.find(run), origin_of(run)
     if agent is None or origin is None:
         raise UserError(f"{run} holds no agent that says where it was trained; give a finished run folder.")
+    own = [name for name, value in origin.env_kwargs.items() if value is None]
+    if own:
+        raise UserError(
+            f"{run} was trained on files of somebody's own ({', '.join(own)}), so that nobody could make it again; "
+            "give one that was trained on what comes with the package."
+        )
     return shipped.add(agent, name, origin.as_record())
 
 

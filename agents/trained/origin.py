@@ -36,7 +36,7 @@ class Origin:
 
     Attributes:
         env: id of the environment.
-        env_kwargs: its keywords, but for those that name a path.
+        env_kwargs: its keywords; of those that name a path, None in its place.
         total_timesteps: steps that it was to learn from.
         seed: of the training.
     """
@@ -49,7 +49,9 @@ class Origin:
     @classmethod
     def of_config(cls, config: TrainConfig) -> Origin:
         """Return the training that a configuration describes."""
-        told = {key: value for key, value in config.env_kwargs.items() if not set("/\\") & set(str(value))}
+        told = {
+            key: None if set("/\\") & set(str(value)) else value for key, value in config.env_kwargs.items()
+        }
         return cls(config.env, told, config.total_timesteps, config.seed)
 
     def as_record(self) -> dict[str, Any]:

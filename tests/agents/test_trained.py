@@ -58,7 +58,7 @@ def test_an_agent_says_where_it_was_trained(run):
     found = Origin("unlearn_gym/Quadratic-v0", {"horizon": 3}, total_timesteps=12, seed=3)
     assert origin_of(run) == origin_of(run / "agent") == found
     told = Origin.of_config(TrainConfig(env_kwargs={"model": "/home/me/net", "state": "lagged"}))
-    assert told.env_kwargs == {"state": "lagged"}  # no path of anybody's
+    assert told.env_kwargs == {"model": None, "state": "lagged"}  # no path of anybody's
 
 
 def test_what_is_loaded_and_saved_again_still_says_it(run, env, tmp_path):
@@ -111,6 +111,7 @@ def test_a_policy_fits_the_family_that_it_was_trained_in(env_id, kind):
             {"horizon": (9, 9), "learning_rate": (2.5e-4, 1e-3)},
         ),
         ("Posterior-Requests-v0", {"requests": {"family": "intruders", "train": []}}, {}),
+        ("Posterior-Requests-v0", {"requests": None}, {}),  # of a file of one's own
         ("SISS-v0", {"learning_rate": "auto"}, {"horizon": (200, 200)}),
     ],
 )
@@ -171,3 +172,9 @@ def test_what_cannot_be_shipped_or_found_is_one_sentence(run, tmp_path, policies
         ship(run, "../x")
     with pytest.raises(UserError, match="holds no agent that says where it was trained"):
         ship(without_origin(run, tmp_path / "alone"), "y")
+    own = without_origin(run, tmp_path / "own")
+    record = serialization.load(own, saving.FILE)
+    trained = Origin("unlearn_gym/SISS-v0", {"model": None}).as_record()
+    serialization.save(own, saving.FILE, {**record, saving.TRAINED: trained})
+    with pytest.raises(UserError, match=r"files of somebody's own \(model\)"):
+        ship(own, "z")

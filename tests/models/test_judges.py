@@ -5,7 +5,7 @@ import torch
 
 from unlearn_gym.errors import UserError
 from unlearn_gym.models import store
-from unlearn_gym.models.diffusion.judges import ClassJudge, ShippedClassifier
+from unlearn_gym.models.diffusion.judges import ClassJudge, shipped_judge
 from unlearn_gym.models.networks.resnet20 import ResNet20
 from unlearn_gym.models.threads import seeded_weights
 
@@ -33,7 +33,7 @@ def test_a_sure_class_keeps_its_probabilities_and_an_unsure_image_shows_none(jud
 def test_the_shipped_one_needs_no_data_and_is_the_benchmarks_network(tmp_path, monkeypatch):
     monkeypatch.delenv("UNLEARN_GYM_DATA", raising=False)
     monkeypatch.setenv("UNLEARN_GYM_CACHE", str(tmp_path))
-    judge = ShippedClassifier().load()
+    judge = shipped_judge()
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         assert judge.features(images).shape == (3, 64) and judge(images).shape == (3, 11)
@@ -47,4 +47,4 @@ def test_a_kind_that_is_not_there_or_damaged_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "SHIPPED", tmp_path)
     (tmp_path / "resnet20-cifar10-original-0").mkdir()
     with pytest.raises(UserError, match="has 0 whole folders"):
-        ShippedClassifier().load()
+        shipped_judge()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from safetensors.torch import load_file
@@ -44,21 +43,14 @@ class ClassJudge(Judge):
         return torch.cat([known, torch.where(sure, -SURE, SURE).to(known)], 1)
 
 
-@dataclass(frozen=True)
-class ShippedClassifier:
-    """A ResNet-20 of the package, whatever data are at hand: nothing is trained.
+def shipped_judge(kind: str = "resnet20-cifar10-original", classes: int = 10) -> ClassJudge:
+    """Return a ResNet-20 of the package as a judge, in eval mode on the CPU, whatever data are at hand.
 
-    Attributes:
+    Args:
         kind: name of its folder without the key.
         classes: that it knows.
     """
-
-    kind: str = "resnet20-cifar10-original"
-    classes: int = 10
-
-    def load(self) -> ClassJudge:
-        """Return it as a judge, in eval mode on the CPU."""
-        with seeded_weights(0):
-            network = ResNet20(3, self.classes)
-        network.load_state_dict(load_file(shipped(self.kind) / WEIGHTS))
-        return ClassJudge(network).eval()
+    with seeded_weights(0):
+        network = ResNet20(3, classes)
+    network.load_state_dict(load_file(shipped(kind) / WEIGHTS))
+    return ClassJudge(network).eval()

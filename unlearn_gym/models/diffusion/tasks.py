@@ -25,7 +25,7 @@ from unlearn_gym.models.diffusion.concepts import (
     concept_set,
     train_concepts,
 )
-from unlearn_gym.models.diffusion.judges import ShippedClassifier
+from unlearn_gym.models.diffusion.judges import shipped_judge
 from unlearn_gym.models.diffusion.training import DiffusionRecipe, train_ddpm
 from unlearn_gym.models.mixed import FULL
 from unlearn_gym.models.preparation import CPU, train_missing
@@ -39,19 +39,6 @@ FORMAT = 1  # raise it when the meaning of a recipe changes
 
 
 @dataclass(frozen=True)
-class SharedOriginal:
-    """An original model that several tasks start from, each with another part of its images to be forgotten.
-
-    Attributes:
-        name: what its folder is called by, in the place of the task's.
-        read: returns the images that it is trained on, in an order that no task decides.
-    """
-
-    name: str
-    read: Callable[[], LabelledSet]
-
-
-@dataclass(frozen=True)
 class Task:
     """One unlearning task; its models come with the package or are trained on first use and kept in the cache.
 
@@ -62,16 +49,14 @@ class Task:
         name: its name in ``TASKS``.
         data: what to forget and what to keep.
         diffusion: recipe of the two diffusion models.
-        classifier: recipe of the concept classifier, or one that is there.
-        shared: the original model, where it is that of other tasks, too.
+        classifier: recipe of the concept classifier.
         given: a model of the user's in the place of the original; there is no retrained one then.
     """
 
     name: str
     data: UnlearningData
     diffusion: DiffusionRecipe = field(default_factory=DiffusionRecipe)
-    classifier: ConceptRecipe | ShippedClassifier = field(default_factory=ConceptRecipe)
-    shared: SharedOriginal | None = None
+    classifier: ConceptRecipe = field(default_factory=ConceptRecipe)
     given: DiffusionModel | None = None
 
     def original(self) -> DiffusionModel:
@@ -84,16 +69,13 @@ class Task:
 
     def concepts(self) -> Judge:
         """Return the evaluator: a classifier of the data's concepts, in eval mode."""
-        recipe = self.classifier
-        if isinstance(recipe, ShippedClassifier):
-            return recipe.load()
         examples = concept_set(self.data)
 
         def make(folder: Path) -> None:
-            train_concepts(examples, len(self.data.concepts), recipe).save(folder)
+            train_concepts(examples, len(self.data.concepts), self.classifier).save(folder)
             write_provenance(folder, CPU)
 
-        spec = self.spec(recipe, examples)
+        spec = self.spec(self.classifier, examples)
         return ConceptClassifier.load(ensure(f"{self.name}-concepts", spec, make))
 
     def diffusion_model(
@@ -138,13 +120,11 @@ class Task:
     def training_parts(self, role: str) -> tuple[LabelledSet, ...]:
         """Return the sets that the models of one of ``ROLES`` are trained on."""
         retain, forget = self.data.retain, self.data.forget
-        if role == "retrained":
-            return (retain,)
-        return (retain, forget) if self.shared is None else (self.shared.read(),)
+        return (retain,) if role == "retrained" else (retain, forget)
 
     def _kind(self, role: str) -> str:
-        name = self.shared.name if self.shared is not None and role == "original" else self.name
-        return f"{name}-{role}"
+        """Return what the folder of a model is called by."""
+        return f"{self.name}-{role}"
 
     def with_model(self, model: DiffusionModel) -> Task:
         """Return the same request to a model of the user's.
@@ -180,10 +160,24 @@ def data_task(name: str, diffusion: DiffusionRecipe, classifier: ConceptRecipe, 
     return Task(name, load(name, **kwargs), diffusion, classifier)
 
 
-def cifar10_task(name: str, diffusion: DiffusionRecipe, /, **kwargs: Any) -> Task:
-    """Return a task on CIFAR-10; all of them start from one model and have the classifier of the package as judge."""
-    shared = SharedOriginal("cifar10", cifar10_training_set)
-    return Task(name, load(name, **kwargs), diffusion, ShippedClassifier(), shared)
+class CIFAR10Task(Task):
+    """A part of CIFAR-10 is to be forgotten: whichever it is, of one original model, judged by one classifier."""
+
+    def concepts(self) -> Judge:
+        """Return the ResNet-20 that comes with the package."""
+        return shipped_judge()
+
+    def training_parts(self, role: str) -> tuple[LabelledSet, ...]:
+        """See ``Task.training_parts``; the original's images lie in an order that no task decides."""
+        return (cifar10_training_set(),) if role == "original" else super().training_parts(role)
+
+    def _kind(self, role: str) -> str:
+        return "cifar10-original" if role == "original" else super()._kind(role)
+
+
+def cifar10_task(name: str, diffusion: DiffusionRecipe, /, **kwargs: Any) -> CIFAR10Task:
+    """Return a task on CIFAR-10; keywords go to the data's loader."""
+    return CIFAR10Task(name, load(name, **kwargs), diffusion)
 
 
 CIFAR10 = DiffusionRecipe(widths=(32, 64, 64, 64), steps=7500, learning_rate=1e-3, ema=0.999)

@@ -113,20 +113,17 @@ class SampleScores:
         return self.recognised(seen) | distances | {"inception_score": inception_score(seen.logits[even])}
 
     def recognised(self, seen: Seen) -> dict[str, float]:
-        """Return ``CONCEPTS``."""
+        """Return ``CONCEPTS``; of a model that is told no labels those that need none."""
         samples, logits, label = seen.samples, seen.logits, self._data.forget_label
         of_label, others = logits[: samples.of_label], slice(samples.of_label, None)
         rate = share_called(of_label, *self._data.forgotten_concepts)
         neither = share_called(of_label, logits.shape[1] - 1)
         recognised = share_called(of_label, label) if label is not None else 1.0 - rate - neither
-        kept = class_accuracy(logits[others], samples.labels[others]) if self._conditional else 1.0
-        return {
-            "concept_rate": rate,
-            "label_accuracy": recognised,
-            "neither_rate": neither,
-            "class_accuracy": kept,
-            "balance": balance(rate, recognised, kept),
-        }
+        found = {"concept_rate": rate, "label_accuracy": recognised, "neither_rate": neither}
+        if self._conditional:
+            kept = class_accuracy(logits[others], samples.labels[others])
+            found |= {"class_accuracy": kept, "balance": balance(rate, recognised, kept)}
+        return found
 
     def by_class(self, seen: Seen) -> dict[str, dict[str, float]]:
         """Return each of ``BY_CLASS`` for every label, the forget label too, by the label's name.
