@@ -50,10 +50,13 @@ def classes_figure(results: Results, output: Path) -> Picture | None:
     panels[0].legend(
         fontsize=8, frameon=False, ncols=len(look), loc="lower center", bbox_to_anchor=(0.5, 1.0)
     )
+    beside = "the original (first bar)"
+    if RETRAINED in look:
+        beside += " and the retrained one (second bar)"
     caption = (
         f"Class by class ({experiment.env_id}): mean over {len(experiment.seeds)} seeds with 95 % intervals; a class "
-        "is the label asked for. Look for classes on which the unlearned models leave the original (first bar) "
-        "and the retrained one (second bar): that is where the damage is."
+        f"is the label asked for. Look for classes on which the unlearned models leave {beside}: that is where the "
+        "damage is."
     )
     return save(figure, output / "classes.png", caption)
 
