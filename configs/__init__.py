@@ -98,8 +98,8 @@ def scalar(text: str) -> Any:
 
 
 def one_line(values: dict[str, Any]) -> str:
-    """Return YAML of a mapping in one line."""
-    return yaml.dump(values, Dumper=_Dumper, default_flow_style=True, width=math.inf).strip()
+    """Return YAML of a mapping in one line, its keys in their order."""
+    return yaml.dump(values, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=math.inf).strip()
 
 
 def _reason(error: Exception) -> str:

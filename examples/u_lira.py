@@ -20,11 +20,14 @@ from tqdm import tqdm
 
 import unlearn_gym  # noqa: F401 (registers the environments)
 from unlearn_gym.data.split import LabelledSet, UnlearningData
+from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.statistics import summarize
 from unlearn_gym.metrics.attacks.shadows import halves, log_odds, u_lira
+from unlearn_gym.metrics.classification import accuracy
 from unlearn_gym.metrics.privacy import mann_whitney_auc, max_confidence, tpr_at_fpr
 from unlearn_gym.models.supervised.poisoned import MEMORISED, poisoned_task
 from unlearn_gym.models.supervised.tasks import SupervisedTask
+from unlearn_gym.objectives import SUPERVISED_OBJECTIVES
 
 BEFORE, RETRAINED = "before", "retrained"
 ROWS = ("linear:0", "linear:0.05", "linear:0.2", "demote:0.5")
@@ -65,9 +68,27 @@ def unlearned(task: SupervisedTask, row: str, number: int, args: argparse.Namesp
         reward="loss",
     ).unwrapped
     env.reset(seed=FIRST_SEED + number)
-    for _ in range(args.updates):
-        env.step([float(lam)])
+    ended = False
+    while not ended:
+        *_, ended, _, info = env.step([float(lam)])
+    if info["diverged"]:
+        raise SystemExit(f"{row} diverged; give a smaller λ or --learning-rate.")
     return env.process.model
+
+
+def row_of(word: str) -> str:
+    """Read one row of the command line."""
+    objective, _, lam = word.rpartition(":")
+    try:
+        known = objective in SUPERVISED_OBJECTIVES and 0 <= float(lam) <= 1
+    except ValueError:
+        known = False
+    if not known:
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is no objective:λ; give one of {', '.join(SUPERVISED_OBJECTIVES)} and a λ from 0 to 1, such as "
+            "demote:0.5"
+        )
+    return word
 
 
 def told(scores: np.ndarray, members: np.ndarray) -> tuple[str, str]:
@@ -90,9 +111,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("rows", nargs="*", default=list(ROWS), metavar="objective:λ")
-    parser.add_argument("--pairs", type=int, default=16)
-    parser.add_argument("--pool", type=int, default=100)
+    parser.add_argument("rows", nargs="*", type=row_of, default=list(ROWS), metavar="objective:λ")
+    parser.add_argument("--pairs", type=int, default=16, help="of shadow models, at least 2")
+    parser.add_argument(
+        "--pool", type=int, default=100, help="images that half of each pair's models unlearn"
+    )
     parser.add_argument("--updates", type=int, default=48)
     parser.add_argument("--learning-rate", type=float, default=4e-4)
     args = parser.parse_args()
@@ -100,6 +123,10 @@ def main() -> None:
     # The pool is drawn from what was learned under its right label; all else is kept by every model.
     family, _ = poisoned_task(MEMORISED)
     right = (family.shows < family.num_classes).nonzero().squeeze(1)
+    if not 2 <= args.pool <= len(right) or args.updates < 1:
+        parser.error(
+            f"give a --pool of 2 to {len(right)} images, which are rightly labelled, and at least 1 update"
+        )
     drawn = right[torch.randperm(len(right), generator=torch.Generator().manual_seed(0))[: args.pool]]
     others = torch.ones(len(family.shows), dtype=torch.bool).index_fill(0, drawn, False)
     pool, rest = (
@@ -107,8 +134,11 @@ def main() -> None:
     )
 
     # Every shadow is trained, unlearns its half under each row, and is asked about the whole pool.
-    members = halves(len(pool), args.pairs, seed=0)
-    rows = (BEFORE, *args.rows, RETRAINED)
+    try:
+        members = halves(len(pool), args.pairs, seed=0)
+    except UserError as error:
+        parser.error(str(error))
+    rows = (BEFORE, *dict.fromkeys(args.rows), RETRAINED)
     logits: dict[str, list[Tensor]] = {row: [] for row in rows}
     held_out: dict[str, list[float]] = {row: [] for row in rows}
     for number, chosen in enumerate(tqdm(members, desc="shadows")):
@@ -116,8 +146,7 @@ def main() -> None:
         for row in rows:
             model = unlearned(task, row, number, args)
             logits[row].append(answers(model, pool.inputs))
-            right_answers = answers(model, family.holdout.inputs).argmax(1) == family.holdout.labels
-            held_out[row].append(float(right_answers.float().mean()))
+            held_out[row].append(accuracy(answers(model, family.holdout.inputs), family.holdout.labels))
 
     # Each is attacked by what the others say, and by its confidence alone.
     print("| row | U-LiRA: AUC | TPR at 1 % FPR | confidence alone: AUC | held-out accuracy |")

@@ -1,6 +1,7 @@
 """The study of deletion requests: its statistics against hand-made tables, and all of it, as small as it can be."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from unlearn_gym.cli import main
 from unlearn_gym.data.requests.ready import ready
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.studies import Pipeline, run_study
-from unlearn_gym.evaluation.studies.requests import statistics
+from unlearn_gym.evaluation.studies.requests import statistics, study
 from unlearn_gym.evaluation.studies.requests.study import drawn, seeds_of
 
 TINY = """
@@ -48,6 +49,13 @@ study_settings:
       learners:
         CEM: {<<: *cem, env_kwargs: {observation: judged}}
 """
+
+
+def tiny(tmp_path, *words):
+    """Run the tiny study; returns its status and its folder."""
+    config, output = tmp_path / "tiny.yaml", tmp_path / "report"
+    config.write_text(TINY, encoding="utf-8")
+    return main(["evaluate", "--config", str(config), "--output", str(output), *words]), output
 
 
 def test_statistics_of_a_table():
@@ -90,9 +98,8 @@ def test_seeds_meet_the_requests_that_were_drawn():
 
 
 def test_the_study_from_the_command_line_to_its_report(tmp_path, capsys):
-    config, output = tmp_path / "tiny.yaml", tmp_path / "report"
-    config.write_text(TINY, encoding="utf-8")
-    assert main(["evaluate", "--config", str(config), "--output", str(output)]) == 0
+    status, output = tiny(tmp_path)
+    assert status == 0
     found = json.loads((output / "results.json").read_text(encoding="utf-8"))
     plain = {"plain, train", "plain, test", "plain, transfer to digits"}
     assert set(found["experiments"]) == plain | {"another, train", "another, test"}
@@ -125,11 +132,47 @@ def test_the_study_from_the_command_line_to_its_report(tmp_path, capsys):
     assert of_run["details"] and len(met & train) == 2 and len(met & test) == 3
 
 
+def test_some_of_the_problems_can_be_asked_for(tmp_path):
+    status, output = tiny(tmp_path, "--study_settings.only", '["another"]')
+    found = json.loads((output / "results.json").read_text(encoding="utf-8"))
+    assert status == 0 and set(found["experiments"]) == {"another, train", "another, test"}
+    assert "Not measured yet" not in (output / "report.md").read_text(encoding="utf-8")
+
+
+def test_what_was_measured_is_reported_where_a_later_problem_fails(tmp_path, monkeypatch, capsys):
+    measured = study._measure
+
+    def failing(settings, name, problem, pipeline):
+        if name == "another":
+            raise UserError("The machine is tired.")
+        return measured(settings, name, problem, pipeline)
+
+    monkeypatch.setattr(study, "_measure", failing)
+    status, output = tiny(tmp_path)
+    report = (output / "report.md").read_text(encoding="utf-8")
+    assert status != 0 and "The machine is tired." in capsys.readouterr().err
+    assert "Not measured yet: another." in report and "| CEM |" in report
+
+
+def test_data_that_are_missing_are_said_before_any_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("UNLEARN_GYM_DATA", str(tmp_path / "empty"))
+    monkeypatch.setenv("UNLEARN_GYM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(
+        sys.modules[__name__], "TINY", TINY.replace("transfer: {digits: 2}", "transfer: {trousers: 1}")
+    )
+    status, output = tiny(tmp_path)
+    assert status != 0 and "mnist" in capsys.readouterr().err
+    assert not list(output.glob("runs/*")) and not list(output.glob("agents/*"))
+
+
 @pytest.mark.parametrize(
     "values, words",
     [
         ({}, "problems"),
         ({"problems": {}}, "problems is empty"),
+        ({"problems": {"a": {"env": "SISS-Requests-v0"}}, "only": ["b"]}, "only='b' is not known; choose a"),
         ({"problems": {"a": {"env": "SISS-Requests-v0", "lambdas": [1]}}}, "lambdas"),
         ({"problems": {"a": {"env": "SISS-Requests-v0", "constants": [0.5], "requests": "cats"}}}, "cats"),
     ],

@@ -20,6 +20,25 @@ def table(monkeypatch, capsys, *words):
     return {line[1].strip(): float(line[2].split()[0]) for line in lines}
 
 
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["linear"], "'linear' is no objective:λ"),
+        (["linear:5"], "λ from 0 to 1"),
+        (["linear:nan"], "λ from 0 to 1"),
+        (["nothing:0.1"], "give one of linear"),
+        (["--pairs", "1"], "at least 2 pairs"),
+        (["--pool", "9999"], "--pool of 2 to 754"),
+        (["--pool", "-3"], "--pool of 2 to 754"),
+        (["--updates", "0"], "at least 1 update"),
+    ],
+)
+def test_wrong_words_are_one_sentence_before_any_training(words, sentence, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        table(monkeypatch, capsys, *words)
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.slow
 def test_what_a_network_knows_by_heart_is_told_and_what_it_never_met_is_not(monkeypatch, capsys):
     found = table(monkeypatch, capsys, "linear:0.05", "--pairs", "6", "--pool", "40")

@@ -89,7 +89,8 @@ def one_of(name: str, value: Any, allowed: Iterable[str]) -> None:
     word(name, value)
     *others, last = allowed
     if value not in (*others, last):
-        raise UserError(f"{name}={value!r} is not known; choose {', '.join(others)} or {last}.")
+        words = f"{', '.join(others)} or {last}" if others else last
+        raise UserError(f"{name}={value!r} is not known; choose {words}.")
 
 
 def closest_first(given: str, known: Iterable[str]) -> list[str]:

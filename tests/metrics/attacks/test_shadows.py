@@ -34,6 +34,15 @@ def test_too_little_to_tell_from_is_refused(examples, pairs):
         halves(examples, pairs, seed=0)
 
 
+def test_an_example_without_shadows_on_a_side_is_refused():
+    unlearned = halves(4, 2, seed=0)
+    unlearned[:, 1] = [True, True, True, False]
+    with pytest.raises(UserError, match="1 shadows on the smaller side"):
+        u_lira(np.zeros(unlearned.shape), unlearned)
+    with pytest.raises(UserError, match=r"phi has shape \(3, 4\)"):
+        u_lira(np.zeros((3, 4)), halves(4, 2, seed=0))
+
+
 def test_scores_are_the_ratio_of_two_normals_without_the_attacked_shadow():
     unlearned = halves(6, 3, seed=1)
     phi = np.random.default_rng(0).normal(size=unlearned.shape)

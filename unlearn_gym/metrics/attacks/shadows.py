@@ -61,7 +61,16 @@ def u_lira(phi: np.ndarray, unlearned: np.ndarray) -> np.ndarray:
     Args:
         phi: what each shadow says of each example, shape (shadows, examples).
         unlearned: which it unlearned, as of ``halves``.
+
+    Raises:
+        UserError: if an example has fewer than two shadows on either side, so that none may be left to compare with.
     """
+    sides = np.minimum(unlearned.sum(axis=0), (~unlearned).sum(axis=0))
+    if phi.shape != unlearned.shape or sides.min() < LEAST_PAIRS:
+        raise UserError(
+            f"phi has shape {phi.shape} and unlearned {unlearned.shape}, with {sides.min()} shadows on the smaller "
+            f"side of an example; give both the shape (shadows, examples), and {LEAST_PAIRS} shadows on each side."
+        )
     scores = np.empty_like(phi, dtype=np.float64)
     for shadow in range(len(phi)):
         others = np.arange(len(phi)) != shadow

@@ -47,7 +47,9 @@ SECONDS = "time/seconds"
 
 
 def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
-    """Make the study and write results.json, report.md, report.html and the pictures; returns the files.
+    """Make the study and write, after every problem, results.json, report.md, report.html and the pictures.
+
+    Returns the files.
 
     Args:
         values: fields of ``Settings``.
@@ -55,9 +57,23 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
     """
     settings = check(Settings, values, "settings of requests")
     problems = {
-        name: check(Problem, problem, f"The problem {name!r}") for name, problem in settings.problems.items()
+        name: check(Problem, problem, f"The problem {name!r}")
+        for name, problem in settings.problems.items()
+        if name in (settings.only or settings.problems)
     }
-    found = measure(settings, problems, pipeline)
+    found: dict[str, Found] = {}
+    for name, one in measure(settings, problems, pipeline):
+        found[name] = one
+        files = _write(settings, found, [name for name in problems if name not in found], pipeline)
+        for title, each in _all({name: one}).items():
+            show(grid(each, IN_SHORT).rich(title), _sentences(title, each), ())
+    return files
+
+
+def _write(
+    settings: Settings, found: Mapping[str, Found], missing: Sequence[str], pipeline: Pipeline
+) -> list[Path]:
+    """Write the report of what is done so far, and return its files."""
     output, command = pipeline.output, pipeline.command
     experiments = {
         f"{name}, {split}": as_json(results, command, output)
@@ -78,6 +94,7 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
         "# Deletion requests that nothing was tuned on",
         code(command),
         _introduction(settings, next(iter(found.values()))),
+        *([f"Not measured yet: {', '.join(missing)}. The same command goes on."] if missing else []),
         "## What was found",
         bullets(sentence for name, one in _all(found).items() for sentence in _sentences(name, one)),
         *shown(pictures, output),
@@ -90,8 +107,6 @@ def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
         *ending(METRICS),
     ]
     report = save_sections(sections, output)
-    for name, one in _all(found).items():
-        show(grid(one, IN_SHORT).rich(name), _sentences(name, one), ())
     return [
         written,
         report,

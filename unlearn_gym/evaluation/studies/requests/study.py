@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,13 +12,14 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from unlearn_gym.data.requests.ready import ready
 from unlearn_gym.data.requests.request import Request
-from unlearn_gym.envs.making import full_id
+from unlearn_gym.envs.making import full_id, make_env
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
 from unlearn_gym.evaluation.experiment import Entry
 from unlearn_gym.evaluation.results import Results
 from unlearn_gym.evaluation.studies import Pipeline
 from unlearn_gym.evaluation.studies.requests.statistics import Table, best, oracle, table
+from unlearn_gym.runtime.checks import one_of
 
 TUNING, FIRST = 0, 100_000
 """Where the seeds of tuning and of the final table begin."""
@@ -100,17 +101,21 @@ class Settings(TableSettings):
 
     Attributes:
         problems: name → objective and rows.
+        only: names of the problems to measure; all if empty.
         tuning_requests: train requests that rows are tuned on, drawn from all; 0 for all.
         tuning_seeds: runs of every row on each of them.
     """
 
     problems: dict[str, dict[str, Any]]
+    only: list[str] = field(default_factory=list)
     tuning_requests: NonNegativeInt = 0
     tuning_seeds: PositiveInt = 1
 
     def __post_init__(self) -> None:
         if not self.problems:
             raise UserError("problems is empty; give at least one, with env and constants.")
+        for name in self.only:
+            one_of("only", name, self.problems)
 
 
 @dataclass(frozen=True)
@@ -150,9 +155,21 @@ class Found:
         return oracle([self.outcomes[name] for name in self.problem.rows()["constant"]])
 
 
-def measure(settings: Settings, problems: Mapping[str, Problem], pipeline: Pipeline) -> dict[str, Found]:
-    """Tune, train and compare on every problem."""
-    return {name: _measure(settings, name, problem, pipeline) for name, problem in problems.items()}
+def measure(
+    settings: Settings, problems: Mapping[str, Problem], pipeline: Pipeline
+) -> Iterator[tuple[str, Found]]:
+    """Tune, train and compare on one problem after the other; yields each as soon as it is done.
+
+    Raises:
+        UserError: before any run, if the data or models of one are not at hand.
+    """
+    for problem in problems.values():
+        for requests in (problem.requests, *problem.transfer):
+            make_env(
+                full_id(problem.env), {**problem.env_kwargs, "requests": requests, "split": "test"}
+            ).close()
+    for name, problem in problems.items():
+        yield name, _measure(settings, name, problem, pipeline)
 
 
 def _measure(settings: Settings, name: str, problem: Problem, pipeline: Pipeline) -> Found:
