@@ -28,10 +28,28 @@ def test_it_prints_a_row_for_every_sampler(which, monkeypatch, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--lambdas", "5"], "every λ from 0 to 1"),
+        (["--env", "Nope-v0"], "Nope-v0' is not known"),
+        (["--env", "EMSE-Digits-v0"], "no diffusion model that is told labels"),
+    ],
+)
+def test_wrong_words_are_one_sentence(which, words, sentence, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [FILE.name, *words])
+    with pytest.raises(SystemExit):
+        which.main()
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.slow
 def test_ddim_shows_what_ddpm_shows_of_a_strongly_unlearned_model(which):
     found = {
-        name: label for name, (label, _) in which.shares(which.unlearned(0.9, 1000, 200), 100, 1000).items()
+        name: label
+        for name, (label, _) in which.shares(
+            which.unlearned("Weighted-Digits-v0", 0.9, 1000, 200), 100, 1000
+        ).items()
     }
     truth = found["DDPM, 1000 steps"]
     assert truth > 0.9 and min(found["DDIM here, 25 steps"], found["DDIM here, 100 steps"]) > truth - 0.1
