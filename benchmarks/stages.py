@@ -1,4 +1,4 @@
-"""Print where the minutes of a study go: ``python -m benchmarks.split mnist_trousers_quick [--seeds 1]``.
+"""Print where the minutes of a study go: ``python -m benchmarks.stages mnist_trousers_quick [--seeds 1]``.
 
 The study runs in this process alone, into a folder that is thrown away, with clocks around its stages. What no clock
 sees is in the last row: reading words, data and models, checks, the report.
@@ -65,7 +65,7 @@ def set_clocks(seconds: Counter[str]) -> None:
 
 def main() -> None:
     """Run a study and print stage, seconds and share."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.split", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
     parser.add_argument("study", help="a name of unlearn-gym study --list")
     parser.add_argument("--seeds", type=int, help="runs of each row")
     chosen = parser.parse_args()
