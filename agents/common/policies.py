@@ -24,12 +24,27 @@ class _Squashed(ActorCriticPolicy):
     Args:
         *args: see ``ActorCriticPolicy``.
         prior: what the policy is regularised to: ``uniform`` over λ, or ``gaussian`` N(0, 1) over z.
-        **kwargs: see ``ActorCriticPolicy``; ``log_std_init`` is log σ of z at first, in every state.
+        **kwargs: see ``ActorCriticPolicy``; ``log_std_init`` is log σ of z at first, in every state. With ``use_sde``
+            a rollout keeps its draw of the noise, one number an action and environment, until ``reset_noise``.
     """
 
     def __init__(self, *args: Any, prior: str = "uniform", **kwargs: Any) -> None:
         self.prior = prior
+        self.noise: torch.Tensor | None = None
         super().__init__(*args, **kwargs)
+
+    def reset_noise(self, n_envs: int = 1) -> None:
+        """Let the next action of a rollout draw its noise anew; that nothing is drawn here keeps resumed runs equal."""
+        self.noise = None
+
+    def forward(self, obs: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Act in a rollout, by the noise that is held where there is one; ``predict`` always draws its own."""
+        if self.use_sde and self.noise is None:
+            self.noise = torch.randn(len(obs), get_action_dim(self.action_space), device=obs.device)
+        self.action_dist.noise = self.noise
+        acted = super().forward(obs, *args, **kwargs)
+        self.action_dist.noise = None
+        return acted
 
     def _build(self, lr_schedule: Schedule) -> None:
         self._squash_output = True  # the constructor of the parent allows it with gSDE only

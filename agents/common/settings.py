@@ -71,6 +71,9 @@ class OnPolicySettings(Settings):
         max_grad_norm: gradient clip.
         prior: ``uniform`` over λ (the regulariser is the entropy) or ``gaussian``, N(0, 1) over z.
         log_std_init: log σ of z at first.
+        noise_steps: steps for which a rollout keeps its draw of the exploration noise, (z − μ)/σ. 1 draws at each step, as
+            PPO does; where the reward comes at the end, such noise cancels within an episode and teaches little. (Kept
+            noise is that of gSDE, Raffin et al. 2021, without its dependence on the state's features.)
     """
 
     policy_fields: ClassVar[tuple[str, ...]] = ("prior", "log_std_init")
@@ -85,6 +88,13 @@ class OnPolicySettings(Settings):
     max_grad_norm: PositiveFloat = 0.5
     prior: Literal["uniform", "gaussian"] = "uniform"
     log_std_init: LogStd = 0.0  # type: ignore[valid-type]
+    noise_steps: PositiveInt = 1
+
+    def algorithm(self) -> dict[str, Any]:
+        """See ``Settings.algorithm``."""
+        keywords = super().algorithm()
+        steps = keywords.pop("noise_steps")
+        return keywords if steps == 1 else {**keywords, "use_sde": True, "sde_sample_freq": steps}
 
 
 @dataclass(frozen=True)

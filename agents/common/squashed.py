@@ -34,12 +34,20 @@ class SquashedGaussian(SquashedDiagGaussianDistribution):
     def __init__(self, action_dim: int, prior: str = "uniform") -> None:
         super().__init__(action_dim)
         self.prior = prior
+        self.noise: torch.Tensor | None = None
 
     def proba_distribution(self, mean_actions: torch.Tensor, log_std: torch.Tensor) -> SquashedGaussian:
         """Take the mean and log-std of z, shape (n, action_dim)."""
         self.mean, self.log_std = mean_actions, log_std
         super().proba_distribution(0.5 * mean_actions, log_std - math.log(2.0))
         return self
+
+    def sample(self) -> torch.Tensor:
+        """Draw a, shape (n, action_dim), by ``noise`` of that shape where it is set."""
+        if self.noise is None:
+            return super().sample()
+        self.gaussian_actions = self.distribution.loc + self.distribution.scale * self.noise
+        return torch.tanh(self.gaussian_actions)
 
     def log_prob(self, actions: torch.Tensor, gaussian_actions: torch.Tensor | None = None) -> torch.Tensor:
         """Return log p(a), shape (n,), a density over [−1, 1]; ``gaussian_actions`` is atanh(a) if known."""
