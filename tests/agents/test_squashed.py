@@ -5,6 +5,7 @@ import torch
 from scipy import integrate, stats
 from scipy.special import expit, logit
 
+from unlearn_gym import agents
 from unlearn_gym.agents.common.policies import LOG_STD_RANGE, SquashedMlpPolicy, bounded, unbounded
 from unlearn_gym.agents.common.squashed import SquashedGaussian, kl_to_standard_normal
 from unlearn_gym.agents.common.wrappers import unscale
@@ -112,3 +113,34 @@ def test_policy_is_found_by_name_squashes_and_is_saved(model, tmp_path):
         torch.testing.assert_close(
             loaded._predict(states, deterministic), model.policy._predict(states, deterministic)
         )
+
+
+@pytest.mark.parametrize("name", ["ppo", "recurrent_ppo"])
+def test_rollouts_keep_their_noise_for_so_many_steps_and_predict_draws_its_own(name):
+    agent = agents.make(name, gym.make("unlearn_gym/Quadratic-v0"), n_steps=20, batch_size=20, noise_steps=6)
+    head, noise, log_probs = agent.model.policy.action_dist, [], []
+
+    def spy(actions, latent=None, original=head.log_prob):
+        noise.append(((head.gaussian_actions - head.distribution.loc) / head.distribution.scale).item())
+        log_probs.append(original(actions, latent))
+        return log_probs[-1]
+
+    head.log_prob, agent.model.train = spy, lambda: None
+    agent.learn(20)
+    del head.log_prob
+    assert (np.flatnonzero(np.abs(np.diff(noise)) > 1e-4) + 1).tolist() == [6, 12, 18]
+    np.testing.assert_allclose(agent.model.rollout_buffer.log_probs.ravel(), torch.cat(log_probs).detach())
+    state = np.zeros(6, dtype=np.float32)
+    agent.begin(0)
+    drawn = [agent.predict(state, episode_start=np.array([True]))[0].item() for _ in range(8)]
+    assert len(set(drawn)) == 8
+
+
+def test_noise_of_one_step_is_plain_ppo():
+    env = gym.make("unlearn_gym/Quadratic-v0")
+    plain, one = (agents.make("ppo", env, n_steps=20, batch_size=20, **more) for more in ({}, {"noise_steps": 1}))
+    assert not one.model.use_sde
+    for agent in (plain, one):
+        agent.learn(40)
+    for mine, other in zip(plain.model.policy.parameters(), one.model.policy.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0)

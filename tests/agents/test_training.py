@@ -98,7 +98,7 @@ def test_resumed_run_ends_with_the_numbers_of_one_never_broken_off(agent, tmp_pa
         assert_same(resume(broken), whole)
 
 
-@pytest.mark.parametrize("changes", [{"window": 70}, {"prior": "gaussian"}], ids=str)
+@pytest.mark.parametrize("changes", [{"window": 70}, {"prior": "gaussian"}, {"noise_steps": 7}], ids=str)
 def test_ppo_variants_resume(changes, tmp_path, die_at, monkeypatch):
     config = quadratic(tmp_path / "whole", hyperparameters={**SMALL["ppo"], **changes})
     whole = train(config)
