@@ -170,3 +170,14 @@ def test_entries_at_any_depth_are_merged_wherever_they_stand(tmp_path, capsys):
 def test_check_refuses_what_is_no_mapping(values):
     with pytest.raises(UserError, match=r"settings of x: .* is no mapping"):
         command_line.check(Config, values, "settings of x")
+
+
+@dataclass
+class Layers:
+    hidden: list[PositiveInt] = field(default_factory=list)
+
+
+def test_check_leaves_what_it_is_given_as_it_is():
+    values = {"hidden": [16]}
+    command_line.check(Layers, values, "settings of x")
+    yaml.safe_dump(values)  # which knows plain numbers only

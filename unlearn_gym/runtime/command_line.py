@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import dataclasses
 import math
 import re
@@ -124,7 +125,7 @@ def check(config_type: type[ConfigType], values: Mapping[str, Any], what: str) -
     parser.add_class_arguments(config_type, as_group=False)
     _check_keys(config_type, values, f"{what}: ")
     with _explained(config_type, f"{what}: "):
-        checked = parser.parse_object(dict(values)).as_dict()
+        checked = parser.parse_object(copy.deepcopy(dict(values))).as_dict()  # it writes into lists
     return _built(config_type, checked, f"{what}: ")
 
 
