@@ -158,6 +158,8 @@ class UnlearningEnv(gym.Env[np.ndarray, np.ndarray]):
             self.process.undo()
         if earned is None:
             earned = {"divergence": -self.divergence_penalty * (self.horizon - self._step)}
+            if hasattr(self._reward, "ruined"):
+                earned |= self._reward.ruined()
             signals = (
                 self.process.observe()
             )  # of the weights that it went back to: an online run goes on with them

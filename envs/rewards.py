@@ -19,7 +19,9 @@ class Reward(Protocol):
     """What an environment asks of a reward.
 
     One that looks at more than the process has ``attach(env)``, which is called once, when the environment is made;
-    and ``state_dict()``, what its attributes must be for it to go on after a kill, where these are not all of them.
+    and ``state_dict()``, what its attributes must be for it to go on after a kill, where these are not all of them. One
+    under which a diverged run is worth something else than it has paid so far has ``ruined()``: the terms that are due
+    at a divergence.
 
     Attributes:
         names: names of its terms, the same in every step; a class without it has those in ``SIDES``.

@@ -71,9 +71,9 @@ class OnPolicySettings(Settings):
         max_grad_norm: gradient clip.
         prior: ``uniform`` over λ (the regulariser is the entropy) or ``gaussian``, N(0, 1) over z.
         log_std_init: log σ of z at first.
-        noise_steps: steps for which a rollout keeps its draw of the exploration noise, (z − μ)/σ. 1 draws at each step, as
-            PPO does; where the reward comes at the end, such noise cancels within an episode and teaches little. (Kept
-            noise is that of gSDE, Raffin et al. 2021, without its dependence on the state's features.)
+        noise_steps: steps of a rollout, over the ends of episodes too, that keep a draw of the exploration noise,
+            (z − μ)/σ. 1 draws at each step, as PPO does; where the reward comes at the end, such noise cancels within
+            an episode and teaches little. (As in gSDE, Raffin et al. 2021, but for its dependence on features.)
     """
 
     policy_fields: ClassVar[tuple[str, ...]] = ("prior", "log_std_init")

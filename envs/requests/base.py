@@ -82,9 +82,7 @@ class RequestsEnv(UnlearningEnv):
         self._curves = self._new_curves()
 
     def _info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        info = super()._info(*args, **kwargs)
-        self.diverged: bool = info["diverged"]
-        return {**info, "request": self.request.name}
+        return {**super()._info(*args, **kwargs), "request": self.request.name}
 
     def state_dict(self) -> dict[str, Any]:
         """See ``UnlearningEnv.state_dict``."""

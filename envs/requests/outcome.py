@@ -22,7 +22,8 @@ class OutcomeReward:
     """The outcome of the request when the run ends; or its growth every K updates.
 
     The outcome is (D·F·K)^(1/3) of ``unlearn_gym.metrics.outcomes``: the original model's is 0, and so is that of a run
-    after which nothing is right. The rewards of a run sum to the outcome of what it left, less the baseline's.
+    after which nothing is right, or that diverged. The rewards of a run sum to the outcome of what it left, less the
+    baseline's.
 
     Args:
         every: updates between two looks at the model; 0 for one look at the end.
@@ -73,6 +74,10 @@ class OutcomeReward:
             return {"outcome": 0.0, "baseline": 0.0}
         before, self._reached = self._reached, self._measured(process)
         return {"outcome": self._reached - before, "baseline": -self._to_beat if last else 0.0}
+
+    def ruined(self) -> dict[str, float]:
+        """Take back what was paid, for the outcome of a run that diverged is 0; the baseline's is due all the same."""
+        return {"outcome": -self._reached, "baseline": -self._to_beat}
 
     def _measured(self, process: Any) -> float:
         return self._meter.measure(process.model, self._asked.shown, SEED).score

@@ -138,7 +138,9 @@ def test_rollouts_keep_their_noise_for_so_many_steps_and_predict_draws_its_own(n
 
 def test_noise_of_one_step_is_plain_ppo():
     env = gym.make("unlearn_gym/Quadratic-v0")
-    plain, one = (agents.make("ppo", env, n_steps=20, batch_size=20, **more) for more in ({}, {"noise_steps": 1}))
+    plain, one = (
+        agents.make("ppo", env, n_steps=20, batch_size=20, **more) for more in ({}, {"noise_steps": 1})
+    )
     assert not one.model.use_sde
     for agent in (plain, one):
         agent.learn(40)

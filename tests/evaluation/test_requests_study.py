@@ -2,16 +2,23 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from unlearn_gym.cli import main
 from unlearn_gym.data.requests.ready import ready
 from unlearn_gym.errors import UserError
+from unlearn_gym.evaluation.evaluators import requests as requests_evaluator
+from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
+from unlearn_gym.evaluation.experiment import Entry, Experiment
+from unlearn_gym.evaluation.runner import Runner
 from unlearn_gym.evaluation.studies import Pipeline, run_study
 from unlearn_gym.evaluation.studies.requests import statistics, study
 from unlearn_gym.evaluation.studies.requests.study import drawn, seeds_of
+from unlearn_gym.metrics.outcomes.outcome import Outcome
 
 TINY = """
 study: requests
@@ -47,7 +54,7 @@ study_settings:
       env_kwargs: {state: lagged, horizon: 2, batch_size: 4}
       constants: [0.1]
       learners:
-        CEM: {<<: *cem, env_kwargs: {observation: judged}}
+        CEM: {<<: *cem, env_kwargs: {observation: judged, reward_kwargs: {baseline: 0.1}}}
 """
 
 
@@ -87,6 +94,50 @@ def test_intervals_cover_what_they_should(monkeypatch):
         low, high = statistics.bootstrap(outcomes, seed=k).ci95
         held += low <= 0 <= high
     assert held >= 88
+
+
+def test_an_interval_over_contents_takes_budgets_of_one_content_for_one():
+    outcomes = np.array([[0.1, 0.3], [0.3, 0.5], [0.6, 0.8], [0.9, 0.9]])
+    told = statistics.over_contents(outcomes, ["a", "a", "b", "c"])
+    means = np.array([0.3, 0.7, 0.9])
+    assert told.values == pytest.approx(means) and told.mean == pytest.approx(means.mean())
+    half = stats.t.ppf(0.975, 2) * means.std(ddof=1) / np.sqrt(3)
+    assert told.ci95 == pytest.approx((means.mean() - half, means.mean() + half))
+    assert statistics.over_contents(outcomes, ["a"] * 4).ci95 is None
+
+
+class _Diverging:
+    """Plays λ = 0.5 in an environment whose second update is ruined."""
+
+    def __init__(self, env):
+        process, self._updates = env.unwrapped.process, 0
+        update = process.update
+
+        def ruined(lam):
+            self._updates += 1
+            found = update(lam)
+            return replace(found, diverged=True) if self._updates == 2 else found
+
+        process.update = ruined
+        self._action = env.unwrapped.encoding.encode(0.5)
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return self._action, state
+
+
+@pytest.mark.parametrize("own", [{}, {"observation": "relative", "action": "logit"}], ids=str)
+def test_a_run_that_diverged_is_worth_nothing_in_whatever_environment_it_ran(own, monkeypatch):
+    monkeypatch.setattr(requests_evaluator, "outcome", lambda *_: Outcome(0.5, 0.5, 0.5))
+    env_kwargs = {"state": "lagged", "horizon": 3, "batch_size": 4, "split": "test", "reward": "loss"}
+    entry = Entry("diverging", _Diverging, env_kwargs=own)
+    experiment = Experiment(
+        "unlearn_gym/Weighted-Requests-v0", (entry,), (0,), env_kwargs, EvaluatorSettings(4, 2, 2)
+    )
+    runner = Runner(experiment)
+    record = runner.measure("diverging", 0)
+    runner.close()
+    assert record.run.diverged and record.values["outcome"] == 0.0
+    assert record.values["label_kept"] == 0.5
 
 
 def test_seeds_meet_the_requests_that_were_drawn():
@@ -172,6 +223,10 @@ def test_data_that_are_missing_are_said_before_any_run(tmp_path, monkeypatch, ca
     [
         ({}, "problems"),
         ({"problems": {}}, "problems is empty"),
+        (
+            {"problems": {"a": {"env": "SISS-Requests-v0", "schedules": ["schedule:step"]}}},
+            "constants is empty",
+        ),
         ({"problems": {"a": {"env": "SISS-Requests-v0"}}, "only": ["b"]}, "only='b' is not known; choose a"),
         ({"problems": {"a": {"env": "SISS-Requests-v0", "lambdas": [1]}}}, "lambdas"),
         ({"problems": {"a": {"env": "SISS-Requests-v0", "constants": [0.5], "requests": "cats"}}}, "cats"),

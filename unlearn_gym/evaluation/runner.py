@@ -134,7 +134,7 @@ class Runner:
             self.env.reset(seed=seed, options={"restore": True})
         references = {BEFORE: self.evaluator.before, RETRAINED: self.evaluator.retrained}
         model = references.get(name, evaluator.model)()
-        scores = self.evaluator.score(model, seed)
+        scores = self.evaluator.score(model, seed, diverged=run is not None and run.diverged)
         values = scores.values | (run.values() if run else {})
         return Record(name, seed, values, run, scores.pictures, scores.classes, scores.trials, scores.details)
 

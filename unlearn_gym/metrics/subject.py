@@ -41,6 +41,7 @@ class Subject:
         retrained: the network retrained without the forget set; None where there is none.
         seed: of every draw, so that models are compared on the same noise.
         samples: what a diffusion model drew from the seed; None for others.
+        diverged: whether the run that left it ended because something was not finite.
     """
 
     model: Any
@@ -48,3 +49,4 @@ class Subject:
     retrained: Any
     seed: int
     samples: Samples | None = None
+    diverged: bool = False

@@ -142,9 +142,15 @@ class Evaluator(ABC):
         """Return what is measured: a model with what it is compared with."""
         return Subject(model, self.data(), self.retrained(), seed)
 
-    def score(self, model: Any, seed: int) -> Scores:
-        """Measure a model: what this evaluator measures, and what is registered for its kind of environment."""
-        subject = self.subject(model, seed)
+    def score(self, model: Any, seed: int, *, diverged: bool = False) -> Scores:
+        """Measure a model: what this evaluator measures, and what is registered for its kind of environment.
+
+        Args:
+            model: what a run left, or a reference.
+            seed: of every draw.
+            diverged: whether that run diverged.
+        """
+        subject = replace(self.subject(model, seed), diverged=diverged)
         scores = self.measure(subject)
         values = {name: _value(name, metric, subject) for name, metric in self.registered.items()}
         return replace(scores, values=scores.values | values)

@@ -43,11 +43,10 @@ class RequestsEvaluator(Evaluator):
         before = self._meter.before(shown, subject.seed)
         after = self._meter.look(subject.model, shown, subject.seed)
         found = outcome(before.shares, after.shares, shown)
-        ruined = env.diverged and subject.model is self.model()
         neither = [float(after.shares[label][-1]) for label in shown.forgotten]
         values = {
             **vars(found),
-            "outcome": 0.0 if ruined else found.score,
+            "outcome": 0.0 if subject.diverged else found.score,
             "neither_rate": sum(neither) / len(neither),
         }
         pictures = {} if after.images is None else {"forget label": pixels_of(after.images[:SHOWN])}

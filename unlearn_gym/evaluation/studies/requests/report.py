@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unlearn_gym.evaluation.experiment import BEFORE
 from unlearn_gym.evaluation.report.figures.runs import read_progress
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import bullets, ending, save_sections, shown
@@ -17,9 +18,11 @@ from unlearn_gym.evaluation.report.tables import MISSING, Grid
 from unlearn_gym.evaluation.studies import Pipeline
 from unlearn_gym.evaluation.studies.requests.figures import draw
 from unlearn_gym.evaluation.studies.requests.statistics import (
-    Estimate,
+    Bootstrapped,
+    Table,
     bootstrap,
     iqm,
+    over_contents,
     share_better,
     worst_decile,
 )
@@ -28,7 +31,8 @@ from unlearn_gym.runtime.command_line import check
 from unlearn_gym.storage.files import write_json
 
 PARTS = ("label_kept", "forgotten", "others_kept")
-OUTCOME, DIFFERENCE, REGRET = "outcome ↑", "− best constant", "regret to the oracle ↓"
+OUTCOME, DIFFERENCE, CONTENTS = "outcome ↑", "− best constant", "the same over contents"
+REGRET = "regret to the oracle ↓"
 COLUMNS = (
     "row",
     OUTCOME,
@@ -38,12 +42,20 @@ COLUMNS = (
     "F (forgotten) ↑",
     "K (others kept) ↑",
     DIFFERENCE,
+    CONTENTS,
     "P(better)",
     REGRET,
 )
 IN_SHORT = ("row", OUTCOME, DIFFERENCE, REGRET)
 """Columns of the table in the terminal."""
 SECONDS = "time/seconds"
+INTRODUCTION = (
+    "Requests with other contents and budgets than the test's served to tune and train. Outcomes are (D·F·K)^(1/3). "
+    "Intervals are 95 % percentiles of a bootstrap over requests and, within each, over seeds; differences are paired "
+    "by both. Budgets of one content are not independent, so that differences stand there over contents too, with "
+    "Student's interval: what is known about fresh contents. P(better) counts ties half. The oracle is each request's "
+    "best constant, chosen in hindsight on the same seeds, which flatters it."
+)
 
 
 def publish(values: Mapping[str, Any], pipeline: Pipeline) -> list[Path]:
@@ -93,14 +105,17 @@ def _write(
     sections = [
         "# Deletion requests that nothing was tuned on",
         code(command),
-        _introduction(settings, next(iter(found.values()))),
+        INTRODUCTION,
         *([f"Not measured yet: {', '.join(missing)}. The same command goes on."] if missing else []),
         "## What was found",
         bullets(sentence for name, one in _all(found).items() for sentence in _sentences(name, one)),
         *shown(pictures, output),
-        *(_section(f"## {name}", one, _chosen(one), *_costs(one)) for name, one in found.items()),
         *(
-            _section(f"## {name}: the same rows on {other}", met, _transferred(met))
+            _section(f"## {name}", one, _made(settings, one), _chosen(one), *_diverged(one), *_costs(one))
+            for name, one in found.items()
+        ),
+        *(
+            _section(f"## {name}: the same rows on {other}", met, _transferred(met), *_diverged(met))
             for name, one in found.items()
             for other, met in one.transfers.items()
         ),
@@ -115,16 +130,19 @@ def _write(
     ]
 
 
-def _introduction(settings: Settings, one: Found) -> str:
-    return (
-        f"{len(one.requests)} test requests × {settings.seeds} {_seeds(settings.seeds)} a row; requests with other "
-        f"contents and budgets served to tune and train ({settings.tuning_requests or 'all'} of them to tune, "
-        f"{settings.tuning_seeds} {_seeds(settings.tuning_seeds)} each). Outcomes are (D·F·K)^(1/3), from "
-        f"{settings.samples} samples of the request's label and {settings.class_samples} of each other, on the noise "
-        "of the seed. Intervals are 95 % percentiles of a bootstrap over requests and, within each, over seeds; "
-        "differences are paired by both. The oracle is each request's best constant, chosen in hindsight on the same "
-        "seeds, which flatters it."
+def _made(settings: Settings, one: Found) -> str:
+    """Say on what a problem's table was made."""
+    tuned = len(one.tuning.experiment.seeds)
+    drawing = (
+        f"Samples: {settings.samples} of the request's label, {settings.class_samples} of each other, in "
+        f"{settings.sampling_steps} steps, on the noise of the seed. "
+        if any(record.pictures for record in one.results.of(BEFORE))
+        else "Outcomes are counted on held-out images. "
     )
+    return (
+        f"{_count(len(one.requests), 'test request')} × {_count(settings.seeds, 'seed')} a row; rows without learning "
+        f"were tuned by {_count(tuned, 'run')} each, {_count(settings.tuning_seeds, 'seed')} a train request. {drawing}"
+    ).strip()
 
 
 def _all(found: Mapping[str, Found]) -> dict[str, Found]:
@@ -139,8 +157,8 @@ def _section(title: str, one: Found, *told: str) -> str:
     return "\n\n".join((title, grid(one).markdown(), *told))
 
 
-def _seeds(count: int) -> str:
-    return "seed" if count == 1 else "seeds"
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def grid(found: Found, columns: Sequence[str] = COLUMNS) -> Grid:
@@ -158,6 +176,7 @@ def grid(found: Found, columns: Sequence[str] = COLUMNS) -> Grid:
             f"{worst_decile(outcomes):.3f}",
             *(f"{part:.3f}" for part in parts),
             MISSING if same else _with_interval(bootstrap(difference), signed=True),
+            MISSING if same else _over_contents(found, difference),
             MISSING if same else f"{share_better(difference):.2f}",
             f"{(found.oracle - outcomes.mean(1)).mean():.3f}".replace("-", "−"),
         )
@@ -182,8 +201,15 @@ def _transferred(found: Found) -> str:
     seeds = len(found.results.experiment.seeds) // requests
     return (
         "Chosen and trained as above, on another model's requests, and used here as they are, on "
-        f"{requests} test requests × {seeds} {_seeds(seeds)} a row; the oracle is that of these requests."
+        f"{_count(requests, 'test request')} × {_count(seeds, 'seed')} a row; the oracle is that of these requests."
     )
+
+
+def _diverged(found: Found) -> list[str]:
+    """Say which rows have runs that diverged, whose outcome is 0."""
+    counts = {row: sum(run.diverged for run in found.results.runs(row)) for row in found.outcomes}
+    told = [f"{row} {count}" for row, count in counts.items() if count]
+    return [f"Runs that diverged, with an outcome of 0: {', '.join(told)}."] if told else []
 
 
 def _costs(found: Found) -> list[str]:
@@ -213,8 +239,8 @@ def _sentences(name: str, found: Found) -> list[str]:
             low, high = difference.ci95
             verb = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
             said.append(
-                f"{name}: {row} {verb} the best {kind} ({other}): {_with_interval(difference, signed=True)}, and is "
-                f"better in {share_better(paired):.0%} of the runs."
+                f"{name}: {row} {verb} the best {kind} ({other}): {_with_interval(difference, signed=True)}, over "
+                f"contents {_over_contents(found, paired)}, and is better in {share_better(paired):.0%} of the runs."
             )
     base = found.outcomes[found.chosen["constant"]]
     left = float((found.oracle - base.mean(1)).mean())
@@ -225,7 +251,17 @@ def _sentences(name: str, found: Found) -> list[str]:
     return said
 
 
-def _with_interval(estimate: Estimate, *, signed: bool = False) -> str:
+def _over_contents(found: Found, difference: Table) -> str:
+    """Return mean ± half of Student's interval over contents, with how many there are."""
+    contents = [request.content for request in found.requests]
+    told = over_contents(difference, contents)
+    number = len(told.values)
+    if told.ci95 is None:
+        return f"{told.mean:+.3f} (one content)".replace("-", "−")
+    return f"{told.mean:+.3f} ± {told.ci95[1] - told.mean:.3f} ({number} contents)".replace("-", "−")
+
+
+def _with_interval(estimate: Bootstrapped, *, signed: bool = False) -> str:
     form = "+.3f" if signed else ".3f"
     low, high = estimate.ci95
     return f"{estimate.value:{form}} ({low:{form}} to {high:{form}})".replace("-", "−")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from unlearn_gym.evaluation.results import Results
-from unlearn_gym.evaluation.statistics import Interval, interquartile_mean
+from unlearn_gym.evaluation.statistics import Interval, Summary, interquartile_mean, summarize
 
 RESAMPLES = 4000
 WORST = 0.1
@@ -44,14 +44,14 @@ def mean(outcomes: Table) -> float:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Bootstrapped:
     """A number with its 95 % interval."""
 
     value: float
     ci95: Interval
 
 
-def bootstrap(outcomes: Table, statistic: Callable[[Table], float] = mean, seed: int = 0) -> Estimate:
+def bootstrap(outcomes: Table, statistic: Callable[[Table], float] = mean, seed: int = 0) -> Bootstrapped:
     """Estimate a statistic, with the percentile interval of a bootstrap over requests and, in each, over seeds.
 
     Requests are drawn with replacement, and then each drawn request's seeds: what is said is about fresh requests of
@@ -65,7 +65,26 @@ def bootstrap(outcomes: Table, statistic: Callable[[Table], float] = mean, seed:
         columns = rng.integers(seeds, size=(requests, seeds))
         drawn[k] = statistic(np.take_along_axis(outcomes[rows], columns, axis=1))
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return Estimate(statistic(outcomes), (float(low), float(high)))
+    return Bootstrapped(statistic(outcomes), (float(low), float(high)))
+
+
+def over_contents(outcomes: Table, contents: Sequence[Hashable]) -> Summary:
+    """Return the mean over contents, with Student's interval, each content's number being the mean over its budgets.
+
+    A bootstrap over requests takes two budgets of one content for two independent requests. This does not, and so says
+    what is known about fresh contents, of which there are few.
+
+    Args:
+        outcomes: a row's, or the differences of two.
+        contents: what each request asks to forget, one a row of the table.
+    """
+    means = outcomes.mean(1)
+    return summarize(
+        [
+            float(np.mean([mean for mean, own in zip(means, contents, strict=True) if own == content]))
+            for content in dict.fromkeys(contents)
+        ]
+    )
 
 
 def oracle(constants: Sequence[Table]) -> np.ndarray:

@@ -26,8 +26,6 @@ TUNING, FIRST = 0, 100_000
 METRICS = ("outcome", "forgotten", "label_kept", "others_kept", "neither_rate")
 UNPAID = {"reward": "loss", "reward_kwargs": {}}
 """The reward of a run that is measured: one that looks at samples would draw them twice."""
-FAMILIES = ("constant", "schedule", "controller")
-"""Kinds of rows without learning; of each, the best on the train requests enters the table."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,12 @@ class Problem:
     controllers: list[str] = field(default_factory=list)
     learners: dict[str, dict[str, Any]] = field(default_factory=dict)
     transfer: dict[str, PositiveInt] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.constants:
+            raise UserError(
+                "constants is empty; give at least one λ, for rows are compared with the best of them."
+            )
 
     def rows(self) -> dict[str, dict[str, str]]:
         """Return kind → name of a row → its agent, of what needs no training."""
@@ -161,12 +165,14 @@ def measure(
     """Tune, train and compare on one problem after the other; yields each as soon as it is done.
 
     Raises:
-        UserError: before any run, if the data or models of one are not at hand.
+        UserError: before any run, if the data or models of one are not at hand, or keywords are wrong.
     """
     for problem in problems.values():
-        for requests in (problem.requests, *problem.transfer):
+        wanted = [{"requests": requests} for requests in (problem.requests, *problem.transfer)]
+        wanted += [{"requests": problem.requests, **_seen(values)} for values in problem.learners.values()]
+        for keywords in wanted:
             make_env(
-                full_id(problem.env), {**problem.env_kwargs, "requests": requests, "split": "test"}
+                full_id(problem.env), {**problem.env_kwargs, **UNPAID, "split": "test", **keywords}
             ).close()
     for name, problem in problems.items():
         yield name, _measure(settings, name, problem, pipeline)
@@ -220,12 +226,17 @@ def trainings(learners: Mapping[str, Mapping[str, Any]], seeds: int) -> dict[str
         name if not seed else f"{name}, training {seed + 1}": {
             "agent": values["agent"],
             "kind": "learned",
-            "env_kwargs": values.get("env_kwargs", {}),
+            "env_kwargs": _seen(values),
             "train": {**values, "seed": seed},
         }
         for name, values in learners.items()
         for seed in range(seeds)
     }
+
+
+def _seen(learner: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords of a learner's environment that its final runs have too: all but what it was paid by."""
+    return {key: value for key, value in learner.get("env_kwargs", {}).items() if key not in UNPAID}
 
 
 def drawn(count: int, wanted: int) -> list[int]:
