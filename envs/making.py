@@ -68,15 +68,18 @@ def environment(env_id: str) -> Callable[..., Any]:
 
 
 def keywords_of_env(env_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every keyword of an environment with its value: as given, as registered, or by default.
+    """Return every keyword of an environment with its value: as given, as registered, as suits those, or by default.
 
     Raises:
         UserError: on an unknown id, or one whose module cannot be imported.
     """
     spec = _find_spec(env_id)
-    parameters = inspect.signature(_creator(spec)).parameters
+    creator = _creator(spec)
+    parameters = inspect.signature(creator).parameters
     defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
-    return {**defaults, **spec.kwargs, **given}
+    chosen = {**spec.kwargs, **given}
+    options = getattr(getattr(creator, "__init__", None), "options", None)
+    return {**defaults, **(options.suited(chosen) if options else chosen)}
 
 
 def _find_spec(env_id: str) -> EnvSpec:

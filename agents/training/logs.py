@@ -124,13 +124,13 @@ class Logbook:
     Args:
         folder: of the run.
         every: environment steps between two rows.
-        state: what ``state_dict`` returned, to continue a run.
+        state: what ``state_dict`` returned, to continue a run; the seconds that it took count on.
     """
 
     def __init__(self, folder: Path, every: int, state: dict[str, Any] | None = None) -> None:
         self._every = every
         self._last = state["last"] if state else 0
-        self._started = time.monotonic()
+        self._started = time.monotonic() - (state.get("seconds", 0.0) if state else 0.0)
         self._csv = CsvLog(folder / CSV, _beginning(folder / CSV, state["csv"]) if state else "")
         purge = state["last"] + 1 if state else None
         board = TensorBoardLog(folder / BOARD, purge)
@@ -166,6 +166,7 @@ class Logbook:
         """Return what a resumed run needs: how far the files were, and the averages not written yet."""
         return {
             "last": self._last,
+            "seconds": time.monotonic() - self._started,
             "csv": self._csv.state_dict(),
             "values": dict(self.logger.name_to_value),
             "counts": dict(self.logger.name_to_count),

@@ -47,8 +47,9 @@ class TuneConfig(EngineOptions):
         hyperparameters: settings that all trials have.
         space: where to look, on top of unlearn_gym/configs/tuning: setting → ``{low, high, log}``, a list of choices,
             or null to leave it alone.
-        parallel: trials made at once, each proposed from those before all of them; more of them learn less from each
-            other, so that the number belongs to the search.
+        parallel: trials made at once: each is proposed from what those before all of them were worth, and away from its
+            own batch. More of them learn less from each other, so that the number belongs to the search; a search that
+            is extended equals one at once where its trials were a multiple of it.
         device: where the agent's networks are.
     """
 

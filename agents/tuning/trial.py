@@ -47,13 +47,19 @@ class Trial:
     ) -> None:
         # a seed for each trial: what is proposed does not depend on where this process began
         seed = int(np.random.SeedSequence((config.seed, number)).generate_state(1)[0])
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup)
-        self._study, self._trial, self.number, self._config = study, study.ask(), number, config
-        self._settings = {name: dimension.suggest(self._trial, name) for name, dimension in space.items()}
+        study.sampler = optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=config.startup, constant_liar=True
+        )
         self.folder = folder / TRIALS / f"{number:04d}"
         self._file = self.folder.with_suffix(".json")
-        self._values, self._stage = self._kept(), 0
-        self._stopped, self._error = False, ""
+        before = self._kept()
+        if before:  # what was proposed before a kill is proposed again, whatever is known by now
+            study.enqueue_trial(before["proposed"])
+        self._study, self._trial, self.number, self._config = study, study.ask(), number, config
+        self._settings = {name: dimension.suggest(self._trial, name) for name, dimension in space.items()}
+        self._values: list[float] = list(before.get("mean_returns", ()))
+        self._stopped, self._error, self._stage = bool(before.get("stopped")), "", 0
+        self._keep()
 
     def advance(self) -> TrainConfig | None:
         """Return the training that the next stage needs; None when the trial is over, or not worth going on with."""
@@ -62,15 +68,16 @@ class Trial:
             self._trial.report(self._values[self._stage - 1], self._timesteps(self._stage))
             if self._stage == self._config.evaluations:
                 return None
-            if self._trial.should_prune():
+            if self._stage == len(self._values) and (self._stopped or self._trial.should_prune()):
                 self._stopped = True
+                self._keep()
                 return None
         return None if self._error else self._training(self._timesteps(self._stage + 1))
 
     def judged(self, returns: Sequence[float]) -> None:
         """Take down what the agent of the last training reached, one return an evaluation episode."""
         self._values.append(float(np.mean(returns)))
-        write_json(self._file, {"settings": self._settings, "mean_returns": self._values})
+        self._keep()
 
     def failed(self, error: UserError) -> None:
         """Take down why the last training could not be made; the trial counts as one that was stopped.
@@ -103,15 +110,19 @@ class Trial:
     def _timesteps(self, stage: int) -> int:
         return math.ceil(self._config.total_timesteps * stage / self._config.evaluations)
 
-    def _kept(self) -> list[float]:
-        """Return what the stages were worth that were made before a kill; what is not of these settings is removed."""
+    def _kept(self) -> dict[str, Any]:
+        """Return what is known of the trial from before a kill; where that is nothing, its folder is removed."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            stored = json.loads(self._file.read_text(encoding="utf-8"))
-            if stored["settings"] == self._settings:
-                return [float(value) for value in stored["mean_returns"]]
+            stored: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+            dict(stored["proposed"])
+            return {**stored, "mean_returns": [float(value) for value in stored["mean_returns"]]}
         shutil.rmtree(self.folder, ignore_errors=True)
-        write_json(self._file, {"settings": self._settings, "mean_returns": []})
-        return []
+        return {}
+
+    def _keep(self) -> None:
+        """Write down what was proposed, what its stages were worth, and whether it was stopped early."""
+        known = {"settings": self._settings, "proposed": self._trial.params}
+        write_json(self._file, known | {"mean_returns": self._values, "stopped": self._stopped})
 
     def _training(self, timesteps: int) -> TrainConfig:
         """Return the training until so many steps were made, from where it stands."""

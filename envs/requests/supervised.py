@@ -17,14 +17,14 @@ from unlearn_gym.models.supervised.poisoned import POISONED
 class SupervisedRequestsEnv(RequestsEnv, SupervisedUnlearningEnv):  # type: ignore[misc]
     """
     ## Description
-    Trained classifiers, and many requests to forget a part of what one of them was trained on, each with updates and a
-    learning rate of its own. The ready-made set `poisoned-digits` asks a small CNN of scikit-learn's 8×8 digits, 40 %
-    of each of which was learned under the next digit's label: forget a digit ("7": nothing is to be called a seven any
-    more), or its poison ("7 as 8": sevens are to be called sevens again). `memorised-digits` asks a network that
-    learned all of it by heart to forget a random portion of the rightly labelled images ("portion 5"). Splits are
-    disjoint in what is forgotten and in budgets. A request may name its `family`, so that a set of your own can ask
-    both classifiers in turns. Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and
-    `DiffusionRequestsEnv`.
+    Trained classifiers, and many requests to forget a part of what one of them was trained on, each with updates
+    and a learning rate of its own. The ready-made set `poisoned-digits` asks a small CNN of scikit-learn's 8×8
+    digits, 40 % of each of which was learned under the next digit's label: forget a digit ("7": held-out sevens are
+    not to be called sevens any more; the sixes that were learned as sevens are kept), or its poison ("7 as 8":
+    sevens are to be called sevens again). `memorised-digits` asks a network that learned all of it by heart to
+    forget a random portion of the rightly labelled images ("portion 5"). Splits are disjoint in what is forgotten
+    and in budgets. A request may name its `family`, so that a set of your own can ask both classifiers in turns.
+    Everything else is as in `EMSE-v0` (`SupervisedUnlearningEnv`) and `DiffusionRequestsEnv`.
 
     ## Action Space
     `Box(low, high, (1,), float32)`, the ends being `lambda_range`: λ.

@@ -23,7 +23,8 @@ LOOKS = 8
 FEW = SampleSizes(samples=20, class_samples=2)
 """A quarter of what the outcome is measured on."""
 SEED = 1
-"""Of the noise of these samples: another than that of the outcome, which no policy should see before the end."""
+"""Of the noise of these samples, another than that of the outcome. Of a classifier nothing is drawn: its shares are
+those of the very images that the outcome is counted on."""
 SEEN = {
     "log_kept_over_start": "ln(error on fixed kept images / start)",
     "log_forgotten_over_start": "ln(error on fixed forget images / start)",

@@ -89,6 +89,12 @@ def test_what_decides_is_as_given_as_registered_or_by_default():
     }
 
 
+def test_a_range_that_suits_the_objective_is_that_of_the_training():
+    found = Origin("unlearn_gym/SISS-Requests-v0", {"objective": "npo"}).keywords()
+    made = gym.make("unlearn_gym/SISS-Requests-v0", objective="npo").unwrapped.encoding
+    assert found["lambda_range"] == pytest.approx((made.low, made.high)) == (0.0, 0.3)
+
+
 @pytest.mark.parametrize(
     ("env_id", "kind"),
     [("Weighted-Requests-v0", "SISS-v0"), ("SISS-Trousers-v0", "SISS-v0"), ("EMSE-Requests-v0", "EMSE-v0")],

@@ -9,7 +9,9 @@ from safetensors.torch import load_file
 import unlearn_gym
 from tests.applying.small import few, write_images
 from unlearn_gym.applying.cases.base import Alarm, Losses
+from unlearn_gym.applying.cases.diffusion import DiffusionCase
 from unlearn_gym.applying.running import Policy, Trail
+from unlearn_gym.applying.settings import Settings, Sources
 from unlearn_gym.applying.watch import Watch
 from unlearn_gym.data.split import LabelledSet
 from unlearn_gym.errors import UserError
@@ -41,6 +43,17 @@ def test_a_module_finds_its_own_learning_rate(made, digits_task, tmp_path):
     applied = unlearn_gym.apply(network, *sides, tmp_path / "out", image_shape=(1, 8, 8), steps=3)
     assert applied.results["learning_rate"] in (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
     assert applied.model.name == "model.safetensors"
+
+
+@pytest.mark.parametrize("schedule", ["squaredcos_cap_v2", "linear"])
+def test_another_noise_schedule_is_another_model(schedule, made, digits_task):
+    pipeline = DDPMPipeline.from_pretrained(made / "conditional")
+    sides = arrays(few(digits_task.data.retain, 40)), arrays(few(digits_task.data.forget, 6))
+    given, other = (
+        DiffusionCase(Sources(each, *sides), Settings(samples=0)).identity()
+        for each in (pipeline, (pipeline.unet, DDPMScheduler(1000, beta_schedule=schedule, beta_end=0.015)))
+    )
+    assert given["model"] != other["model"] and given["retain"] == other["retain"]
 
 
 def test_a_model_that_is_lost_on_the_images_is_refused(made, digits_task, tmp_path):

@@ -125,6 +125,27 @@ def test_a_killed_search_ends_as_one_never_killed(place, whole, tmp_path, monkey
     assert left(search(tmp_path / "search")) == left(whole)
 
 
+def test_a_search_killed_between_the_trials_of_a_batch_proposes_the_rest_as_before(tmp_path, monkeypatch):
+    """Of the batch 2 and 3 the first is told when the kill comes: the second must not learn from it."""
+    from optuna import Study
+
+    size = {"startup": 1, "parallel": 2, "trials": 4}
+    whole = search(tmp_path / "whole", **size)
+
+    def tell(self, trial, *words, original=Study.tell, **more):
+        if getattr(trial, "number", 0) == 3:
+            raise Killed
+        return original(self, trial, *words, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "tell", tell)
+        with pytest.raises(Killed):
+            search(tmp_path / "search", **size)
+    trained = (tmp_path / "search" / "trials" / "0003" / "agent").stat().st_mtime_ns
+    assert left(search(tmp_path / "search", **size)) == left(whole)
+    assert (tmp_path / "search" / "trials" / "0003" / "agent").stat().st_mtime_ns == trained
+
+
 def test_a_search_killed_by_the_system_goes_on(tmp_path, capsys):
     words = ["tune", "cem", *WORDS, "--evaluations", "1", "--trials", "3", "--output"]
     command = [sys.executable, "-m", "unlearn_gym", *words, str(tmp_path / "killed")]

@@ -11,6 +11,7 @@ from unlearn_gym.data.requests.poisoned import wrong
 from unlearn_gym.errors import UserError
 from unlearn_gym.metrics.outcomes.outcome import SampleSizes
 from unlearn_gym.models.supervised.poisoned import poisoned_task
+from unlearn_gym.processes.base import Update
 from unlearn_gym.processes.stacked.choice import NotStackable
 
 ID = "unlearn_gym/Weighted-Requests-v0"
@@ -231,6 +232,19 @@ def test_the_poison_can_be_seen_before():
     env = gym.make(EMSE).unwrapped
     before = env.outcome_meter(SampleSizes()).before(env.asked.shown, 0).shares
     assert all(before[digit][wrong(digit)] > 0.1 and before[digit][digit] < 0.9 for digit in range(10))
+
+
+@pytest.mark.parametrize("every", [0, 1])
+def test_what_a_run_that_diverges_was_paid_is_taken_back(every, monkeypatch):
+    env = make(reward_kwargs={**SMALL, "every": every, "baseline": 0.3}, alpha=0.0, divergence_penalty=0.0)
+    env.reset(seed=0)
+    reward, process = env._reward, env.process
+    monkeypatch.setattr(reward, "_measured", lambda process: 0.8)
+    earned = [env.step([0.5])[1]]
+    monkeypatch.setattr(process, "update", lambda lam: Update(0.0, 0.0, 0.0, diverged=True))
+    _, last, terminated, _, info = env.step([0.5])
+    assert earned == [0.8 * every] and terminated and info["diverged"]
+    assert sum(earned) + last == pytest.approx(-reward._to_beat)
 
 
 def test_a_model_that_answers_nothing_has_lost_everything():

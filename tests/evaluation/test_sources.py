@@ -1,6 +1,7 @@
 """A record is never taken for one of other code."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import gymnasium as gym
@@ -8,6 +9,7 @@ import pytest
 
 import unlearn_gym
 from unlearn_gym.evaluation import Entry, Experiment
+from unlearn_gym.evaluation import sources as of_code
 from unlearn_gym.evaluation.sources import code_digest, sources
 
 PACKAGE = Path(unlearn_gym.__file__).parent
@@ -51,6 +53,19 @@ def test_one_constant_in_a_layer_changes_it(layer, copied):
     finally:
         (copied / name).write_text(text)
         code_digest.cache_clear()
+
+
+def test_trainings_of_another_code_are_warned_of(tmp_path, monkeypatch):
+    of_code.note_code([tmp_path / "cem"])
+    (tmp_path / "cem").mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        of_code.note_code([tmp_path / "cem", tmp_path / "ppo"])
+        monkeypatch.setattr(of_code, "code_digest", lambda: "another")
+        (tmp_path / "early").mkdir()  # of a version that did not write it
+        of_code.note_code([tmp_path / "early"])
+    with pytest.warns(UserWarning, match="cem was trained by another state"):
+        of_code.note_code([tmp_path / "cem"])
 
 
 def test_tables_and_pictures_are_no_part_of_it():

@@ -8,8 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from unlearn_gym.applying.cases.base import Measured
-
-NORMAL = 1.96
+from unlearn_gym.evaluation.statistics import summarize
 
 
 def numbers_of(before: Measured, after: Measured) -> dict[str, dict[str, Any]]:
@@ -27,7 +26,8 @@ def numbers_of(before: Measured, after: Measured) -> dict[str, dict[str, Any]]:
 
 def _losses(before: Tensor, after: Tensor) -> dict[str, Any]:
     change = after - before
-    half = NORMAL * float(change.std()) / math.sqrt(len(change)) if len(change) > 1 else None
+    told = summarize(change.tolist())
+    half = None if told.ci95 is None else told.ci95[1] - told.mean
     return {
         "before": _finite(float(before.mean())),
         "after": _finite(float(after.mean())),

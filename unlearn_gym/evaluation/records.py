@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearn_gym.data.fingerprint import content_of
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.run import Run
 from unlearn_gym.evaluation.sources import code_digest
@@ -48,8 +49,8 @@ class Record:
 
 
 def digest(settings: dict[str, Any]) -> str:
-    """Return 16 hexadecimal digits for anything JSON can say, and for the code that runs are made with."""
-    text = json.dumps([FORMAT, code_digest(), settings], sort_keys=True, default=str)
+    """Return 16 hexadecimal digits for settings, objects among them, and for the code that runs are made with."""
+    text = json.dumps([FORMAT, code_digest(), settings], sort_keys=True, default=content_of)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ import gymnasium as gym
 
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.evaluators.base import Evaluator
+from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry, Experiment
 from unlearn_gym.evaluation.records import Record
@@ -18,6 +18,17 @@ from unlearn_gym.metrics.glossary import look_up
 
 Setting = tuple[str, dict[str, Any]]
 """Id and keywords of an environment."""
+MOST_OTHERS = 4
+"""Environments of other settings than the experiment's own that are kept for the next run."""
+
+
+class _Opened:
+    """An environment with its evaluator, which is made while the environment is as it was."""
+
+    def __init__(self, setting: Setting, settings: EvaluatorSettings) -> None:
+        self.setting, self.env = setting, make_env(*setting)
+        warm_up(self.env)
+        self.evaluator: Evaluator = make_evaluator(self.env.unwrapped, settings)  # type: ignore[arg-type]
 
 
 class Runner:
@@ -27,42 +38,52 @@ class Runner:
     the setting follows the seed, environment and evaluator are built again at each seed.
     """
 
-    env: gym.Env
-    evaluator: Evaluator
-
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._open: dict[str, tuple[Setting, gym.Env]] = {}
-        self.go_to(experiment.seeds[0])
+        self._others: list[_Opened] = []
+        self._own = _Opened(experiment.setting(None, experiment.seeds[0]), experiment.evaluator)
+
+    @property
+    def env(self) -> gym.Env:
+        """The environment of the experiment's own setting."""
+        return self._own.env
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """The evaluator of that environment, which measures every row."""
+        return self._own.evaluator
 
     def go_to(self, seed: int) -> None:
         """Go over to the experiment's own setting at a seed."""
-        env = self._kept("own", self.experiment.setting(None, seed))
-        if env is not getattr(self, "env", None):
-            self.env, self.evaluator = env, self._evaluator(env)
+        setting = self.experiment.setting(None, seed)
+        if not _same(self._own.setting, setting):
+            self._own.env.close()
+            self._own = _Opened(setting, self.experiment.evaluator)
 
     def env_of(self, entry: Entry, seed: int) -> gym.Env:
         """Return the environment that an entry runs in at a seed."""
+        return self._opened(entry, seed).env
+
+    def _opened(self, entry: Entry, seed: int) -> _Opened:
+        """Return what an entry runs in; of the settings that are not the experiment's own, the last few are kept."""
         setting = self.experiment.setting(entry, seed)
-        own = _same(setting, self.experiment.setting(None, seed))
-        return self._kept("own" if own else "other", setting)
-
-    def _kept(self, place: str, setting: Setting) -> gym.Env:
-        """Return the environment of a setting; in each place, the last one is kept."""
-        if place not in self._open or not _same(self._open[place][0], setting):
-            if place in self._open:
-                self._open.pop(place)[1].close()
-            self._open[place] = setting, make_env(*setting)
-            warm_up(self._open[place][1])
-        return self._open[place][1]
-
-    def _evaluator(self, env: gym.Env) -> Evaluator:
-        return make_evaluator(env.unwrapped, self.experiment.evaluator)  # type: ignore[arg-type]
+        if _same(setting, self._own.setting):
+            return self._own
+        found = next((each for each in self._others if _same(each.setting, setting)), None)
+        if found is None:
+            found = _Opened(setting, self.experiment.evaluator)
+        else:
+            self._others.remove(found)
+        self._others.append(found)
+        while len(self._others) > MOST_OTHERS:
+            self._others.pop(0).env.close()
+        return found
 
     def close(self) -> None:
         """Close the environments."""
-        while self._open:
-            self._open.popitem()[1][1].close()
+        for opened in (self._own, *self._others):
+            opened.env.close()
+        self._others.clear()
 
     def rows(self) -> tuple[str, ...]:
         """Return the names of all rows: before, the agents, retrained (where there is such a model)."""
@@ -125,15 +146,14 @@ class Runner:
     def measure(self, name: str, seed: int) -> Record:
         """Make one run and measure what it left, or measure a reference."""
         self.go_to(seed)
-        entry, run, evaluator = self.experiment.entry(name), None, self.evaluator
+        entry, run, opened = self.experiment.entry(name), None, self._own
         if entry is not None:
-            env = self.env_of(entry, seed)
-            evaluator = self.evaluator if env is self.env else self._evaluator(env)
-            run = self._unlearn(entry, env, seed)
-        if evaluator is not self.evaluator or entry is None:  # it measures on the data of this seed
+            opened = self._opened(entry, seed)
+            run = self._unlearn(entry, opened.env, seed)
+        if opened is not self._own or entry is None:  # it measures on the data of this seed
             self.env.reset(seed=seed, options={"restore": True})
         references = {BEFORE: self.evaluator.before, RETRAINED: self.evaluator.retrained}
-        model = references.get(name, evaluator.model)()
+        model = references.get(name, opened.evaluator.model)()
         scores = self.evaluator.score(model, seed, diverged=run is not None and run.diverged)
         values = scores.values | (run.values() if run else {})
         return Record(name, seed, values, run, scores.pictures, scores.classes, scores.trials, scores.details)

@@ -7,11 +7,13 @@ import hashlib
 import inspect
 import marshal
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from unlearn_gym.metrics.glossary import GLOSSARY
+from unlearn_gym.storage.files import write_text
 
 PACKAGE = "unlearn_gym"
 ROOTS = (
@@ -45,6 +47,24 @@ def code_digest(folder: Path = Path(__file__).parents[1]) -> str:
     for name, text in sorted(sources(folder).items()):
         result.update(f"{name}\0{text}\0".encode())
     return result.hexdigest()
+
+
+def note_code(runs: Iterable[Path]) -> None:
+    """Write beside trainings that are about to begin which code they are made with; warn of those of another code.
+
+    Args:
+        runs: folders of trainings, those that are there already being finished or gone on with as they are.
+    """
+    for run in runs:
+        file = run.with_name(f"{run.name}.code")
+        if not run.is_dir():
+            write_text(file, code_digest())
+        elif file.is_file() and file.read_text(encoding="utf-8") != code_digest():
+            warnings.warn(
+                f"{run} was trained by another state of this package's code than runs are made with now; delete that "
+                "folder to train it anew.",
+                stacklevel=3,
+            )
 
 
 def registered() -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from unlearn_gym.data.fingerprint import content_of
 from unlearn_gym.envs.making import make_env, registered_kwargs
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.experiment import Entry, Experiment
@@ -50,7 +51,9 @@ def parts(experiment: Experiment, name: str, *, apart: bool = False) -> Iterator
     found: dict[str, tuple[str, dict[str, Any], list[Entry]]] = {}
     for entry in experiment.entries:
         env_id, env_kwargs = experiment.setting(entry)
-        said = json.dumps([env_id, registered_kwargs(env_id) | env_kwargs], sort_keys=True, default=repr)
+        said = json.dumps(
+            [env_id, registered_kwargs(env_id) | env_kwargs], sort_keys=True, default=content_of
+        )
         found.setdefault(said, (env_id, env_kwargs, []))[2].append(entry)
     base, version = datasets.full_name(name).rsplit("-v", 1)
     for said, (env_id, env_kwargs, entries) in found.items():

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from unlearn_gym.applying.settings import Settings
-from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.data.fingerprint import content_of, fingerprint
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.metrics.subsets import evenly_spaced
 
@@ -115,17 +116,17 @@ class Case(ABC):
 
     def identity(self) -> dict[str, str]:
         """Return what tells another model or other images, whatever their paths."""
-        digest = hashlib.sha256()
-        for name, tensor in self.original().state_dict().items():
-            tensor = tensor.detach().cpu().contiguous()
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
         sides = {
             "retain": fingerprint(self.data.retain, self.data.retain_holdout),
             "forget": fingerprint(self.data.forget),
             "non_members": fingerprint(self.data.forget_holdout),
         }
-        return {"model": digest.hexdigest(), **sides}
+        model = json.dumps([self.original(), *self.beside()], sort_keys=True, default=content_of)
+        return {"model": hashlib.sha256(model.encode()).hexdigest(), **sides}
+
+    def beside(self) -> Sequence[Any]:
+        """Return what makes another model of the same network and weights."""
+        return ()
 
     def non_members(self) -> LabelledSet:
         """Return what the forget images are told from: images never seen, or else held-out images to keep."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class ClassifierCase(Case):
     back = "Load it with `load_file` of safetensors and `load_state_dict` of the module that the factory returns."
 
     def __init__(self, sources: Sources, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._factory = settings, sources.factory
         self._given = _model(sources)
         shape = _shape(sources)
         tried = fits(self._given, torch.zeros(2, *shape))
@@ -65,6 +66,12 @@ class ClassifierCase(Case):
     def original(self) -> nn.Module:
         """See ``Case.original``."""
         return self._given
+
+    def beside(self) -> Sequence[Any]:
+        """Return the text of the factory's file, where it is one: what a network computes is not in its weights."""
+        if not isinstance(self._factory, str):
+            return ()
+        return (user_path(self._factory.rpartition(":")[0]).read_text(encoding="utf-8"),)
 
     def env_kwargs(self, settings: Settings) -> dict[str, Any]:
         """See ``Case.env_kwargs``."""

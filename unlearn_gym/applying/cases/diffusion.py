@@ -70,6 +70,10 @@ class DiffusionCase(Case):
         """See ``Case.original``."""
         return self._model.unet
 
+    def beside(self) -> Sequence[Any]:
+        """Return the noise schedule."""
+        return (self._model.scheduler,)
+
     def env_kwargs(self, settings: Settings) -> dict[str, Any]:
         """See ``Case.env_kwargs``."""
         given = self._sources.model

@@ -31,6 +31,7 @@ from unlearn_gym.evaluation.benchmark.experiment import SEED, Scale, benchmark_e
 from unlearn_gym.evaluation.benchmark.publish import publish_benchmark
 from unlearn_gym.evaluation.records import file_digest, slug
 from unlearn_gym.evaluation.report.publish import publish
+from unlearn_gym.evaluation.sources import note_code
 from unlearn_gym.evaluation.studies import Pipeline, run_study
 from unlearn_gym.methods.closed_form import CLOSED_FORMS, make_closed_form
 from unlearn_gym.metrics.glossary import look_up
@@ -92,6 +93,7 @@ def trained(
         )
     trainings = {name: training_of(row, env_id, env_kwargs, folders[name]) for name, row in checked.items()}
     ready = {name: entry(row.agent) for name, row in checked.items() if trainings[name] is None}
+    note_code(folders[name] for name, config in trainings.items() if config)
     train_all([config for config in trainings.values() if config], jobs)
     return tuple(
         one

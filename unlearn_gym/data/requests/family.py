@@ -140,6 +140,9 @@ class Family:
         """
         kept = torch.ones(len(self.examples), dtype=torch.bool)
         kept[torch.cat([self.rows_of(concept) for concept in forget])] = False
+        forget = sorted(
+            forget, key=self.number
+        )  # what is forgotten has no order: the same images at the same places
         held = torch.isin(self.holdout_shows, torch.tensor([self.number(concept) for concept in forget]))
         named = torch.cat([self.rows_of(concept)[:count] for concept in forget]).tolist()
         once = list(dict.fromkeys(named))  # an image that two concepts mean, in the place of the first
