@@ -31,7 +31,7 @@ def _relearning(source: str) -> dict[str, Words]:
     return {
         f"relearn_auc_{source}": (
             "lower",
-            "0 to about 1",
+            "from 0; above 1 where more is shown than before unlearning",
             f"Relearning: after {updates} updates of ordinary fine-tuning (a new Adam, learning rate "
             f"{LEARNING_RATE:g}, classifiers the benchmark's) on {DATA[source]}, the concept_rate, of classifiers the "
             "forget_acc, as a share of the original model's, averaged. It means something only beside the retrained "
