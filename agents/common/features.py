@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearn_gym.agents.common.base import State
+from unlearn_gym.envs.spaces.relative import SMOOTHING
 from unlearn_gym.errors import UserError
 from unlearn_gym.processes.base import STATE
 
-SMOOTHING = 0.5
-"""Share of the old value in the running means."""
 NUMBERS = len(STATE)
 RETAIN, FORGET, RETAIN_NORM, FORGET_NORM, TIME = (
     list(STATE).index(name)
