@@ -25,6 +25,9 @@ INFO_KEYS = ("lambda", "loss", "dloss_dlambda", "clipped", "diverged")
 CSV, BOARD = "progress.csv", "tensorboard"
 """Where the logs are in the folder of a run."""
 
+SECONDS = "time/seconds"
+"""Column of the time that a training has taken, over all its kills."""
+
 EVENTS = "events.out.tfevents.*"
 """Names of TensorBoard's files."""
 
@@ -88,6 +91,12 @@ def _beginning(path: Path, state: dict[str, Any]) -> str:
     return _as_csv(state["columns"], kept)
 
 
+def _seconds(text: str) -> float:
+    """Return how long a training had taken when its last row was written."""
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    return float(rows[-1].get(SECONDS) or 0.0) if rows else 0.0
+
+
 def _read(path: Path) -> str:
     with path.open(newline="", encoding="utf-8") as file:
         return file.read()
@@ -130,8 +139,9 @@ class Logbook:
     def __init__(self, folder: Path, every: int, state: dict[str, Any] | None = None) -> None:
         self._every = every
         self._last = state["last"] if state else 0
-        self._started = time.monotonic() - (state.get("seconds", 0.0) if state else 0.0)
-        self._csv = CsvLog(folder / CSV, _beginning(folder / CSV, state["csv"]) if state else "")
+        before = _beginning(folder / CSV, state["csv"]) if state else ""
+        self._started = time.monotonic() - _seconds(before)
+        self._csv = CsvLog(folder / CSV, before)
         purge = state["last"] + 1 if state else None
         board = TensorBoardLog(folder / BOARD, purge)
         self.logger = Logger(str(folder), [self._csv, board])
@@ -159,14 +169,13 @@ class Logbook:
         if timesteps - self._last >= self._every:
             self._last = timesteps
             self.logger.record("time/total_timesteps", timesteps)
-            self.logger.record("time/seconds", round(time.monotonic() - self._started, 3))
+            self.logger.record(SECONDS, round(time.monotonic() - self._started, 3))
             self.logger.dump(timesteps)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs: how far the files were, and the averages not written yet."""
         return {
             "last": self._last,
-            "seconds": time.monotonic() - self._started,
             "csv": self._csv.state_dict(),
             "values": dict(self.logger.name_to_value),
             "counts": dict(self.logger.name_to_count),

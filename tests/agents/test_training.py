@@ -7,12 +7,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from safetensors.torch import load_file
 
 from unlearn_gym.agents import training
 from unlearn_gym.agents.training import Run, TrainConfig, train
+from unlearn_gym.agents.training.logs import Logbook
 from unlearn_gym.errors import UserError
 
 SMALL = {
@@ -166,6 +168,19 @@ def test_resume_continues_tensorboard(tmp_path, die_at, monkeypatch):
     events.Reload()
     steps = [event.step for event in events.Scalars("env/lambda")]
     assert steps == list(range(15, 121, 15))
+
+
+def test_the_time_of_a_resumed_training_counts_on(tmp_path):
+    log = Logbook(tmp_path, 1)
+    log.logger.record("time/seconds", 100.0)
+    log.logger.dump(1)
+    state = log.state_dict()
+    log.close()
+    again = Logbook(tmp_path, 1, state)
+    again.step(np.zeros((1, 6)), [{}], 2)
+    again.close()
+    with (tmp_path / "progress.csv").open(newline="") as file:
+        assert [float(row["time/seconds"]) >= 100.0 for row in csv.DictReader(file)] == [True, True]
 
 
 def test_changing_a_number_on_resume_is_refused(tmp_path):

@@ -37,7 +37,8 @@ def test_a_request_parts_the_family_into_what_goes_and_what_stays(intruders):
     assert len(data.forget) + len(data.retain) == len(intruders.examples)
     assert data.forget.labels.unique().tolist() == [5, 7] and data.forget_label is None
     rows = intruders.shows == intruders.number("sandal")
-    assert torch.equal(data.forget.inputs[:90], intruders.examples.inputs[rows])
+    assert torch.equal(data.forget.inputs[-90:], intruders.examples.inputs[rows])
+    assert torch.equal(data.forget.inputs, intruders.part(["7", "sandal"]).forget.inputs)
     assert not (data.retain.labels == 7).all() and (data.retain_holdout.labels != 7).all()
 
 
