@@ -113,9 +113,13 @@ class Trial:
     def _kept(self) -> dict[str, Any]:
         """Return what is known of the trial from before a kill; where that is nothing, its folder is removed."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            stored: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            dict(stored["proposed"])
-            return {**stored, "mean_returns": [float(value) for value in stored["mean_returns"]]}
+            stored = json.loads(self._file.read_text(encoding="utf-8"))
+            returns = [float(value) for value in stored["mean_returns"]]
+            return {
+                "proposed": dict(stored["proposed"]),
+                "mean_returns": returns,
+                "stopped": stored["stopped"],
+            }
         shutil.rmtree(self.folder, ignore_errors=True)
         return {}
 

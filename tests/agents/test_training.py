@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from unlearn_gym.agents import training
 from unlearn_gym.agents.training import Run, TrainConfig, train
-from unlearn_gym.agents.training.logs import Logbook
+from unlearn_gym.agents.training.logs import SECONDS, Logbook
 from unlearn_gym.errors import UserError
 
 SMALL = {
@@ -172,7 +172,7 @@ def test_resume_continues_tensorboard(tmp_path, die_at, monkeypatch):
 
 def test_the_time_of_a_resumed_training_counts_on(tmp_path):
     log = Logbook(tmp_path, 1)
-    log.logger.record("time/seconds", 100.0)
+    log.logger.record(SECONDS, 100.0)
     log.logger.dump(1)
     state = log.state_dict()
     log.close()
@@ -180,7 +180,7 @@ def test_the_time_of_a_resumed_training_counts_on(tmp_path):
     again.step(np.zeros((1, 6)), [{}], 2)
     again.close()
     with (tmp_path / "progress.csv").open(newline="") as file:
-        assert [float(row["time/seconds"]) >= 100.0 for row in csv.DictReader(file)] == [True, True]
+        assert [float(row[SECONDS]) >= 100.0 for row in csv.DictReader(file)] == [True, True]
 
 
 def test_changing_a_number_on_resume_is_refused(tmp_path):

@@ -1,5 +1,7 @@
 """``unlearn_gym.apply``, and its parts where the command line does not reach them."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -46,14 +48,24 @@ def test_a_module_finds_its_own_learning_rate(made, digits_task, tmp_path):
 
 
 @pytest.mark.parametrize("schedule", ["squaredcos_cap_v2", "linear"])
-def test_another_noise_schedule_is_another_model(schedule, made, digits_task):
+def test_another_noise_schedule_is_another_network(schedule, made, digits_task):
     pipeline = DDPMPipeline.from_pretrained(made / "conditional")
     sides = arrays(few(digits_task.data.retain, 40)), arrays(few(digits_task.data.forget, 6))
     given, other = (
         DiffusionCase(Sources(each, *sides), Settings(samples=0)).identity()
         for each in (pipeline, (pipeline.unet, DDPMScheduler(1000, beta_schedule=schedule, beta_end=0.015)))
     )
-    assert given["model"] != other["model"] and given["retain"] == other["retain"]
+    assert given["network"] != other["network"] and given["model"] == other["model"]
+
+
+def test_a_checkpoint_is_the_same_model_wherever_it_lies(made, digits_task, tmp_path):
+    shutil.copytree(made / "conditional", tmp_path / "copied")
+    sides = arrays(few(digits_task.data.retain, 40)), arrays(few(digits_task.data.forget, 6))
+    here, there = (
+        DiffusionCase(Sources(str(place), *sides), Settings(samples=0)).identity()
+        for place in (made / "conditional", tmp_path / "copied")
+    )
+    assert here == there
 
 
 def test_a_model_that_is_lost_on_the_images_is_refused(made, digits_task, tmp_path):

@@ -180,4 +180,4 @@ class Layers:
 def test_check_leaves_what_it_is_given_as_it_is():
     values = {"hidden": [16]}
     command_line.check(Layers, values, "settings of x")
-    yaml.safe_dump(values)  # which knows plain numbers only
+    assert yaml.safe_load(yaml.safe_dump(values)) == {"hidden": [16]}  # it knows plain numbers only

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from unlearn_gym.data.fingerprint import Contents
 from unlearn_gym.data.split import UnlearningData
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.experiment import Experiment
@@ -57,8 +58,9 @@ def evaluate(
         runner = make_runner(experiment)
         experiment.limits.check(runner.evaluator.shares())
         metrics, rows, runs = runner.metrics(), runner.rows(), output / "runs"
+        content = Contents()
         paths = {
-            (row, seed): record_path(runs, row, seed, experiment.key(row, seed))
+            (row, seed): record_path(runs, row, seed, experiment.key(row, seed, content))
             for seed in experiment.seeds
             for row in rows
         }

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import torch
 
+from unlearn_gym.data.fingerprint import content_of
 from unlearn_gym.envs.making import registered_kwargs
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
@@ -124,8 +125,8 @@ class Experiment:
             found |= dict.fromkeys((*own, *named(env_kwargs), *_module(env_id)))
         return tuple(path for path in found if path.exists())
 
-    def key(self, name: str, seed: int) -> str:
-        """Return the digest that the record of a row and a seed is found by."""
+    def key(self, name: str, seed: int, content: Callable[[Any], Any] = content_of) -> str:
+        """Return the digest that the record of a row and a seed is found by; for ``content`` see ``digest``."""
         entry = self.entry(name)
         env_id, env_kwargs = self.setting(entry, seed)
         settings = {
@@ -140,7 +141,7 @@ class Experiment:
         }
         if own := registered():
             settings["metrics"] = own
-        return digest(settings | stamps(env_kwargs))
+        return digest(settings | stamps(env_kwargs), content)
 
 
 def _module(env_id: str) -> tuple[Path, ...]:

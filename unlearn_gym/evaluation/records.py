@@ -7,6 +7,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,14 @@ class Record:
     details: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def digest(settings: dict[str, Any]) -> str:
-    """Return 16 hexadecimal digits for settings, objects among them, and for the code that runs are made with."""
-    text = json.dumps([FORMAT, code_digest(), settings], sort_keys=True, default=content_of)
+def digest(settings: dict[str, Any], content: Callable[[Any], Any] = content_of) -> str:
+    """Return 16 hexadecimal digits for settings, and for the code that runs are made with.
+
+    Args:
+        settings: what JSON can say, and objects.
+        content: what JSON can say of these.
+    """
+    text = json.dumps([FORMAT, code_digest(), settings], sort_keys=True, default=content)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

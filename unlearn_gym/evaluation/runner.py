@@ -8,7 +8,7 @@ import gymnasium as gym
 
 from unlearn_gym.envs.making import make_env
 from unlearn_gym.errors import UserError
-from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings
+from unlearn_gym.evaluation.evaluators.base import Evaluator
 from unlearn_gym.evaluation.evaluators.registry import make_evaluator
 from unlearn_gym.evaluation.experiment import BEFORE, RETRAINED, Entry, Experiment
 from unlearn_gym.evaluation.records import Record
@@ -22,15 +22,6 @@ MOST_OTHERS = 4
 """Environments of other settings than the experiment's own that are kept for the next run."""
 
 
-class _Opened:
-    """An environment with its evaluator, which is made while the environment is as it was."""
-
-    def __init__(self, setting: Setting, settings: EvaluatorSettings) -> None:
-        self.setting, self.env = setting, make_env(*setting)
-        warm_up(self.env)
-        self.evaluator: Evaluator = make_evaluator(self.env.unwrapped, settings)  # type: ignore[arg-type]
-
-
 class Runner:
     """One process's environment and evaluator, built once and used for many runs.
 
@@ -38,51 +29,41 @@ class Runner:
     the setting follows the seed, environment and evaluator are built again at each seed.
     """
 
+    env: gym.Env
+    evaluator: Evaluator
+
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._others: list[_Opened] = []
-        self._own = _Opened(experiment.setting(None, experiment.seeds[0]), experiment.evaluator)
-
-    @property
-    def env(self) -> gym.Env:
-        """The environment of the experiment's own setting."""
-        return self._own.env
-
-    @property
-    def evaluator(self) -> Evaluator:
-        """The evaluator of that environment, which measures every row."""
-        return self._own.evaluator
+        self._own: Setting | None = None
+        self._others: list[tuple[Setting, gym.Env]] = []
+        self.go_to(experiment.seeds[0])
 
     def go_to(self, seed: int) -> None:
         """Go over to the experiment's own setting at a seed."""
         setting = self.experiment.setting(None, seed)
-        if not _same(self._own.setting, setting):
-            self._own.env.close()
-            self._own = _Opened(setting, self.experiment.evaluator)
+        if self._own is not None:
+            if _same(self._own, setting):
+                return
+            self.env.close()
+        self._own, self.env = setting, _opened(setting)
+        self.evaluator = make_evaluator(self.env.unwrapped, self.experiment.evaluator)  # type: ignore[arg-type]
 
     def env_of(self, entry: Entry, seed: int) -> gym.Env:
-        """Return the environment that an entry runs in at a seed."""
-        return self._opened(entry, seed).env
-
-    def _opened(self, entry: Entry, seed: int) -> _Opened:
-        """Return what an entry runs in; of the settings that are not the experiment's own, the last few are kept."""
+        """Return the environment that an entry runs in at a seed; of other settings the last few are kept."""
         setting = self.experiment.setting(entry, seed)
-        if _same(setting, self._own.setting):
-            return self._own
-        found = next((each for each in self._others if _same(each.setting, setting)), None)
-        if found is None:
-            found = _Opened(setting, self.experiment.evaluator)
-        else:
-            self._others.remove(found)
-        self._others.append(found)
-        while len(self._others) > MOST_OTHERS:
-            self._others.pop(0).env.close()
-        return found
+        if _same(setting, self.experiment.setting(None, seed)):
+            self.go_to(seed)
+            return self.env
+        place = next((k for k, (other, _) in enumerate(self._others) if _same(other, setting)), None)
+        self._others.append((setting, _opened(setting)) if place is None else self._others.pop(place))
+        if len(self._others) > MOST_OTHERS:
+            self._others.pop(0)[1].close()
+        return self._others[-1][1]
 
     def close(self) -> None:
         """Close the environments."""
-        for opened in (self._own, *self._others):
-            opened.env.close()
+        for env in (self.env, *(env for _, env in self._others)):
+            env.close()
         self._others.clear()
 
     def rows(self) -> tuple[str, ...]:
@@ -146,17 +127,23 @@ class Runner:
     def measure(self, name: str, seed: int) -> Record:
         """Make one run and measure what it left, or measure a reference."""
         self.go_to(seed)
-        entry, run, opened = self.experiment.entry(name), None, self._own
+        entry, run, env = self.experiment.entry(name), None, self.env
         if entry is not None:
-            opened = self._opened(entry, seed)
-            run = self._unlearn(entry, opened.env, seed)
-        if opened is not self._own or entry is None:  # it measures on the data of this seed
+            env = self.env_of(entry, seed)
+            run = self._unlearn(entry, env, seed)
+        if env is not self.env or entry is None:  # it measures on the data of this seed
             self.env.reset(seed=seed, options={"restore": True})
         references = {BEFORE: self.evaluator.before, RETRAINED: self.evaluator.retrained}
-        model = references.get(name, opened.evaluator.model)()
+        model = references[name]() if name in references else self.evaluator.model(env.unwrapped)  # type: ignore[arg-type]
         scores = self.evaluator.score(model, seed, diverged=run is not None and run.diverged)
         values = scores.values | (run.values() if run else {})
         return Record(name, seed, values, run, scores.pictures, scores.classes, scores.trials, scores.details)
+
+
+def _opened(setting: Setting) -> gym.Env:
+    env = make_env(*setting)
+    warm_up(env)
+    return env
 
 
 def _same(one: Setting, other: Setting) -> bool:

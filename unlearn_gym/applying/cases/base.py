@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from unlearn_gym.applying.settings import Settings
-from unlearn_gym.data.fingerprint import content_of, fingerprint
+from unlearn_gym.data.fingerprint import computed_by, content_of, fingerprint, of_tensors
 from unlearn_gym.data.split import LabelledSet, UnlearningData
 from unlearn_gym.metrics.subsets import evenly_spaced
 
@@ -121,8 +121,14 @@ class Case(ABC):
             "forget": fingerprint(self.data.forget),
             "non_members": fingerprint(self.data.forget_holdout),
         }
-        model = json.dumps([self.original(), *self.beside()], sort_keys=True, default=content_of)
-        return {"model": hashlib.sha256(model.encode()).hexdigest(), **sides}
+        network = json.dumps(
+            [computed_by(self.original()), *self.beside()], sort_keys=True, default=content_of
+        )
+        return {
+            "model": of_tensors(self.original().state_dict().items()),
+            "network": hashlib.sha256(network.encode()).hexdigest(),
+            **sides,
+        }
 
     def beside(self) -> Sequence[Any]:
         """Return what makes another model of the same network and weights."""

@@ -142,7 +142,7 @@ class Family:
         kept[torch.cat([self.rows_of(concept) for concept in forget])] = False
         forget = sorted(
             forget, key=self.number
-        )  # what is forgotten has no order: the same images at the same places
+        )  # images have the same places whatever the order of the names
         held = torch.isin(self.holdout_shows, torch.tensor([self.number(concept) for concept in forget]))
         named = torch.cat([self.rows_of(concept)[:count] for concept in forget]).tolist()
         once = list(dict.fromkeys(named))  # an image that two concepts mean, in the place of the first

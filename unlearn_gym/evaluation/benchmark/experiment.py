@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unlearn_gym.data.fingerprint import fingerprint
+from unlearn_gym.data.fingerprint import content_of, fingerprint
 from unlearn_gym.errors import UserError
 from unlearn_gym.evaluation.benchmark.protocol import Protocol, unlearn
 from unlearn_gym.evaluation.evaluators.base import EvaluatorSettings
@@ -83,11 +84,11 @@ class BenchmarkExperiment(Experiment):
         """Return the benchmark's task: data, original and retrained model."""
         return load_task(self.benchmark, self.scale)
 
-    def key(self, name: str, seed: int) -> str:
-        """Return the digest that the record of a row and a seed is found by."""
+    def key(self, name: str, seed: int, content: Callable[[Any], Any] = content_of) -> str:
+        """See ``Experiment.key``."""
         data = data_fingerprints(self.benchmark, self.scale)
         return digest(
-            {"experiment": super().key(name, seed), "protocol": asdict(self.protocol), "data": data}
+            {"experiment": super().key(name, seed, content), "protocol": asdict(self.protocol), "data": data}
         )
 
 

@@ -155,9 +155,10 @@ class Evaluator(ABC):
         values = {name: _value(name, metric, subject) for name, metric in self.registered.items()}
         return replace(scores, values=scores.values | values)
 
-    @abstractmethod
-    def model(self) -> Any:
-        """Return the model as the environment has it now."""
+    def model(self, env: UnlearningEnv | None = None) -> Any:
+        """Return what is measured of an environment, by default the evaluator's own: its network, as it is now."""
+        process: Any = (env or self.env).process
+        return process.model
 
     def before(self) -> Any:
         """Return the model before unlearning; the environment was just reset to it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.evaluation.evaluators.base import Evaluator, Scores
 from unlearn_gym.metrics.subject import Subject
 from unlearn_gym.processes.base import Process
@@ -22,9 +23,9 @@ class PlainEvaluator(Evaluator):
         quality = subject.model.quality()
         return Scores({"retain_loss": quality.retain_loss, "forget_loss": quality.forget_loss})
 
-    def model(self) -> Process:
+    def model(self, env: UnlearningEnv | None = None) -> Process:
         """Return the process."""
-        return self.env.process
+        return (env or self.env).process
 
     def notes(self) -> tuple[str, ...]:
         """There is nothing to retrain."""

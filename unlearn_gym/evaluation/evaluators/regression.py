@@ -41,10 +41,6 @@ class RegressionEvaluator(Evaluator):
             return ()
         return ("Without held-out points R² is measured on the training points.",)
 
-    def model(self) -> nn.Module:
-        """Return the model as it is now."""
-        return self._process.model
-
     def retrained(self) -> nn.Module | None:
         """Return the least-squares fit to the wanted points of a polynomial problem."""
         if not isinstance(self._process, RegressionProcess):

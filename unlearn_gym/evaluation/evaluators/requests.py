@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from unlearn_gym.envs.base import UnlearningEnv
 from unlearn_gym.envs.requests.base import RequestsEnv
 from unlearn_gym.evaluation.evaluators.base import Evaluator, EvaluatorSettings, Scores
@@ -32,10 +30,6 @@ class RequestsEvaluator(Evaluator):
     def metrics(self) -> tuple[str, ...]:
         """The outcome and what it is made of."""
         return ("outcome", "forgotten", "label_kept", "others_kept", "neither_rate")
-
-    def model(self) -> nn.Module:
-        """Return the network as it is now."""
-        return self._env.process.model
 
     def measure(self, subject: Subject) -> Scores:
         """Measure the outcome of the current request; that of a run that diverged is 0."""

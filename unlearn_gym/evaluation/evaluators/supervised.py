@@ -99,10 +99,6 @@ class SupervisedEvaluator(Evaluator, AttackTarget):
             notes.append("No test images are like the forgotten ones; see forget_acc and forget_mia_auc.")
         return tuple(notes)
 
-    def model(self) -> nn.Module:
-        """Return the classifier as it is now."""
-        return self._process.model
-
     def retrained(self) -> nn.Module | None:
         """Return the task's retrained classifier."""
         return self._retrained

@@ -94,10 +94,6 @@ class DrawnEvaluator(Evaluator):
         """What the concept classifier counts, except its geometric mean."""
         return tuple(self.samples_of())
 
-    def model(self) -> Any:
-        """Return the network as it is now."""
-        return self._process.model
-
     def examples(self) -> dict[str, np.ndarray]:
         """Return images to forget, images to keep under the same label if there is one, and others to keep."""
         retain, label = self._data.retain, self._data.forget_label

@@ -82,10 +82,6 @@ class GeneratorEvaluator(Evaluator):
         """Return the task's images, those of the forgotten label apart."""
         return self._data
 
-    def model(self) -> UNet2DModel:
-        """Return the averaged generator as it is now."""
-        return self._process.model
-
     def subject(self, model: Any, seed: int) -> Subject:
         """See ``Evaluator.subject``; with samples."""
         return replace(super().subject(model, seed), samples=self._drawer.draw(model, seed))

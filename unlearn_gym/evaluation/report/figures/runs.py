@@ -15,7 +15,7 @@ from unlearn_gym.evaluation.report.drawing import Look, Picture, looks, new_figu
 from unlearn_gym.evaluation.report.names import row_names
 from unlearn_gym.evaluation.results import Results
 
-STEPS = "time/total_timesteps"
+STEPS, SECONDS = "time/total_timesteps", "time/seconds"
 CURVES = (
     ("rollout/return", "return of an episode"),
     ("rollout/ep_rew_mean", "mean return of the last episodes"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from unlearn_gym.evaluation.report.drawing import COLOURS, LINES, REFERENCE, STYLE, Picture, new_figure, save
 from unlearn_gym.evaluation.studies.requests.study import Found
@@ -54,9 +55,11 @@ def _lambdas(found: Mapping[str, Found], output: Path) -> Picture:
         _of_request(axes, one, rows, number)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    rates = any(run.learning_rates for run in one.results.runs(rows[0]))
     caption = (
         f"λ during one run on six test requests, spread over how much the choice of λ matters there ({name}); in "
         "brackets the outcomes of the rows, in the order of the legend."
+        + (f" Grey, right: by what {rows[0]} multiplies the request's learning rate." if rates else "")
     )
     return save(figure, output / "policies.png", caption)
 
@@ -71,8 +74,16 @@ def _telling(found: Found) -> list[int]:
 def _of_request(axes: Axes, found: Found, rows: list[str], number: int) -> None:
     for k, name in enumerate(rows):
         run = found.results.runs(name)[number]
-        axes.step(range(1, len(run.lambdas) + 1), run.lambdas, COLOURS[k], linestyle=LINES[k % len(LINES)],
-                  where="mid", label=name)  # fmt: skip
+        updates = range(1, len(run.lambdas) + 1)
+        axes.step(updates, run.lambdas, COLOURS[k], linestyle=LINES[k % len(LINES)], where="mid", label=name)
+        if k == 0 and run.learning_rates:
+            right = axes.twinx()
+            right.step(updates, np.divide(run.learning_rates, found.requests[number].learning_rate),
+                       color=REFERENCE, linewidth=0.9, where="mid")  # fmt: skip
+            right.set(yscale="log", ylim=(0.2, 5.0), ylabel="factor of the rate")
+            right.yaxis.set_major_locator(FixedLocator([0.25, 0.5, 1, 2, 4]))
+            right.yaxis.set_minor_locator(NullLocator())
+            right.yaxis.set_major_formatter("{x:g}")
     outcomes = ", ".join(f"{found.outcomes[name].mean(1)[number]:.2f}" for name in rows)
     axes.set_title(f"{found.requests[number].name}\n({outcomes})", fontsize=8)
     axes.set(xlabel="update", ylabel="λ")

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from unlearn_gym.evaluation.experiment import BEFORE
-from unlearn_gym.evaluation.report.figures.runs import read_progress
+from unlearn_gym.evaluation.report.figures.runs import SECONDS, read_progress
 from unlearn_gym.evaluation.report.html import save_html
 from unlearn_gym.evaluation.report.markdown import bullets, ending, save_sections, shown
 from unlearn_gym.evaluation.report.markup import code
 from unlearn_gym.evaluation.report.publish import show
 from unlearn_gym.evaluation.report.results_file import as_json
 from unlearn_gym.evaluation.report.tables import MISSING, Grid
+from unlearn_gym.evaluation.statistics import Summary
 from unlearn_gym.evaluation.studies import Pipeline
 from unlearn_gym.evaluation.studies.requests.figures import draw
 from unlearn_gym.evaluation.studies.requests.statistics import (
@@ -48,13 +49,12 @@ COLUMNS = (
 )
 IN_SHORT = ("row", OUTCOME, DIFFERENCE, REGRET)
 """Columns of the table in the terminal."""
-SECONDS = "time/seconds"
 INTRODUCTION = (
     "Requests with other contents and budgets than the test's served to tune and train. Outcomes are (D·F·K)^(1/3). "
     "Intervals are 95 % percentiles of a bootstrap over requests and, within each, over seeds; differences are paired "
-    "by both. Budgets of one content are not independent, so that differences stand there over contents too, with "
-    "Student's interval: what is known about fresh contents. P(better) counts ties half. The oracle is each request's "
-    "best constant, chosen in hindsight on the same seeds, which flatters it."
+    "by both. Budgets of one content are not independent, so that differences stand there over contents too, each "
+    "counting once, with Student's interval: what is known about fresh contents. P(better) counts ties half. The "
+    "oracle is each request's best constant, chosen in hindsight on the same seeds, which flatters it."
 )
 
 
@@ -238,9 +238,11 @@ def _sentences(name: str, found: Found) -> list[str]:
             difference = bootstrap(paired)
             low, high = difference.ci95
             verb = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
+            chance = ", where it may be chance" if low * high > 0 and _may_be_chance(found, paired) else ""
             said.append(
                 f"{name}: {row} {verb} the best {kind} ({other}): {_with_interval(difference, signed=True)}, over "
-                f"contents {_over_contents(found, paired)}, and is better in {share_better(paired):.0%} of the runs."
+                f"contents {_over_contents(found, paired)}{chance}, and is better in {share_better(paired):.0%} of the "
+                "runs."
             )
     base = found.outcomes[found.chosen["constant"]]
     left = float((found.oracle - base.mean(1)).mean())
@@ -251,14 +253,23 @@ def _sentences(name: str, found: Found) -> list[str]:
     return said
 
 
+def _summary(found: Found, difference: Table) -> Summary:
+    return over_contents(difference, [request.content for request in found.requests])
+
+
+def _may_be_chance(found: Found, difference: Table) -> bool:
+    interval = _summary(found, difference).ci95
+    return interval is None or interval[0] <= 0.0 <= interval[1]
+
+
 def _over_contents(found: Found, difference: Table) -> str:
     """Return mean ± half of Student's interval over contents, with how many there are."""
-    contents = [request.content for request in found.requests]
-    told = over_contents(difference, contents)
-    number = len(told.values)
+    told = _summary(found, difference)
     if told.ci95 is None:
         return f"{told.mean:+.3f} (one content)".replace("-", "−")
-    return f"{told.mean:+.3f} ± {told.ci95[1] - told.mean:.3f} ({number} contents)".replace("-", "−")
+    return f"{told.mean:+.3f} ± {told.ci95[1] - told.mean:.3f} ({len(told.values)} contents)".replace(
+        "-", "−"
+    )
 
 
 def _with_interval(estimate: Bootstrapped, *, signed: bool = False) -> str:
