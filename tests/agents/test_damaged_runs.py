@@ -311,7 +311,8 @@ sys.exit(cli.run("train", sys.argv[2:]))
 def test_the_systems_own_error_is_a_sentence_too(room, whole, tmp_path):
     words = f"--env Quadratic-v0 --total-timesteps 120 --log-every 15 --checkpoint-every 30 --output {tmp_path / 'run'}"
     settings = [f"--hyperparameters.{key}={value}" for key, value in CONFIG.hyperparameters.items()]
-    command = [sys.executable, "-c", LIMITED, str(room), *words.split(), *settings, "--no-progress-bar"]
+    # -B: Python itself would leave half a .pyc of a module that it compiles under the limit
+    command = [sys.executable, "-B", "-c", LIMITED, str(room), *words.split(), *settings, "--no-progress-bar"]
     root = Path(__file__).parents[2]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=root, env={**os.environ, "OMP_NUM_THREADS": "1"}

@@ -226,7 +226,10 @@ def test_a_disk_without_room_is_a_sentence_and_changes_nothing(old, tmp_path):
     target = tmp_path / "x"
     (save(target, {"a": "old"}) if old == "folder" else write_text(target, "old"))
     done = subprocess.run(
-        [sys.executable, "-c", FULL, target], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-B", "-c", FULL, target],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0 and len(lines) == 4, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,9 @@ def _limited(size: int, body: Any) -> Any:
     """Return ``body`` where no file can be larger than ``size`` bytes."""
 
     def limited() -> None:
+        sys.dont_write_bytecode = (
+            True  # Python itself would leave half a .pyc of a module that it compiles here
+        )
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         body()
 
