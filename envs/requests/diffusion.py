@@ -45,7 +45,7 @@ class DiffusionRequestsEnv(RequestsEnv, DiffusionUnlearningEnv):  # type: ignore
       share of the label's samples that show what should stay, F what was lost of the share that showed what is
       to be forgotten, K what is left of the share of the other labels' samples that show what they should.
       `every=K` pays its growth every K updates; `baseline=0.3` subtracts what the constant 0.3 reaches on the same
-      request and seed.
+      request and seed. A run that diverges has an outcome of 0: what it was paid is taken back, the baseline due.
     - `loss` and `progress`, as everywhere. Over requests they are poor proxies of what samples show.
 
     All minus `alpha`·(λ_t − λ_{t−1})².
